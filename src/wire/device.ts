@@ -1,0 +1,131 @@
+/**
+ * Network devices: where a stack and a link meet. A vif, an uplink, a domU's eth0.
+ * @module
+ */
+import { OptionError } from "../base/errors.ts";
+import { Tally } from "../base/tally.ts";
+import type { Instant } from "../base/time.ts";
+import { formatMac, type Mac } from "./addr.ts";
+import type { Packet } from "./packet.ts";
+
+/** What stands above a device: takes ownership of each packet that comes in. */
+export interface Stack {
+  receive(device: Device, packet: Packet, now: Instant): void;
+}
+
+/** What stands below a device: takes ownership of each packet that goes out. */
+export interface Carrier {
+  carry(from: Device, packet: Packet, now: Instant): void;
+}
+
+/**
+ * A packet socket: sees each frame that comes in, before every filter.
+ * Borrows the packet until it returns and must not change it.
+ */
+export interface Tap {
+  tap(device: Device, packet: Packet, now: Instant): void;
+}
+
+/** What a {@link Device} is made from. */
+export interface DeviceOptions {
+  /** As `ip link` shows it, 1 to 15 characters without spaces or slashes. */
+  readonly name: string;
+  readonly mac: Mac;
+  /** Largest IP packet in octets, 68 to 65,535; 1,500. */
+  readonly mtu?: number;
+  /** For people: the interface description in captures. */
+  readonly description?: string;
+}
+
+/** A thing that sends and receives frames. */
+export class Device {
+  readonly name: string;
+  readonly mac: Mac;
+  readonly mtu: number;
+  readonly description: string;
+  rxFrames = 0;
+  rxOctets = 0;
+  txFrames = 0;
+  txOctets = 0;
+  /** Ends of the packets that came in here, by reason. */
+  readonly ends = new Tally();
+  #stack: Stack | null = null;
+  #carrier: Carrier | null = null;
+  /** Replaced, never changed: a tap may remove itself while a frame goes round. */
+  #taps: readonly Tap[] = [];
+
+  constructor({ name, mac, mtu = 1500, description = "" }: DeviceOptions) {
+    if (!/^[^\s/]{1,15}$/.test(name)) {
+      throw new OptionError("name", name, "1 to 15 characters, no space or slash");
+    }
+    if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535) {
+      throw new OptionError("mtu", mtu, "68 to 65535");
+    }
+    this.name = name;
+    this.mac = mac;
+    this.mtu = mtu;
+    this.description = description;
+  }
+
+  /** Set what stands above; `null` unplugs it, and frames that come in are discarded. */
+  attachStack(stack: Stack | null): void {
+    this.#stack = stack;
+  }
+
+  /** Set what stands below; `null` unplugs it, and frames that go out are discarded. */
+  attachCarrier(carrier: Carrier | null): void {
+    this.#carrier = carrier;
+  }
+
+  addTap(tap: Tap): void {
+    this.#taps = [...this.#taps, tap];
+  }
+
+  removeTap(tap: Tap): void {
+    const index = this.#taps.indexOf(tap);
+    if (index >= 0) this.#taps = this.#taps.toSpliced(index, 1);
+  }
+
+  /** A frame comes in from the link. Takes ownership. */
+  receive(packet: Packet, now: Instant): void {
+    packet.input = this;
+    packet.output = null;
+    this.rxFrames += 1;
+    this.rxOctets += packet.end - packet.frame;
+    packet.pool.observer?.received(this, packet, now);
+    for (const tap of this.#taps) tap.tap(this, packet, now);
+    if (this.#stack === null) packet.pool.end(packet, "discarded", "device/no-stack", now);
+    else this.#stack.receive(this, packet, now);
+  }
+
+  /** A frame goes out to the link. Takes ownership. */
+  transmit(packet: Packet, now: Instant): void {
+    packet.output = this;
+    this.txFrames += 1;
+    this.txOctets += packet.end - packet.frame;
+    packet.pool.observer?.transmitted(this, packet, now);
+    if (this.#carrier === null) packet.pool.end(packet, "discarded", "device/no-carrier", now);
+    else this.#carrier.carry(this, packet, now);
+  }
+
+  toString(): string {
+    return `${this.name} (${formatMac(this.mac)})`;
+  }
+}
+
+/** Joins two devices without delay: what one transmits, the other receives in the same instant. */
+export class PatchCable implements Carrier {
+  readonly #left: Device;
+  readonly #right: Device;
+
+  constructor(left: Device, right: Device) {
+    this.#left = left;
+    this.#right = right;
+    left.attachCarrier(this);
+    right.attachCarrier(this);
+  }
+
+  carry(from: Device, packet: Packet, now: Instant): void {
+    (from === this.#left ? this.#right : this.#left).receive(packet, now);
+  }
+}
