@@ -1,0 +1,188 @@
+/**
+ * Devices, addresses and routes of one stack, and the choices that follow from them: the source of
+ * an own packet (RFC 1122 section 3.3.4.3), the address that a peer knows this host by.
+ * @module
+ */
+import { OptionError } from "../base/errors.ts";
+import {
+  IPV4_BROADCAST,
+  type Ipv4Addr,
+  ipv4Of,
+  isMulticast,
+  isZeroNetwork,
+  MAC_ZERO,
+  maskOf,
+} from "../wire/addr.ts";
+import { Device, PatchCable } from "../wire/device.ts";
+import {
+  DEFAULT_SETTINGS,
+  Interface,
+  type InterfaceAddress,
+  type InterfaceOwner,
+  type InterfaceSettings,
+  networkOf,
+} from "./interface.ts";
+import { Fib, newRoute, type Route, RouteKind } from "./route-table.ts";
+
+/** Where a stack stands in its networks. */
+export class Addressing {
+  readonly fib = new Fib();
+  /** `lo`: what this host sends to itself. */
+  readonly loopback: Interface;
+  readonly #owner: InterfaceOwner;
+  readonly #isLowestBroadcast: boolean;
+  readonly #interfaces = new Map<Device, Interface>();
+
+  constructor(owner: InterfaceOwner, isLowestBroadcast: boolean) {
+    this.#owner = owner;
+    this.#isLowestBroadcast = isLowestBroadcast;
+    const device = new Device({ name: "lo", mac: MAC_ZERO, mtu: 65_535 });
+    const cable = new PatchCable(device, device);
+    device.attachCarrier(cable);
+    this.loopback = new Interface(owner, device, DEFAULT_SETTINGS, true);
+    this.#interfaces.set(device, this.loopback);
+    device.attachStack(this.loopback);
+    this.addAddress(this.loopback, ipv4Of(0x7f00_0001), 8);
+  }
+
+  /** Every interface by its device, the loopback first, in the order of their addition. */
+  get interfaces(): ReadonlyMap<Device, Interface> {
+    return this.#interfaces;
+  }
+
+  /**
+   * Make `device` one of this stack's.
+   * @throws {OptionError} if it is one already.
+   */
+  addInterface(device: Device, settings: Partial<InterfaceSettings> = {}): Interface {
+    if (this.#interfaces.has(device)) throw new OptionError("device", device.name, "a new device");
+    const added = new Interface(this.#owner, device, { ...DEFAULT_SETTINGS, ...settings }, false);
+    this.#interfaces.set(device, added);
+    device.attachStack(added);
+    return added;
+  }
+
+  /** Take `device` out of the stack, with its addresses and routes. */
+  removeInterface(device: Device): void {
+    const removed = this.#interfaces.get(device);
+    if (removed === undefined) return;
+    for (const own of [...removed.addresses]) this.removeAddress(removed, own);
+    device.attachStack(null);
+    this.#interfaces.delete(device);
+    this.fib.remove((route) => route.device === device);
+  }
+
+  /**
+   * Hold an address on `via`, with the routes that `ip addr add` makes.
+   * @returns what was added, for {@link removeAddress}.
+   */
+  addAddress(
+    via: Interface,
+    address: Ipv4Addr,
+    length: number,
+    broadcast: Ipv4Addr | null = null,
+  ): InterfaceAddress {
+    const own: InterfaceAddress = { address, length, broadcast };
+    via.hold(own);
+    for (const route of this.#routesOf(via, own)) this.fib.add(route);
+    return own;
+  }
+
+  /** Give an address up, and the routes that only it had. */
+  removeAddress(via: Interface, own: InterfaceAddress): void {
+    const routes = this.#routesOf(via, own);
+    via.drop(own);
+    this.fib.remove((route) => routes.some((made) => isSameRoute(made, route)));
+    for (const one of this.#interfaces.values()) {
+      for (const kept of one.addresses) {
+        for (const route of this.#routesOf(one, kept)) this.fib.add(route);
+      }
+    }
+  }
+
+  /** True if `address` is this host's own, on whichever device. */
+  isLocal(address: Ipv4Addr): boolean {
+    return this.fib.kindOf(address) === RouteKind.Local;
+  }
+
+  /** The route of this host's own packets to `dst`; `device` decides where no route can. */
+  routeTo(dst: Ipv4Addr, device: Device | null = null): Route | null {
+    if (dst === IPV4_BROADCAST || isMulticast(dst)) return this.#routeToMany(dst, device);
+    const route = this.fib.find(dst);
+    if (route === null || route.device === null) return null;
+    const { kind } = route;
+    const isUsable =
+      kind === RouteKind.Unicast || kind === RouteKind.Local || kind === RouteKind.Broadcast;
+    return isUsable ? route : null;
+  }
+
+  /** The source address that `route` gives to packets to `dst`. */
+  sourceFor(route: Route, dst: Ipv4Addr): Ipv4Addr {
+    if (route.source !== null) return route.source;
+    const via = route.device === null ? undefined : this.#interfaces.get(route.device);
+    const onDevice = via?.select(route.gateway ?? dst) ?? null;
+    if (onDevice !== null) return onDevice;
+    for (const one of this.#interfaces.values()) {
+      const [first] = one.addresses;
+      if (!one.isLoopback && first !== undefined) return first.address;
+    }
+    return ipv4Of(0);
+  }
+
+  /** Largest packet on `route` in octets. */
+  mtuOf(route: Route): number {
+    return route.mtu ?? route.device?.mtu ?? this.loopback.device.mtu;
+  }
+
+  /** The address of this host that `peer`, who is behind `via`, knows it by. */
+  specificAddress(via: Interface, peer: Ipv4Addr): Ipv4Addr {
+    const route = isZeroNetwork(peer) ? null : this.fib.find(peer);
+    if (route !== null) return this.sourceFor(route, peer);
+    return via.select(peer) ?? ipv4Of(0);
+  }
+
+  #routeToMany(dst: Ipv4Addr, device: Device | null): Route | null {
+    const leaving = device ?? this.fib.find(dst)?.device ?? null;
+    if (leaving === null) return null;
+    const kind = isMulticast(dst) ? RouteKind.Multicast : RouteKind.Broadcast;
+    return newRoute({ prefix: { address: dst, length: 32 }, kind, device: leaving });
+  }
+
+  /** The routes that come with an address (`fib_add_ifaddr`). */
+  #routesOf(via: Interface, own: InterfaceAddress): Route[] {
+    const { address, length, broadcast } = own;
+    const network = networkOf(own);
+    const made = { source: address, origin: "kernel" } as const;
+    const local = newRoute({
+      ...made,
+      kind: RouteKind.Local,
+      prefix: via.isLoopback ? network : { address, length: 32 },
+      device: this.loopback.device,
+      scope: "host",
+    });
+    const routes = [local];
+    const addBroadcast = (to: Ipv4Addr): void => {
+      const prefix = { address: to, length: 32 };
+      routes.push(newRoute({ ...made, kind: RouteKind.Broadcast, prefix, device: via.device }));
+    };
+    if (broadcast !== null && broadcast !== IPV4_BROADCAST) addBroadcast(broadcast);
+    if (via.isLoopback || length === 32) return routes;
+    routes.push(newRoute({ ...made, prefix: network, device: via.device }));
+    if (length < 31) {
+      addBroadcast(ipv4Of(network.address | ~maskOf(length)));
+      if (this.#isLowestBroadcast) addBroadcast(network.address);
+    }
+    return routes;
+  }
+}
+
+function isSameRoute(left: Route, right: Route): boolean {
+  return (
+    left.kind === right.kind &&
+    left.device === right.device &&
+    left.source === right.source &&
+    left.prefix.address === right.prefix.address &&
+    left.prefix.length === right.prefix.length &&
+    left.origin === right.origin
+  );
+}

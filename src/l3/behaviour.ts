@@ -1,0 +1,25 @@
+/** What differs between the IP stacks of kernels; see DESIGN's table and docs/sources.md. @module */
+import type { JiffiesOptions } from "../base/jiffies.ts";
+import type { ArpBehaviour } from "../l2/arp-responder.ts";
+import type { NeighborBehaviour } from "../l2/neighbor-cache.ts";
+import type { ReassemblyBehaviour } from "./reassembly.ts";
+
+/** Named behaviours of a router; a profile gives each a value. */
+export interface RouterBehaviour {
+  readonly arp: ArpBehaviour;
+  readonly neighbor: NeighborBehaviour;
+  readonly reassembly: ReassemblyBehaviour;
+  readonly jiffies: JiffiesOptions;
+  /** True: DF and too big is answered before FORWARD; false: after POSTROUTING (before 2.6.22). */
+  readonly checksMtuBeforeForward: boolean;
+  /** True: what was reassembled on the way leaves in pieces no larger than it came in. */
+  readonly refragmentsToLargest: boolean;
+  /** True: the first address of a block is a broadcast address too (before 5.14). */
+  readonly isLowestBroadcast: boolean;
+  /** True: 240.0.0.0/4 is routed like any other block (since 2.6.25). */
+  readonly routesClassE: boolean;
+  /** True: without rp_filter too, a source must not be a broadcast address (before 2.6.39). */
+  readonly checksSourceKind: boolean;
+  /** ICMP errors of the whole stack: credit a second and at once; `null` for no such limit. */
+  readonly icmpGlobalLimit: { readonly perSecond: number; readonly burst: number } | null;
+}

@@ -1,0 +1,105 @@
+/**
+ * What a stack knows of one of its devices: addresses and Linux's per-device settings.
+ * @module
+ */
+import { type Ipv4Addr, ipv4Of, maskOf, type Prefix } from "../wire/addr.ts";
+import type { Device, Stack } from "../wire/device.ts";
+import type { Packet, Reason } from "../wire/packet.ts";
+import type { Instant } from "../base/time.ts";
+
+/** An address of this host on a device. */
+export interface InterfaceAddress {
+  readonly address: Ipv4Addr;
+  /** Prefix length, from 0 to 32. */
+  readonly length: number;
+  /** `null` for none. */
+  readonly broadcast: Ipv4Addr | null;
+}
+
+/** The settings of `/proc/sys/net/ipv4/conf/<device>` that decide about packets. */
+export interface InterfaceSettings {
+  /** `forwarding`: packets that come in here may go on. */
+  readonly isForwarding: boolean;
+  /** `proxy_arp`: answer for addresses that lie behind other devices. */
+  readonly hasProxyArp: boolean;
+  /** `medium_id`: devices of one medium do not proxy for each other; 0 is one of its own. */
+  readonly mediumId: number;
+  /** `rp_filter`: 0 off, 1 strict, 2 loose (RFC 3704 section 2). */
+  readonly rpFilter: 0 | 1 | 2;
+  /** `send_redirects`. */
+  readonly sendsRedirects: boolean;
+}
+
+/** Linux's defaults, with forwarding off. */
+export const DEFAULT_SETTINGS: InterfaceSettings = {
+  isForwarding: false,
+  hasProxyArp: false,
+  mediumId: 0,
+  rpFilter: 0,
+  sendsRedirects: true,
+};
+
+/** Judges frames of a device before the stack reads them, as arptables and ebtables do. */
+export interface FrameFilter {
+  /** @returns `null` to let the frame pass, or why it is dropped. Borrows the packet. */
+  judgeFrame(packet: Packet, now: Instant): Reason | null;
+}
+
+/** What an interface hands its frames to. */
+export interface InterfaceOwner {
+  receiveFrame(via: Interface, packet: Packet, now: Instant): void;
+}
+
+/** One device of a stack. */
+export class Interface implements Stack {
+  readonly device: Device;
+  readonly isLoopback: boolean;
+  readonly settings: InterfaceSettings;
+  readonly filters: FrameFilter[] = [];
+  readonly #owner: InterfaceOwner;
+  readonly #addresses: InterfaceAddress[] = [];
+
+  constructor(
+    owner: InterfaceOwner,
+    device: Device,
+    settings: InterfaceSettings,
+    isLoopback: boolean,
+  ) {
+    this.#owner = owner;
+    this.device = device;
+    this.settings = settings;
+    this.isLoopback = isLoopback;
+  }
+
+  get addresses(): readonly InterfaceAddress[] {
+    return this.#addresses;
+  }
+
+  receive(_device: Device, packet: Packet, now: Instant): void {
+    this.#owner.receiveFrame(this, packet, now);
+  }
+
+  hold(address: InterfaceAddress): void {
+    this.#addresses.push(address);
+  }
+
+  drop(address: InterfaceAddress): void {
+    this.#addresses.splice(this.#addresses.indexOf(address), 1);
+  }
+
+  /** The address of this device that suits a talk with `peer`, or `null` (`inet_select_addr`). */
+  select(peer: Ipv4Addr): Ipv4Addr | null {
+    const onLink = this.#addresses.find((own) => covers(own, peer));
+    return (onLink ?? this.#addresses[0])?.address ?? null;
+  }
+}
+
+/** The block that an interface's address lies in. */
+export const networkOf = ({ address, length }: InterfaceAddress): Prefix => ({
+  address: ipv4Of(address & maskOf(length)),
+  length,
+});
+
+function covers({ address, length }: InterfaceAddress, peer: Ipv4Addr): boolean {
+  return ((address ^ peer) & maskOf(length)) === 0;
+}

@@ -1,0 +1,343 @@
+/**
+ * IPv4 options: RFC 791 section 3.1, processed as Linux does (net/ipv4/ip_options.c): record route
+ * and timestamp are filled in on the way, source routes are refused, the rest passes.
+ * @module
+ */
+import type { Ipv4Addr } from "../wire/addr.ts";
+import { fieldsOf } from "../wire/field.ts";
+import { ipv4Addr, struct, u8, u32be } from "../wire/layout.ts";
+import { headerLengthOf, IPV4_MIN_LENGTH } from "./ipv4.ts";
+
+const layout = struct([u8("type"), u8("length"), u8("pointer"), u8("overflowFlag")]);
+/** The fixed part of an option; `overflowFlag` is the timestamp's alone. */
+export const OPTION = fieldsOf(layout);
+const ADDRESS = fieldsOf(struct([ipv4Addr("address")])).address;
+const TIME = fieldsOf(struct([u32be("milliseconds")])).milliseconds;
+
+/** Option types with their copied flag and class. */
+export const OptionType = {
+  End: 0,
+  NoOperation: 1,
+  RecordRoute: 7,
+  Timestamp: 68,
+  LooseSourceRoute: 131,
+  StrictSourceRoute: 137,
+  RouterAlert: 148,
+} as const;
+
+/** Flags of a timestamp option. */
+const TimestampFlag = { Only: 0, WithAddress: 1, Prespecified: 3 } as const;
+const COPIED = 0x80;
+
+/** What the stack around answers while options are read and written. */
+export interface OptionHost {
+  /** The address of this host that the sender knows it by (`fib_compute_spec_dst`). */
+  specificAddress(): Ipv4Addr;
+  /** True if `address` is none of this host's, and no broadcast or multicast address. */
+  isForeign(address: Ipv4Addr): boolean;
+  /** Milliseconds since midnight UTC. */
+  timeOfDay(): number;
+}
+
+/** The options of one packet, found and judged. One object serves a stack: `read` fills it anew. */
+export class Ipv4Options {
+  /** Octets, padding included; 0 for a packet without options. */
+  length = 0;
+  /** Positions from the header's first octet; 0 for none. */
+  sourceRoute = 0;
+  recordRoute = 0;
+  timestamp = 0;
+  routerAlert = 0;
+  /** The record route option waits for the address that the packet leaves from. */
+  needsRoute = false;
+  /** The timestamp option waits for that address. */
+  needsAddress = false;
+  /** The timestamp option waits for the time. */
+  needsTime = false;
+  /** Octets changed, the header's checksum did not yet. */
+  isChanged = false;
+
+  clear(): void {
+    this.length = 0;
+    this.sourceRoute = 0;
+    this.recordRoute = 0;
+    this.timestamp = 0;
+    this.routerAlert = 0;
+    this.needsRoute = false;
+    this.needsAddress = false;
+    this.needsTime = false;
+    this.isChanged = false;
+  }
+
+  /**
+   * Read the options of the checked header at `at`; fill in record route and timestamp.
+   * @returns -1 if they are sound, or the position of the octet that is wrong.
+   */
+  read(view: DataView, at: number, host: OptionHost): number {
+    this.clear();
+    this.length = headerLengthOf(view, at) - IPV4_MIN_LENGTH;
+    const end = at + IPV4_MIN_LENGTH + this.length;
+    let here = at + IPV4_MIN_LENGTH;
+    while (here < end) {
+      const type = OPTION.type.get(view, here);
+      if (type === OptionType.End) {
+        this.#blank(view, here + 1, end);
+        return -1;
+      }
+      if (type === OptionType.NoOperation) {
+        here += 1;
+        continue;
+      }
+      if (end - here < 2) return here - at;
+      const length = OPTION.length.get(view, here);
+      if (length < 2 || length > end - here) return here - at;
+      const wrong = this.#readOne(view, at, here, type, length, host);
+      if (wrong >= 0) return here - at + wrong;
+      here += length;
+    }
+    return -1;
+  }
+
+  /** Write the address that the packet leaves from where options wait for it. */
+  fill(view: DataView, at: number, leaving: Ipv4Addr): void {
+    if (this.needsRoute) {
+      const here = at + this.recordRoute;
+      ADDRESS.set(view, here + OPTION.pointer.get(view, here) - 5, leaving);
+      this.isChanged = true;
+    }
+    if (this.needsAddress) {
+      const here = at + this.timestamp;
+      ADDRESS.set(view, here + OPTION.pointer.get(view, here) - 9, leaving);
+      this.isChanged = true;
+    }
+  }
+
+  /** @returns how far into the option it is wrong, or -1. */
+  #readOne(
+    view: DataView,
+    at: number,
+    here: number,
+    type: number,
+    length: number,
+    host: OptionHost,
+  ): number {
+    switch (type) {
+      case OptionType.LooseSourceRoute:
+      case OptionType.StrictSourceRoute:
+        if (length < 3) return 1;
+        if (OPTION.pointer.get(view, here) < 4) return 2;
+        if (this.sourceRoute > 0) return 0;
+        this.sourceRoute = here - at;
+        return -1;
+      case OptionType.RecordRoute:
+        return this.#readRecordRoute(view, at, here, length, host);
+      case OptionType.Timestamp:
+        return this.#readTimestamp(view, at, here, length, host);
+      case OptionType.RouterAlert:
+        if (length < 4) return 1;
+        if (view.getUint16(here + OPTION.pointer.offset) === 0) this.routerAlert = here - at;
+        return -1;
+      default:
+        return -1;
+    }
+  }
+
+  #readRecordRoute(
+    view: DataView,
+    at: number,
+    here: number,
+    length: number,
+    host: OptionHost,
+  ): number {
+    if (this.recordRoute > 0) return 0;
+    if (length < 3) return 1;
+    const pointer = OPTION.pointer.get(view, here);
+    if (pointer < 4) return 2;
+    if (pointer <= length) {
+      if (pointer + 3 > length) return 2;
+      ADDRESS.set(view, here + pointer - 1, host.specificAddress());
+      OPTION.pointer.set(view, here, pointer + 4);
+      this.isChanged = true;
+      this.needsRoute = true;
+    }
+    this.recordRoute = here - at;
+    return -1;
+  }
+
+  #readTimestamp(
+    view: DataView,
+    at: number,
+    here: number,
+    length: number,
+    host: OptionHost,
+  ): number {
+    if (this.timestamp > 0) return 0;
+    if (length < 4) return 1;
+    const pointer = OPTION.pointer.get(view, here);
+    if (pointer < 5) return 2;
+    if (pointer <= length) {
+      if (pointer + 3 > length) return 2;
+      if (!this.#stamp(view, here, length, pointer, host)) return 2;
+    } else if (!this.#overflow(view, here)) return 3;
+    this.timestamp = here - at;
+    return -1;
+  }
+
+  /** @returns false if there is no room for what the flag asks. */
+  #stamp(
+    view: DataView,
+    here: number,
+    length: number,
+    pointer: number,
+    host: OptionHost,
+  ): boolean {
+    const flag = OPTION.overflowFlag.get(view, here) & 15;
+    if (flag === TimestampFlag.Only) {
+      this.#stampTime(view, here + pointer - 1, host);
+      OPTION.pointer.set(view, here, pointer + 4);
+      return true;
+    }
+    if (flag !== TimestampFlag.WithAddress && flag !== TimestampFlag.Prespecified) return true;
+    if (pointer + 7 > length) return false;
+    const slot = here + pointer - 1;
+    if (flag === TimestampFlag.WithAddress) {
+      ADDRESS.set(view, slot, host.specificAddress());
+      this.needsAddress = true;
+    } else if (host.isForeign(ADDRESS.get(view, slot))) return true;
+    this.#stampTime(view, slot + 4, host);
+    OPTION.pointer.set(view, here, pointer + 8);
+    return true;
+  }
+
+  #stampTime(view: DataView, slot: number, host: OptionHost): void {
+    TIME.set(view, slot, host.timeOfDay());
+    this.needsTime = true;
+    this.isChanged = true;
+  }
+
+  /** Count a router that found no room. @returns false if the count is full. */
+  #overflow(view: DataView, here: number): boolean {
+    const value = OPTION.overflowFlag.get(view, here);
+    if ((value & 15) === TimestampFlag.Prespecified) return true;
+    if (value >>> 4 === 15) return false;
+    OPTION.overflowFlag.set(view, here, value + 16);
+    this.isChanged = true;
+    return true;
+  }
+
+  /** What follows the end of the list is set to zero. */
+  #blank(view: DataView, from: number, end: number): void {
+    for (let here = from; here < end; here += 1) {
+      if (view.getUint8(here) === OptionType.End) continue;
+      view.setUint8(here, OptionType.End);
+      this.isChanged = true;
+    }
+  }
+}
+
+/** Options that an answer carries back: those that record the way (`ip_options_echo`). */
+export interface EchoedOptions {
+  /** The octets, padded to a multiple of four. */
+  readonly octets: Uint8Array;
+  /** Where the answer's own address goes, from the first octet of options; -1 for nowhere. */
+  readonly routeAt: number;
+  readonly addressAt: number;
+  readonly timeAt: number;
+}
+
+const NO_OPTIONS: EchoedOptions = {
+  octets: new Uint8Array(0),
+  routeAt: -1,
+  addressAt: -1,
+  timeAt: -1,
+};
+
+/**
+ * The options for an answer to the packet whose header lies at `at` and whose options were read.
+ * @returns `null` if they leave no room for what the answer must record.
+ */
+export function echoOptions(
+  view: DataView,
+  at: number,
+  options: Ipv4Options,
+): EchoedOptions | null {
+  if (options.recordRoute === 0 && options.timestamp === 0) return NO_OPTIONS;
+  const octets: number[] = [];
+  let routeAt = -1;
+  let addressAt = -1;
+  let timeAt = -1;
+  if (options.recordRoute > 0) {
+    const { length, pointer } = copyOption(view, at + options.recordRoute, octets);
+    if (options.needsRoute && pointer <= length) {
+      if (pointer + 3 > length) return null;
+      octets[2] = pointer + 4;
+      routeAt = pointer - 1;
+    }
+  }
+  if (options.timestamp > 0) {
+    const start = octets.length;
+    const { length, pointer } = copyOption(view, at + options.timestamp, octets);
+    let next = pointer;
+    if (next <= length && options.needsAddress) {
+      if (next + 3 > length) return null;
+      addressAt = start + next - 1;
+      next += 4;
+    }
+    const isPrespecified = ((octets[start + 3] ?? 0) & 15) === TimestampFlag.Prespecified;
+    if (next <= length && options.needsTime && !isPrespecified) {
+      if (next + 3 > length) return null;
+      timeAt = start + next - 1;
+      next += 4;
+    }
+    octets[start + 2] = next;
+  }
+  while (octets.length % 4 > 0) octets.push(OptionType.End);
+  return { octets: Uint8Array.from(octets), routeAt, addressAt, timeAt };
+}
+
+/** Write `echoed` after the header at `at`, with the answer's own address and the time. */
+export function writeEchoed(
+  view: DataView,
+  at: number,
+  echoed: EchoedOptions,
+  own: Ipv4Addr,
+  timeOfDay: number,
+): void {
+  const start = at + IPV4_MIN_LENGTH;
+  echoed.octets.forEach((octet, index) => view.setUint8(start + index, octet));
+  if (echoed.routeAt >= 0) ADDRESS.set(view, start + echoed.routeAt, own);
+  if (echoed.addressAt >= 0) ADDRESS.set(view, start + echoed.addressAt, own);
+  if (echoed.timeAt >= 0) TIME.set(view, start + echoed.timeAt, timeOfDay);
+}
+
+/** Later fragments carry only options with the copied flag; the others become no-operations. */
+export function keepCopiedOptions(view: DataView, at: number): void {
+  const end = at + headerLengthOf(view, at);
+  let here = at + IPV4_MIN_LENGTH;
+  while (here < end) {
+    const type = OPTION.type.get(view, here);
+    if (type === OptionType.End) return;
+    if (type === OptionType.NoOperation) {
+      here += 1;
+      continue;
+    }
+    const length = end - here < 2 ? 0 : OPTION.length.get(view, here);
+    if (length < 2 || length > end - here) return;
+    if ((type & COPIED) === 0) {
+      for (let index = 0; index < length; index += 1) {
+        view.setUint8(here + index, OptionType.NoOperation);
+      }
+    }
+    here += length;
+  }
+}
+
+function copyOption(
+  view: DataView,
+  here: number,
+  octets: number[],
+): { length: number; pointer: number } {
+  const length = OPTION.length.get(view, here);
+  for (let index = 0; index < length; index += 1) octets.push(view.getUint8(here + index));
+  return { length, pointer: OPTION.pointer.get(view, here) };
+}

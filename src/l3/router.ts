@@ -1,0 +1,388 @@
+/**
+ * The IP stack of one host: a router as RFC 1812 wants it, in the order of Linux (net/ipv4). With
+ * forwarding off it is a host (RFC 1122); a simulated domU runs on the same class.
+ * @module
+ */
+import { assert } from "../base/assert.ts";
+import { Jiffies } from "../base/jiffies.ts";
+import type { Machine } from "../base/machine.ts";
+import type { Chance } from "../base/prng.ts";
+import { DAY, type Duration, type Instant, MILLISECOND } from "../base/time.ts";
+import {
+  formatIpv4,
+  formatPrefix,
+  IPV4_ANY,
+  type Ipv4Addr,
+  type Mac,
+  MAC_BROADCAST,
+  MAC_ZERO,
+  macOf,
+} from "../wire/addr.ts";
+import type { Device } from "../wire/device.ts";
+import { Cast, type Packet, type PacketPool } from "../wire/packet.ts";
+import { ArpOp } from "../l2/arp.ts";
+import { type ArpJudgement, ArpResponder, type ArpRouting } from "../l2/arp-responder.ts";
+import {
+  castOf,
+  checkEthernet,
+  ETHERNET,
+  ETHERNET_LENGTH,
+  EtherType,
+  unknownType,
+  writeEthernet,
+} from "../l2/ethernet.ts";
+import { NeighborCache, type NeighborHost } from "../l2/neighbor-cache.ts";
+import { Addressing } from "./addressing.ts";
+import type { RouterBehaviour } from "./behaviour.ts";
+import { fragment } from "./fragment.ts";
+import { Hook, Hooks } from "./hooks.ts";
+import { Unreachable } from "./icmp.ts";
+import { IcmpReporter, type ReportHost } from "./icmp-reporter.ts";
+import { IcmpResponder } from "./icmp-responder.ts";
+import { InputRouting } from "./input-routing.ts";
+import type { Interface, InterfaceOwner } from "./interface.ts";
+import {
+  checkIpv4,
+  decrementTtl,
+  headerLengthOf,
+  IPV4,
+  isFragment,
+  Protocol,
+  sealHeader,
+} from "./ipv4.ts";
+import { PacketOptions } from "./packet-options.ts";
+import { Peers } from "./peers.ts";
+import { Reassembler } from "./reassembly.ts";
+import { type Route, RouteKind } from "./route-table.ts";
+
+/** Takes the packets of one protocol that came to this host; owns each. */
+export interface ProtocolHandler {
+  deliver(packet: Packet, now: Instant): void;
+}
+
+export interface RouterOptions {
+  /** For people, in traces. */
+  readonly name: string;
+  readonly pool: PacketPool;
+  readonly behaviour: RouterBehaviour;
+  readonly chance: Chance;
+  /** Time of day at instant 0, since midnight UTC, for timestamps; 0. */
+  readonly midnightOffset?: Duration;
+}
+
+/** One stack: its devices, routes, neighbors, hooks and local protocols. */
+export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost, ReportHost {
+  readonly name: string;
+  readonly pool: PacketPool;
+  readonly addressing: Addressing;
+  readonly hooks = new Hooks();
+  readonly jiffies: Jiffies;
+  readonly neighbors: NeighborCache;
+  readonly arp: ArpResponder;
+  readonly icmp: IcmpResponder;
+  readonly peers: Peers;
+  readonly options: PacketOptions;
+  readonly #behaviour: RouterBehaviour;
+  readonly #midnightOffset: Duration;
+  readonly #protocols = new Map<number, ProtocolHandler>();
+  readonly #reporter: IcmpReporter;
+  readonly #reassembler: Reassembler;
+  readonly #routing: InputRouting;
+
+  constructor({ name, pool, behaviour, chance, midnightOffset = 0 }: RouterOptions) {
+    this.name = name;
+    this.pool = pool;
+    this.#behaviour = behaviour;
+    this.#midnightOffset = midnightOffset;
+    const jiffies = new Jiffies(behaviour.jiffies);
+    this.jiffies = jiffies;
+    this.addressing = new Addressing(this, behaviour.isLowestBroadcast);
+    const { fib, interfaces } = this.addressing;
+    this.#routing = new InputRouting(fib, behaviour, interfaces);
+    this.peers = new Peers(jiffies, chance);
+    this.options = new PacketOptions(this.addressing, (now) => this.timeOfDay(now));
+    const neighbors = new NeighborCache({
+      host: this,
+      behaviour: behaviour.neighbor,
+      jiffies,
+      chance,
+    });
+    this.neighbors = neighbors;
+    this.arp = new ArpResponder({
+      pool,
+      routing: this,
+      neighbors,
+      behaviour: behaviour.arp,
+      jiffies,
+      chance,
+    });
+    this.#reporter = new IcmpReporter(this, chance, behaviour.icmpGlobalLimit);
+    this.icmp = new IcmpResponder(this);
+    this.#protocols.set(Protocol.Icmp, this.icmp);
+    this.#reassembler = new Reassembler({
+      behaviour: behaviour.reassembly,
+      jiffies,
+      onTimeout: (first, now) => this.#reporter.reassemblyTimeExceeded(first, now),
+    });
+  }
+
+  /** Deliver packets of `protocol` that come to this host to `handler`. */
+  setProtocol(protocol: number, handler: ProtocolHandler): void {
+    this.#protocols.set(protocol, handler);
+  }
+
+  /** Take `device` out of the stack; what waits for it is dropped. */
+  removeInterface(device: Device, now: Instant): void {
+    this.addressing.removeInterface(device);
+    this.neighbors.removeDevice(device, now);
+    this.arp.removeDevice(device, now);
+  }
+
+  /** A frame came in by `via`: Ethernet, then ARP or IPv4. Takes ownership. */
+  receiveFrame(via: Interface, packet: Packet, now: Instant): void {
+    const { view } = this.pool;
+    const wrong = checkEthernet(view, packet.frame, packet.end);
+    if (wrong !== null) {
+      this.pool.end(packet, "discarded", wrong, now);
+      return;
+    }
+    packet.cast = castOf(view, packet.frame, via.device.mac);
+    packet.network = packet.frame + ETHERNET_LENGTH;
+    for (const filter of via.filters) {
+      const reason = filter.judgeFrame(packet, now);
+      if (reason === null) continue;
+      this.pool.end(packet, "dropped", reason, now);
+      return;
+    }
+    const type = ETHERNET.type.get(view, packet.frame);
+    if (type === EtherType.Ipv4) this.#receiveIpv4(via, packet, now);
+    else if (type === EtherType.Arp && !via.isLoopback) this.arp.receive(via.device, packet, now);
+    else this.pool.end(packet, "discarded", unknownType(type), now);
+  }
+
+  /** RFC 1812 section 5.2.1 in Linux's order, from the header check to the routing decision. */
+  #receiveIpv4(via: Interface, packet: Packet, now: Instant): void {
+    const { view } = this.pool;
+    const at = packet.network;
+    const wrong =
+      packet.cast === Cast.OtherHost
+        ? "ethernet/other-host"
+        : checkIpv4(view, at, packet.end);
+    if (wrong !== null) {
+      this.pool.end(packet, "discarded", wrong, now);
+      return;
+    }
+    packet.end = at + IPV4.totalLength.get(view, at);
+    packet.transport = at + headerLengthOf(view, at);
+    const passed = this.hooks.pass(Hook.Prerouting, packet, via.device, null, now);
+    if (passed !== null) this.#route(via, passed, now);
+  }
+
+  #route(via: Interface, packet: Packet, now: Instant): void {
+    const { view } = this.pool;
+    const routing = this.#routing;
+    const at = packet.network;
+    if (via.isLoopback) routing.toSelf();
+    else routing.decide(via, IPV4.src.get(view, at), IPV4.dst.get(view, at));
+    const { kind, route, isDetour, refusal, reason } = routing;
+    packet.routeKind = kind;
+    if (reason !== null) {
+      this.pool.end(packet, "discarded", reason, now);
+      return;
+    }
+    const wrong = this.options.read(via, packet, now);
+    if (wrong >= 0) {
+      this.#reporter.parameterProblem(packet, wrong, now);
+      this.pool.end(packet, "discarded", "ipv4/options", now);
+    } else if (this.options.current.sourceRoute > 0) {
+      this.pool.end(packet, "discarded", "ipv4/source-route", now);
+    } else if (refusal >= 0) {
+      this.#reporter.refused(packet, refusal, now);
+      this.pool.end(packet, "discarded", "route/unreachable", now);
+    } else if (kind === RouteKind.Unicast && route !== null) {
+      this.#forward(via, packet, route, isDetour, now);
+    } else this.#deliver(via, packet, now);
+  }
+
+  /** TTL, size, redirect, FORWARD: `ip_forward`. */
+  #forward(via: Interface, packet: Packet, route: Route, isDetour: boolean, now: Instant): void {
+    const { view } = this.pool;
+    const at = packet.network;
+    if (packet.cast !== Cast.Host) {
+      this.pool.end(packet, "discarded", "route/link-broadcast", now);
+      return;
+    }
+    if (IPV4.ttl.get(view, at) <= 1) {
+      this.#reporter.timeExceeded(packet, now);
+      this.pool.end(packet, "discarded", "ipv4/ttl", now);
+      return;
+    }
+    this.#setRoute(packet, route);
+    if (this.#behaviour.checksMtuBeforeForward && this.#isTooBig(packet)) {
+      this.#reporter.tooBig(packet, now);
+      this.pool.end(packet, "discarded", "ipv4/too-big", now);
+      return;
+    }
+    decrementTtl(view, at);
+    if (isDetour) this.#reporter.redirect(packet, now);
+    if (this.pool.isTracing) this.#traceRoute(packet, route, now);
+    const passed = this.hooks.pass(Hook.Forward, packet, via.device, packet.output, now);
+    if (passed === null) return;
+    if (this.options.current.length > 0) this.options.finish(passed, route);
+    this.#output(passed, now);
+  }
+
+  /** INPUT, then the protocol: `ip_local_deliver`. */
+  #deliver(via: Interface, packet: Packet, now: Instant): void {
+    const whole = isFragment(this.pool.view, packet.network)
+      ? this.#reassembler.receive(packet, now)
+      : packet;
+    if (whole === null) return;
+    const passed = this.hooks.pass(Hook.Input, whole, via.device, null, now);
+    if (passed === null) return;
+    const protocol = IPV4.protocol.get(this.pool.view, passed.network);
+    const handler = this.#protocols.get(protocol);
+    if (handler !== undefined) handler.deliver(passed, now);
+    else if (protocol === Protocol.Igmp) this.pool.end(passed, "consumed", "igmp/ignored", now);
+    else {
+      this.#reporter.unreachable(passed, Unreachable.Protocol, now);
+      this.pool.end(passed, "discarded", "ipv4/protocol", now);
+    }
+  }
+
+  /** POSTROUTING, size, neighbor: `ip_output`. */
+  #output(packet: Packet, now: Instant): void {
+    const passed = this.hooks.pass(Hook.Postrouting, packet, packet.input, packet.output, now);
+    if (passed === null) return;
+    const { largestFragment, pathMtu } = passed;
+    const keepsSize = largestFragment > 0 && this.#behaviour.refragmentsToLargest;
+    const limit = keepsSize ? Math.min(largestFragment, pathMtu) : pathMtu;
+    if (passed.end - passed.network <= limit) this.#resolve(passed, now);
+    else if (this.#isTooBig(passed)) {
+      this.#reporter.tooBig(passed, now);
+      this.pool.end(passed, "discarded", "ipv4/too-big", now);
+    } else fragment(passed, limit, this.#resolve, now);
+  }
+
+  /** Find the link-layer address: `ip_finish_output2`. */
+  readonly #resolve = (packet: Packet, now: Instant): void => {
+    const device = packet.output;
+    assert(device !== null, "a routed packet has a device to leave by");
+    if (packet.routeKind === RouteKind.Unicast) this.neighbors.send(device, packet, now);
+    else if (packet.routeKind === RouteKind.Local) this.output(device, packet, MAC_ZERO, now);
+    else if (packet.routeKind === RouteKind.Broadcast) {
+      this.output(device, packet, MAC_BROADCAST, now);
+    } else this.output(device, packet, groupMac(packet.nextHop), now);
+  };
+
+  /** Send `packet` in a new Ethernet frame to `dst`. Takes ownership. */
+  output(device: Device, packet: Packet, dst: Mac, now: Instant): void {
+    packet.frame = packet.network - ETHERNET_LENGTH;
+    writeEthernet(this.pool.view, packet.frame, dst, device.mac, EtherType.Ipv4);
+    device.transmit(packet, now);
+  }
+
+  /**
+   * Send a packet of this host: `network` lies at a header written by `writeIpv4`, unsealed. An
+   * absent source is chosen by the route. Takes ownership.
+   * @param device where broadcasts and multicasts leave; `null` lets the routes decide.
+   */
+  send(packet: Packet, now: Instant, device: Device | null = null): void {
+    const { view } = this.pool;
+    const at = packet.network;
+    const dst = IPV4.dst.get(view, at);
+    const route = this.addressing.routeTo(dst, device);
+    if (route === null) {
+      this.pool.end(packet, "discarded", "route/none", now);
+      return;
+    }
+    this.#setRoute(packet, route);
+    if (IPV4.src.get(view, at) === IPV4_ANY) {
+      IPV4.src.set(view, at, this.addressing.sourceFor(route, dst));
+    }
+    sealHeader(view, at);
+    const passed = this.hooks.pass(Hook.Output, packet, null, packet.output, now);
+    if (passed === null) return;
+    const changed = IPV4.dst.get(view, passed.network);
+    const again = changed === dst ? route : this.addressing.routeTo(changed, device);
+    if (again === null) this.pool.end(passed, "discarded", "route/none", now);
+    else {
+      this.#setRoute(passed, again);
+      this.#output(passed, now);
+    }
+  }
+
+  /** Milliseconds since midnight UTC at `now`. */
+  timeOfDay(now: Instant): number {
+    return Math.floor(((now + this.#midnightOffset) % DAY) / MILLISECOND);
+  }
+
+  /** Tell the sender of `packet`, which is borrowed, that it cannot be delivered. */
+  reportUnreachable(packet: Packet, code: number, now: Instant): void {
+    this.#reporter.unreachable(packet, code, now);
+  }
+
+  nextDeadline(): Instant {
+    return Math.min(
+      this.neighbors.nextDeadline(),
+      this.arp.nextDeadline(),
+      this.#reassembler.nextDeadline(),
+    );
+  }
+
+  expire(now: Instant): void {
+    this.neighbors.expire(now);
+    this.arp.expire(now);
+    this.#reassembler.expire(now);
+  }
+
+  judgeArp(device: Device, sender: Ipv4Addr, target: Ipv4Addr): ArpJudgement {
+    const via = this.addressing.interfaces.get(device);
+    if (via === undefined) return "none";
+    const routing = this.#routing;
+    routing.decide(via, sender, target);
+    if (routing.kind === RouteKind.Local) return "local";
+    return via.settings.isForwarding && routing.mayProxy(via) ? "proxy" : "none";
+  }
+
+  isLocal(address: Ipv4Addr): boolean {
+    return this.addressing.isLocal(address);
+  }
+
+  /** Ask who has `target`, from the waiting packet's source if it is ours (`arp_solicit`). */
+  solicit(device: Device, target: Ipv4Addr, dst: Mac, packet: Packet | null, now: Instant): void {
+    const src = packet === null ? IPV4_ANY : IPV4.src.get(this.pool.view, packet.network);
+    const isOwn = src !== IPV4_ANY && this.isLocal(src);
+    const via = this.addressing.interfaces.get(device);
+    const spa = isOwn ? src : (via?.select(target) ?? IPV4_ANY);
+    this.arp.transmit(device, ArpOp.Request, dst, spa, MAC_ZERO, target, now);
+  }
+
+  unreachable(packet: Packet, now: Instant): void {
+    this.#reporter.hostUnreachable(packet, now);
+    this.pool.end(packet, "discarded", "neighbor/failed", now);
+  }
+
+  /** DF forbids what pieces that came in smaller still may: to leave in pieces again. */
+  #isTooBig({ end, network, pathMtu, largestFragment }: Packet): boolean {
+    if (end - network <= pathMtu) return false;
+    const mayFragment = largestFragment > 0 && largestFragment <= pathMtu;
+    return !mayFragment && IPV4.dontFragment.get(this.pool.view, network) === 1;
+  }
+
+  #setRoute(packet: Packet, route: Route): void {
+    packet.routeKind = route.kind;
+    packet.output = route.device;
+    packet.nextHop = route.gateway ?? IPV4.dst.get(this.pool.view, packet.network);
+    packet.pathMtu = this.addressing.mtuOf(route);
+  }
+
+  #traceRoute(packet: Packet, { prefix, gateway, device }: Route, now: Instant): void {
+    const by = gateway === null ? "" : ` via ${formatIpv4(gateway)}`;
+    const what = `${formatPrefix(prefix)}${by} dev ${device?.name ?? "none"}`;
+    packet.pool.observer?.step(packet, `${this.name} route`, what, now);
+  }
+}
+
+/** A multicast group's MAC address (RFC 1112 section 6.4). */
+const groupMac = (group: Ipv4Addr): Mac => macOf(0x0100_5e00_0000 + (group & 0x7f_ffff));
