@@ -3,6 +3,7 @@
  * @module
  */
 import { OptionError } from "../base/errors.ts";
+import type { Machine } from "../base/machine.ts";
 import { Tally } from "../base/tally.ts";
 import type { Instant } from "../base/time.ts";
 import { formatMac, type Mac } from "./addr.ts";
@@ -49,6 +50,8 @@ export class Device {
   txOctets = 0;
   /** Ends of the packets that came in here, by reason. */
   readonly ends = new Tally();
+  /** Whose deadlines a frame that comes in may change: a scheduler asks it anew; `null` for nobody's. */
+  machine: Machine | null = null;
   #stack: Stack | null = null;
   #carrier: Carrier | null = null;
   /** Replaced, never changed: a tap may remove itself while a frame goes round. */
