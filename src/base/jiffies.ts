@@ -39,9 +39,15 @@ export class Jiffies {
     this.#age = age;
   }
 
+  /** Time since the tick 0. */
+  uptime(now: Instant): Duration {
+    return now + this.#age;
+  }
+
   /** When the tick that `now` lies in began. */
   floor(now: Instant): Instant {
-    return Math.floor((now + this.#age) / this.tick) * this.tick - this.#age;
+    const current = Math.floor((now + this.#age) / this.tick);
+    return Math.ceil(current * this.tick) - this.#age;
   }
 
   /** The instant at which a timer that is set at `now` for `delay` later fires. */

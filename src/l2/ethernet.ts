@@ -40,7 +40,12 @@ export const EtherType = {
   Arp: 0x0806,
   Vlan: 0x8100,
   Ipv6: 0x86dd,
+  ProviderVlan: 0x88a8,
 } as const;
+
+/** True for the types after which a tag follows. */
+export const isVlanType = (type: number): boolean =>
+  type === EtherType.Vlan || type === EtherType.ProviderVlan;
 
 export type EthernetDiscard =
   | "ethernet/truncated"
@@ -56,14 +61,28 @@ export type EthernetDiscard =
  */
 export function checkEthernet(view: DataView, at: number, end: number): EthernetDiscard | null {
   if (end - at < ETHERNET_LENGTH) return "ethernet/truncated";
-  const isTagged = ETHERNET.type.get(view, at) === EtherType.Vlan;
+  const isTagged = isVlanType(ETHERNET.type.get(view, at));
   return isTagged && end - at < ETHERNET_LENGTH + VLAN_TAG_LENGTH ? "ethernet/truncated" : null;
+}
+
+/**
+ * Where the payload of the checked frame at `at` starts, after any tags of VLAN 0: they say nothing
+ * but a priority. The type of the payload lies right before it.
+ */
+export function skipPriorityTags(view: DataView, at: number, end: number): number {
+  let payload = at + ETHERNET_LENGTH;
+  while (isVlanType(ETHERNET.type.get(view, payload - ETHERNET_LENGTH))) {
+    const isEmpty = end - payload < VLAN_TAG_LENGTH + 2;
+    if (isEmpty || VLAN.vlan.get(view, payload) !== 0) return payload;
+    payload += VLAN_TAG_LENGTH;
+  }
+  return payload;
 }
 
 /** Why a Dom0 has no use for a frame of this type, which is neither ARP nor IPv4. */
 export function unknownType(type: number): EthernetDiscard {
   if (type < 0x0600) return "ethernet/length";
-  if (type === EtherType.Vlan) return "ethernet/vlan";
+  if (isVlanType(type)) return "ethernet/vlan";
   return type === EtherType.Ipv6 ? "ethernet/ipv6" : "ethernet/type";
 }
 

@@ -137,7 +137,14 @@ export class NeighborCache implements Machine {
     this.#flush(neighbor, now);
   }
 
-  /** Forget a device's neighbors; packets that wait for them are dropped. */
+  /** Forget a device's neighbors, as `ip neigh flush` does; packets that wait are discarded. */
+  flush(device: Device, now: Instant): void {
+    for (const neighbor of this.#devices.get(device)?.values() ?? []) {
+      if (neighbor.state !== "PERMANENT") this.#remove(neighbor, now);
+    }
+  }
+
+  /** Forget a device that goes away. */
   removeDevice(device: Device, now: Instant): void {
     for (const neighbor of this.#devices.get(device)?.values() ?? []) this.#remove(neighbor, now);
     this.#devices.delete(device);
@@ -348,13 +355,14 @@ export class NeighborCache implements Machine {
     }
   }
 
-  /** Half to one and a half of the base time, drawn again every five minutes. */
+  /** Half to one and a half of the base time, drawn again after every five minutes of uptime. */
   #reachableTime(device: Device, now: Instant): Duration {
     const known = this.#reachable.get(device);
     if (known !== undefined && now < known.until) return known.time;
     const ticks = BASE_REACHABLE / this.#jiffies.tick;
     const time = (this.#chance.below(ticks) + ticks / 2) * this.#jiffies.tick;
-    this.#reachable.set(device, { until: now + REDRAW_REACHABLE, time });
+    const until = now + REDRAW_REACHABLE - (this.#jiffies.uptime(now) % REDRAW_REACHABLE);
+    this.#reachable.set(device, { until, time });
     return time;
   }
 }

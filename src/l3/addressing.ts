@@ -5,11 +5,11 @@
  */
 import { OptionError } from "../base/errors.ts";
 import {
+  IPV4_ANY,
   IPV4_BROADCAST,
   type Ipv4Addr,
   ipv4Of,
   isMulticast,
-  isZeroNetwork,
   MAC_ZERO,
   maskOf,
 } from "../wire/addr.ts";
@@ -116,17 +116,24 @@ export class Addressing {
     return isUsable ? route : null;
   }
 
-  /** The source address that `route` gives to packets to `dst`. */
-  sourceFor(route: Route, dst: Ipv4Addr): Ipv4Addr {
-    if (route.source !== null) return route.source;
-    const via = route.device === null ? undefined : this.#interfaces.get(route.device);
-    const onDevice = via?.select(route.gateway ?? dst) ?? null;
+  /** The source address that `route` gives to this host's own packets. */
+  sourceFor(route: Route): Ipv4Addr {
+    return route.source ?? this.select(route.device, route.gateway);
+  }
+
+  /**
+   * The address that suits a talk with `peer`, or with anybody, over `device`: one of that device,
+   * else the first of another (`inet_select_addr`); 0.0.0.0 if there is none.
+   */
+  select(device: Device | null, peer: Ipv4Addr | null): Ipv4Addr {
+    const via = device === null ? undefined : this.#interfaces.get(device);
+    const onDevice = via?.select(peer) ?? null;
     if (onDevice !== null) return onDevice;
     for (const one of this.#interfaces.values()) {
       const [first] = one.addresses;
       if (!one.isLoopback && first !== undefined) return first.address;
     }
-    return ipv4Of(0);
+    return IPV4_ANY;
   }
 
   /** Largest packet on `route` in octets. */
@@ -136,9 +143,9 @@ export class Addressing {
 
   /** The address of this host that `peer`, who is behind `via`, knows it by. */
   specificAddress(via: Interface, peer: Ipv4Addr): Ipv4Addr {
-    const route = isZeroNetwork(peer) ? null : this.fib.find(peer);
-    if (route !== null) return this.sourceFor(route, peer);
-    return via.select(peer) ?? ipv4Of(0);
+    const route = peer === IPV4_ANY ? null : this.fib.find(peer);
+    const isRefused = route?.device === null;
+    return route === null || isRefused ? this.select(via.device, peer) : this.sourceFor(route);
   }
 
   #routeToMany(dst: Ipv4Addr, device: Device | null): Route | null {

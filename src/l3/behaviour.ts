@@ -18,6 +18,10 @@ export interface RouterBehaviour {
   readonly isLowestBroadcast: boolean;
   /** True: 240.0.0.0/4 is routed like any other block (since 2.6.25). */
   readonly routesClassE: boolean;
+  /** True: of 0.0.0.0/8 only 0.0.0.0 itself is a martian (since 5.3). */
+  readonly routesZeroNetwork: boolean;
+  /** True: a frame tagged with VLAN 0 is read as if it had no tag (since 2.6.39). */
+  readonly takesPriorityTags: boolean;
   /** True: without rp_filter too, a source must not be a broadcast address (before 2.6.39). */
   readonly checksSourceKind: boolean;
   /** ICMP errors of the whole stack: credit a second and at once; `null` for no such limit. */

@@ -147,7 +147,7 @@ export class IcmpReporter {
     if (error === null) return null;
     const dst = IPV4.src.get(view, at);
     const isToSelf = offender.routeKind === RouteKind.Local;
-    const src = isToSelf ? IPV4.dst.get(view, at) : addressing.sourceFor(route, dst);
+    const src = isToSelf ? IPV4.dst.get(view, at) : addressing.sourceFor(route);
     const tos = (IPV4.tos.get(view, at) & TOS_KEPT) | INTERNETWORK_CONTROL;
     const id = peers.nextId(dst, now);
     error.network = error.frame + ETHERNET_LENGTH;

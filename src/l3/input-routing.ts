@@ -23,9 +23,11 @@ const ALL_HOSTS = 0xe000_0001;
 
 /** The decision about one packet. One object serves a stack: `decide` fills it anew. */
 export class InputRouting {
-  /** What becomes of the packet; {@link RouteKind.None} with a `reason` or a `refusal` if nothing. */
+  /** What becomes of the packet; {@link RouteKind.None} with a `reason` if nothing. */
   kind: RouteKind = RouteKind.None;
-  /** The code of the unreachable message that the sender gets; -1 for none. */
+  /** True if the routes refuse the packet: its options are judged before it ends. */
+  isRefused = false;
+  /** The code of the unreachable message that a refused sender gets; -1 for none. */
   refusal = -1;
   /** The route that decided; `null` for broadcasts and where there is none. */
   route: Route | null = null;
@@ -68,6 +70,7 @@ export class InputRouting {
   #reset(): void {
     this.kind = RouteKind.None;
     this.route = null;
+    this.isRefused = false;
     this.refusal = -1;
     this.isDetour = false;
     this.reason = null;
@@ -78,10 +81,16 @@ export class InputRouting {
     if (route?.kind === RouteKind.Broadcast) this.#toBroadcast(via, src);
     else if (route?.kind === RouteKind.Local) {
       if (this.#isSourceSound(via, src, null) >= 0) this.#take(RouteKind.Local, route);
-    } else if (!via.settings.isForwarding) this.reason = "route/not-forwarding";
+    } else if (!via.settings.isForwarding) this.#refuse("route/not-forwarding", -1);
     else if (route?.kind === RouteKind.Unicast) this.#onward(via, src, route);
-    else if (route?.kind === RouteKind.Blackhole) this.reason = "route/blackhole";
-    else this.refusal = refusalOf(route?.kind ?? RouteKind.None);
+    else if (route?.kind === RouteKind.Blackhole) this.#refuse("route/blackhole", -1);
+    else this.#refuse("route/unreachable", refusalOf(route?.kind ?? RouteKind.None));
+  }
+
+  #refuse(reason: Reason, code: number): void {
+    this.isRefused = true;
+    this.reason = reason;
+    this.refusal = code;
   }
 
   #onward(via: Interface, src: Ipv4Addr, route: Route): void {
@@ -93,7 +102,7 @@ export class InputRouting {
   }
 
   #toBroadcast(via: Interface, src: Ipv4Addr): void {
-    if (!isZeroNetwork(src) && this.#isSourceSound(via, src, null) < 0) return;
+    if (!this.#isZero(src) && this.#isSourceSound(via, src, null) < 0) return;
     this.#take(RouteKind.Broadcast, null);
   }
 
@@ -101,7 +110,7 @@ export class InputRouting {
     if (isMulticast(src) || src === IPV4_BROADCAST || isLoopback(src)) {
       this.reason = "route/martian-source";
     } else if (dst !== ALL_HOSTS) this.reason = "route/not-a-member";
-    else if (isZeroNetwork(src) || this.#isSourceSound(via, src, null) >= 0) {
+    else if (this.#isZero(src) || this.#isSourceSound(via, src, null) >= 0) {
       this.#take(RouteKind.Multicast, null);
     }
   }
@@ -120,8 +129,9 @@ export class InputRouting {
       const mayPass = back.kind !== RouteKind.Local && back.kind !== RouteKind.Broadcast;
       return this.#judge(mayPass && rpFilter === 0, 0);
     }
-    if (back.device === via.device) return back.gateway === null ? 1 : 0;
-    return this.#judge(rpFilter !== 1, 0);
+    if (back.device === via.device) return isOnLink(back);
+    if (via.addresses.length === 0) return this.#judge(rpFilter === 0, 0);
+    return this.#judge(rpFilter !== 1, isOnLink(this.#fib.findBy(src, via.device)));
   }
 
   #judge(isSound: boolean, result: number): number {
@@ -131,11 +141,15 @@ export class InputRouting {
   }
 
   #isMartianSource(src: Ipv4Addr): boolean {
-    return isZeroNetwork(src) || isLoopback(src) || this.#isClassE(src);
+    return this.#isZero(src) || isLoopback(src) || this.#isClassE(src);
   }
 
   #isMartianDestination(dst: Ipv4Addr): boolean {
-    return isZeroNetwork(dst) || isLoopback(dst) || this.#isClassE(dst);
+    return this.#isZero(dst) || isLoopback(dst) || this.#isClassE(dst);
+  }
+
+  #isZero(address: Ipv4Addr): boolean {
+    return this.#behaviour.routesZeroNetwork ? address === IPV4_ANY : isZeroNetwork(address);
   }
 
   #isClassE(address: Ipv4Addr): boolean {
@@ -155,6 +169,11 @@ export class InputRouting {
     const other = this.#interfaces.get(output)?.settings.mediumId ?? 0;
     return own === 0 || (own !== -1 && own !== other && other !== -1);
   }
+}
+
+/** 1 if `route` leads to a neighbor without a gateway, else 0. */
+function isOnLink(route: Route | null): number {
+  return route?.kind === RouteKind.Unicast && route.gateway === null ? 1 : 0;
 }
 
 function refusalOf(kind: RouteKind): number {

@@ -87,9 +87,9 @@ export class Interface implements Stack {
     this.#addresses.splice(this.#addresses.indexOf(address), 1);
   }
 
-  /** The address of this device that suits a talk with `peer`, or `null` (`inet_select_addr`). */
-  select(peer: Ipv4Addr): Ipv4Addr | null {
-    const onLink = this.#addresses.find((own) => covers(own, peer));
+  /** The address of this device that suits a talk with `peer`, or with anybody; `null` if none. */
+  select(peer: Ipv4Addr | null): Ipv4Addr | null {
+    const onLink = peer === null ? null : this.#addresses.find((own) => covers(own, peer));
     return (onLink ?? this.#addresses[0])?.address ?? null;
   }
 }

@@ -98,16 +98,14 @@ export class Ipv4Options {
     return -1;
   }
 
-  /** Write the address that the packet leaves from where options wait for it. */
+  /**
+   * Write the address that the packet leaves from into its record route option. A timestamp keeps
+   * the address that it was read with: Linux fills it here only along a source route.
+   */
   fill(view: DataView, at: number, leaving: Ipv4Addr): void {
     if (this.needsRoute) {
       const here = at + this.recordRoute;
       ADDRESS.set(view, here + OPTION.pointer.get(view, here) - 5, leaving);
-      this.isChanged = true;
-    }
-    if (this.needsAddress) {
-      const here = at + this.timestamp;
-      ADDRESS.set(view, here + OPTION.pointer.get(view, here) - 9, leaving);
       this.isChanged = true;
     }
   }

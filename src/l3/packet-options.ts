@@ -55,8 +55,7 @@ export class PacketOptions implements OptionHost {
   /** The packet leaves by `route`: record where, and mend the header's checksum. */
   finish(packet: Packet, route: Route): void {
     const { view } = packet.pool;
-    const dst = IPV4.dst.get(view, packet.network);
-    this.current.fill(view, packet.network, this.#addressing.sourceFor(route, dst));
+    this.current.fill(view, packet.network, this.#addressing.sourceFor(route));
     if (this.current.isChanged) sealHeader(view, packet.network);
     this.current.isChanged = false;
   }

@@ -122,6 +122,16 @@ export class RouteTable {
     }
     return null;
   }
+
+  /** The best of the routes to `dst` that leave by `device` or refuse, or `null`. */
+  findBy(dst: Ipv4Addr, device: Device): Route | null {
+    for (const length of this.#lengths) {
+      const same = this.#byLength.get(length)?.get((dst & maskOf(length)) | 0) ?? [];
+      const route = same.find((one) => one.device === device || one.device === null);
+      if (route !== undefined) return route;
+    }
+    return null;
+  }
 }
 
 const CACHE_SIZE = 256;
@@ -164,6 +174,11 @@ export class Fib {
     this.#cacheKeys[slot] = dst;
     this.#cache[slot] = route;
     return route;
+  }
+
+  /** The route to `dst` if `device` were the only one to leave by, or `null`. Not cached. */
+  findBy(dst: Ipv4Addr, device: Device): Route | null {
+    return this.#local.findBy(dst, device) ?? this.#main.findBy(dst, device);
   }
 
   /** What kind of address `address` is (`inet_addr_type`): unicast unless the local table knows it. */

@@ -28,12 +28,14 @@ import {
   ETHERNET,
   ETHERNET_LENGTH,
   EtherType,
+  skipPriorityTags,
   unknownType,
   writeEthernet,
 } from "../l2/ethernet.ts";
 import { NeighborCache, type NeighborHost } from "../l2/neighbor-cache.ts";
 import { Addressing } from "./addressing.ts";
 import type { RouterBehaviour } from "./behaviour.ts";
+import { completeChecksum } from "./blank-checksum.ts";
 import { fragment } from "./fragment.ts";
 import { Hook, Hooks } from "./hooks.ts";
 import { Unreachable } from "./icmp.ts";
@@ -147,14 +149,16 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
       return;
     }
     packet.cast = castOf(view, packet.frame, via.device.mac);
-    packet.network = packet.frame + ETHERNET_LENGTH;
+    packet.network = this.#behaviour.takesPriorityTags
+      ? skipPriorityTags(view, packet.frame, packet.end)
+      : packet.frame + ETHERNET_LENGTH;
     for (const filter of via.filters) {
       const reason = filter.judgeFrame(packet, now);
       if (reason === null) continue;
       this.pool.end(packet, "dropped", reason, now);
       return;
     }
-    const type = ETHERNET.type.get(view, packet.frame);
+    const type = ETHERNET.type.get(view, packet.network - ETHERNET_LENGTH);
     if (type === EtherType.Ipv4) this.#receiveIpv4(via, packet, now);
     else if (type === EtherType.Arp && !via.isLoopback) this.arp.receive(via.device, packet, now);
     else this.pool.end(packet, "discarded", unknownType(type), now);
@@ -184,9 +188,9 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const at = packet.network;
     if (via.isLoopback) routing.toSelf();
     else routing.decide(via, IPV4.src.get(view, at), IPV4.dst.get(view, at));
-    const { kind, route, isDetour, refusal, reason } = routing;
+    const { kind, route, isDetour, isRefused, refusal, reason } = routing;
     packet.routeKind = kind;
-    if (reason !== null) {
+    if (reason !== null && !isRefused) {
       this.pool.end(packet, "discarded", reason, now);
       return;
     }
@@ -196,9 +200,9 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
       this.pool.end(packet, "discarded", "ipv4/options", now);
     } else if (this.options.current.sourceRoute > 0) {
       this.pool.end(packet, "discarded", "ipv4/source-route", now);
-    } else if (refusal >= 0) {
-      this.#reporter.refused(packet, refusal, now);
-      this.pool.end(packet, "discarded", "route/unreachable", now);
+    } else if (reason !== null) {
+      if (refusal >= 0) this.#reporter.refused(packet, refusal, now);
+      this.pool.end(packet, "discarded", reason, now);
     } else if (kind === RouteKind.Unicast && route !== null) {
       this.#forward(via, packet, route, isDetour, now);
     } else this.#deliver(via, packet, now);
@@ -261,7 +265,10 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     else if (this.#isTooBig(passed)) {
       this.#reporter.tooBig(passed, now);
       this.pool.end(passed, "discarded", "ipv4/too-big", now);
-    } else fragment(passed, limit, this.#resolve, now);
+    } else {
+      completeChecksum(passed);
+      fragment(passed, limit, this.#resolve, now);
+    }
   }
 
   /** Find the link-layer address: `ip_finish_output2`. */
@@ -277,6 +284,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
 
   /** Send `packet` in a new Ethernet frame to `dst`. Takes ownership. */
   output(device: Device, packet: Packet, dst: Mac, now: Instant): void {
+    completeChecksum(packet);
     packet.frame = packet.network - ETHERNET_LENGTH;
     writeEthernet(this.pool.view, packet.frame, dst, device.mac, EtherType.Ipv4);
     device.transmit(packet, now);
@@ -298,7 +306,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     }
     this.#setRoute(packet, route);
     if (IPV4.src.get(view, at) === IPV4_ANY) {
-      IPV4.src.set(view, at, this.addressing.sourceFor(route, dst));
+      IPV4.src.set(view, at, this.addressing.sourceFor(route));
     }
     sealHeader(view, at);
     const passed = this.hooks.pass(Hook.Output, packet, null, packet.output, now);
@@ -353,8 +361,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   solicit(device: Device, target: Ipv4Addr, dst: Mac, packet: Packet | null, now: Instant): void {
     const src = packet === null ? IPV4_ANY : IPV4.src.get(this.pool.view, packet.network);
     const isOwn = src !== IPV4_ANY && this.isLocal(src);
-    const via = this.addressing.interfaces.get(device);
-    const spa = isOwn ? src : (via?.select(target) ?? IPV4_ANY);
+    const spa = isOwn ? src : this.addressing.select(device, target);
     this.arp.transmit(device, ArpOp.Request, dst, spa, MAC_ZERO, target, now);
   }
 

@@ -70,6 +70,8 @@ export class Packet {
   pathMtu = 0;
   /** Size of the largest fragment it was put together from; 0 if it came whole. */
   largestFragment = 0;
+  /** The transport checksum holds the pseudo-header's sum alone (Xen's `csum_blank`). */
+  hasBlankChecksum = false;
   /** Free for rules (`MARK`). */
   mark = 0;
   /** Index of the connection-tracking entry; -1 for none. */
@@ -229,6 +231,7 @@ export class PacketPool {
     packet.routeKind = 0;
     packet.pathMtu = 0;
     packet.largestFragment = 0;
+    packet.hasBlankChecksum = false;
     packet.mark = 0;
     packet.flow = -1;
     packet.flowState = 0;

@@ -1,0 +1,77 @@
+/** Measures nanoseconds and octets allocated an operation; the best of several rounds counts. @module */
+
+export interface Case {
+  readonly name: string;
+  /** Does `count` operations. */
+  readonly run: (count: number) => void;
+}
+
+export interface Figure {
+  readonly name: string;
+  readonly nanoseconds: number;
+  /** Octets of heap that grew an operation, over a run after warm-up. */
+  readonly octets: number;
+}
+
+const ROUNDS = 7;
+const ROUND_NANOSECONDS = 60_000_000;
+
+/** Measure the cases in turn, round by round, so that a slow moment of the machine meets all. */
+export function measure(cases: readonly Case[]): Figure[] {
+  const counts = cases.map(calibrate);
+  const best = cases.map(() => Number.POSITIVE_INFINITY);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    cases.forEach(({ run }, index) => {
+      const count = counts[index] ?? 1;
+      const spent = time(() => run(count)) / count;
+      best[index] = Math.min(best[index] ?? spent, spent);
+    });
+  }
+  return cases.map(({ name, run }, index) => ({
+    name,
+    nanoseconds: best[index] ?? 0,
+    octets: allocated(run, counts[index] ?? 1),
+  }));
+}
+
+/** Warm up, and find how many operations fill a round. */
+function calibrate({ run }: Case): number {
+  let count = 16;
+  for (;;) {
+    const spent = time(() => run(count));
+    if (spent > ROUND_NANOSECONDS / 2) return Math.max(1, Math.round((count * ROUND_NANOSECONDS) / spent));
+    count *= 2;
+  }
+}
+
+function time(work: () => void): number {
+  const start = process.hrtime.bigint();
+  work();
+  return Number(process.hrtime.bigint() - start);
+}
+
+/** The smallest growth of three runs: what the runtime does beside us is not ours. */
+function allocated(run: (count: number) => void, count: number): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    globalThis.gc?.();
+    const before = process.memoryUsage().heapUsed;
+    run(count);
+    least = Math.min(least, process.memoryUsage().heapUsed - before);
+  }
+  return Math.max(0, least) / count;
+}
+
+/** The figures as a table, each beside the first one as a ratio. */
+export function table(figures: readonly Figure[]): string {
+  const ceiling = figures[0]?.nanoseconds ?? 1;
+  const rows = figures.map(({ name, nanoseconds, octets }) => [
+    name,
+    nanoseconds.toFixed(nanoseconds < 100 ? 1 : 0),
+    (nanoseconds / ceiling).toFixed(1),
+    octets < 0.01 ? "0" : octets.toFixed(octets < 10 ? 2 : 0),
+  ]);
+  const head = ["what", "ns", "of the ceiling", "octets allocated"];
+  const lines = [head, head.map(() => "---"), ...rows];
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}

@@ -1,0 +1,408 @@
+/**
+ * Reads the text of a dhcpd.conf(5).
+ *
+ * The grammar is that of ISC dhcpd without classes, conditions, expressions, events, failover,
+ * DNS keys and zones, included files and option spaces; those are refused. It stops at the first
+ * fault, where ISC dhcpd prints all of them and then refuses to start.
+ * @module
+ */
+import type { ParseError } from "../base/errors.ts";
+import { formatIpv4, IPV4_ANY, type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
+import {
+  type AddressRange,
+  type Block,
+  CLIENTS,
+  type Clients,
+  type DhcpdConf,
+  type Item,
+  type NamedOption,
+  type ParameterName,
+  PARAMETERS,
+  type ParameterValue,
+  PERMISSIONS,
+} from "./dhcpd-conf.ts";
+import { Lexer, type Token } from "./dhcpd-lexer.ts";
+import {
+  readAddress,
+  readFlag,
+  readHex,
+  readNumber,
+  readOptionData,
+  readString,
+} from "./dhcpd-value.ts";
+import { type AnyOption, Option } from "./option-table.ts";
+import { type Atom, OCTETS, type OptionForm } from "./option-type.ts";
+
+/** Where a statement stands. */
+type Place = "root" | Block["kind"];
+
+/** Values of `htype` by the name of the hardware. */
+export const HARDWARE_TYPES = new Map([
+  ["ethernet", 1],
+  ["token-ring", 6],
+  ["fddi", 8],
+  ["infiniband", 32],
+]);
+
+const INTEGERS = new Map<string, Atom>([
+  ["signed8", "i8"],
+  ["signed16", "i16"],
+  ["signed32", "i32"],
+  ["unsigned8", "u8"],
+  ["unsigned16", "u16"],
+  ["unsigned32", "u32"],
+]);
+const ATOMS = new Map<string, Atom>([
+  ["boolean", "flag"],
+  ["ip-address", "address"],
+  ["text", "text"],
+  ["string", "octets"],
+  ["domain-list", "domains"],
+]);
+
+/** The options that ISC dhcpd knows by name before a text defines more. */
+export const BUILT_IN_OPTIONS: readonly AnyOption[] = Object.values(Option).filter(
+  ({ code }) => code !== Option.ClasslessRoutes.code,
+);
+
+/**
+ * Read a configuration.
+ * @throws {ParseError} with the line and the word at which ISC dhcpd would refuse it.
+ */
+export function parseDhcpdConf(text: string): DhcpdConf {
+  return { items: new Parser(text).readAll() };
+}
+
+class Parser {
+  readonly #lexer: Lexer;
+  readonly #options = new Map<string, NamedOption>();
+  readonly #hosts = new Set<string>();
+  readonly #ranges: AddressRange[] = [];
+
+  constructor(text: string) {
+    this.#lexer = new Lexer(text);
+    for (const option of BUILT_IN_OPTIONS) this.#options.set(option.name, namedOption(option));
+  }
+
+  readAll(): readonly Item[] {
+    const items: Item[] = [];
+    while (this.#lexer.peek().kind !== "end") items.push(...this.#statement("root", []));
+    return items;
+  }
+
+  /** @param subnets those that a range here may lie in. */
+  #statement(place: Place, subnets: readonly Block[]): readonly Item[] {
+    if (this.#lexer.skipMark(";")) return [];
+    const word = this.#lexer.next();
+    if (word.kind !== "name" && word.kind !== "hex") throw this.#expected(place, word);
+    switch (word.text) {
+      case "subnet":
+      case "shared-network":
+      case "pool":
+      case "group":
+      case "host":
+        return [this.#block(word, place, subnets)];
+      case "range":
+        return [this.#range(word, place, subnets)];
+      default:
+        return [this.#ended(this.#simple(word, place))];
+    }
+  }
+
+  #expected(place: Place, word: Token): ParseError {
+    const what = place === "root" ? "expecting a parameter or declaration" : "expecting a declaration";
+    return this.#lexer.fault(what, word);
+  }
+
+  /** A statement that a semicolon ends. */
+  #simple(word: Token, place: Place): Item {
+    switch (word.text) {
+      case "authoritative":
+      case "not":
+        return this.#authority(word, place);
+      case "option":
+        return this.#option(place);
+      case "server-identifier":
+        return this.#setting(namedOption(Option.ServerIdentifier));
+      case "allow":
+      case "deny":
+      case "ignore":
+        return this.#permission(word.text, place);
+      case "hardware":
+        return this.#hardware(word, place);
+      case "fixed-address":
+        return this.#fixedAddress(word, place);
+      default:
+        return this.#parameter(word, place);
+    }
+  }
+
+  #ended(item: Item): Item {
+    if (!this.#lexer.skipMark(";")) throw this.#lexer.fault("semicolon expected.");
+    return item;
+  }
+
+  #authority(word: Token, place: Place): Item {
+    const isAuthoritative = word.text === "authoritative";
+    if (!isAuthoritative && this.#lexer.next().text !== "authoritative") {
+      throw this.#lexer.fault("expecting assertion", word);
+    }
+    if (place === "host") throw this.#lexer.fault("authority makes no sense here.", word);
+    return { kind: "authority", isAuthoritative };
+  }
+
+  #option(place: Place): Item {
+    const word = this.#lexer.next();
+    if (word.kind !== "name" && word.kind !== "hex") {
+      throw this.#lexer.fault("expecting identifier after option keyword.", word);
+    }
+    if (this.#lexer.peek().text === "code") return this.#definition(word, place);
+    const known = this.#options.get(word.text) ?? unknownOption(word.text);
+    if (known === null) throw this.#lexer.fault(`unknown option dhcp.${word.text}`, word);
+    return this.#setting(known);
+  }
+
+  #setting(option: NamedOption): Item {
+    return { kind: "option", option, octets: readOptionData(this.#lexer, option.form) };
+  }
+
+  #definition({ text: name }: Token, place: Place): Item {
+    const word = this.#lexer.next();
+    if (place !== "root") throw this.#lexer.fault("option definitions may not be scoped.", word);
+    const code = readNumber(this.#lexer, 1);
+    if (code < 1 || code > 254) throw this.#lexer.fault("expecting an option code from 1 to 254", word);
+    this.#expectMark("=", "expecting an equals sign");
+    const option = { code, name, form: this.#form() };
+    this.#options.set(name, option);
+    return { kind: "definition", option };
+  }
+
+  #form(): OptionForm {
+    const repeats = this.#skipWord("array");
+    if (repeats && !this.#skipWord("of")) throw this.#lexer.fault("expecting OF after ARRAY.");
+    if (!this.#lexer.skipMark("{")) return { atoms: [this.#atom()], repeats };
+    const atoms: Atom[] = [];
+    do atoms.push(this.#atom());
+    while (this.#lexer.skipMark(","));
+    this.#expectMark("}", "expecting right brace.");
+    return { atoms, repeats };
+  }
+
+  #atom(): Atom {
+    const word = this.#lexer.next();
+    const atom = ATOMS.get(word.text);
+    if (atom !== undefined) return atom;
+    const isSigned = word.text !== "unsigned";
+    const hasSign = !isSigned || word.text === "signed";
+    if (hasSign ? !this.#skipWord("integer") : word.text !== "integer") {
+      throw this.#lexer.fault("unknown data type", word);
+    }
+    const width = this.#lexer.next();
+    const integer = INTEGERS.get(`${isSigned ? "signed" : "unsigned"}${width.text}`);
+    if (integer === undefined) throw this.#lexer.fault(`invalid integer width ${width.text}.`, width);
+    return integer;
+  }
+
+  #permission(verdict: "allow" | "deny" | "ignore", place: Place): Item {
+    const words: string[] = [];
+    const first = this.#lexer.peek();
+    while (!this.#lexer.isMark(";") && this.#lexer.peek().kind !== "end") {
+      words.push(this.#lexer.next().text);
+    }
+    const said = words.join(" ");
+    if (place === "pool" && verdict !== "ignore") {
+      const clients = clientsOf(said);
+      if (clients === null) throw this.#lexer.fault("expecting a permit type.", first);
+      return { kind: "permit", verdict, clients };
+    }
+    const subject = PERMISSIONS.find((one) => one === said);
+    if (subject === undefined) throw this.#lexer.fault("expecting allow/deny key", first);
+    return { kind: "permission", verdict, subject };
+  }
+
+  #hardware(word: Token, place: Place): Item {
+    const type = this.#lexer.next();
+    const htype = HARDWARE_TYPES.get(type.text) ?? unknownNumber(type.text);
+    if (htype === null || htype > 255) throw this.#lexer.fault("expecting a network hardware type", type);
+    const octets = readHex(this.#lexer);
+    if (octets.length > 16) throw this.#lexer.fault("hardware address too long", word);
+    if (place !== "host") {
+      throw this.#lexer.fault("hardware address parameter not allowed here.", word);
+    }
+    return { kind: "hardware", htype, octets };
+  }
+
+  #fixedAddress(word: Token, place: Place): Item {
+    const addresses = this.#addresses();
+    if (place !== "host") throw this.#lexer.fault("fixed-address parameter not allowed here.", word);
+    return { kind: "fixed-address", addresses };
+  }
+
+  #addresses(): readonly Ipv4Addr[] {
+    const addresses: Ipv4Addr[] = [];
+    do addresses.push(readAddress(this.#lexer));
+    while (this.#lexer.skipMark(","));
+    return addresses;
+  }
+
+  #parameter(word: Token, place: Place): Item {
+    if (!isParameter(word.text)) throw this.#expected(place, word);
+    return { kind: "parameter", name: word.text, value: this.#parameterValue(word.text) };
+  }
+
+  #parameterValue(name: ParameterName): ParameterValue {
+    switch (PARAMETERS[name]) {
+      case "u32":
+        return readNumber(this.#lexer, 4);
+      case "u8":
+        return readNumber(this.#lexer, 1);
+      case "flag":
+        return readFlag(this.#lexer);
+      case "text":
+        return readString(this.#lexer);
+      case "addresses":
+        return this.#addresses();
+      case "word":
+        return this.#lexer.next().text;
+    }
+  }
+
+  #range(word: Token, place: Place, subnets: readonly Block[]): Item {
+    if (place !== "subnet" && place !== "pool") {
+      throw this.#lexer.fault("range declaration not allowed here.", word);
+    }
+    const isForBootp = this.#skipWord("dynamic-bootp");
+    const low = readAddress(this.#lexer);
+    const high = this.#lexer.isMark(";") ? low : readAddress(this.#lexer);
+    const home = subnets.find((subnet) => holds(subnet, low));
+    const stray = home === undefined ? low : high;
+    if (home === undefined || !holds(home, high)) {
+      throw this.#lexer.fault(`bad range, address ${formatIpv4(stray)} not in subnet`, word);
+    }
+    const range: AddressRange = {
+      kind: "range",
+      low: ipv4Of(Math.min(low, high)),
+      high: ipv4Of(Math.max(low, high)),
+      isForBootp,
+    };
+    const twin = this.#ranges.find((other) => other.low <= range.high && range.low <= other.high);
+    if (twin !== undefined) {
+      const address = formatIpv4(ipv4Of(Math.max(twin.low, range.low)));
+      throw this.#lexer.fault(`lease ${address} is declared twice!`, word);
+    }
+    this.#ranges.push(range);
+    return this.#ended(range);
+  }
+
+  #block(word: Token, place: Place, subnets: readonly Block[]): Item {
+    const kind = kindOf(word.text);
+    if (kind === null || !MAY_HOLD[place].includes(kind)) {
+      throw this.#lexer.fault(`${word.text} declarations not allowed here.`, word);
+    }
+    const name = this.#blockName(kind);
+    const network = kind === "subnet" ? readAddress(this.#lexer) : IPV4_ANY;
+    const netmask = kind === "subnet" ? this.#netmask(network) : IPV4_ANY;
+    this.#expectMark("{", "expecting left brace.");
+    const items: Item[] = [];
+    const head: Block = { kind, name, network, netmask, items };
+    const inner = kind === "subnet" ? [head] : [...subnets];
+    while (!this.#lexer.skipMark("}")) {
+      for (const item of this.#statement(kind, inner)) {
+        if (item.kind === "subnet") inner.push(item);
+        this.#refuseSecond(items, item, name);
+        items.push(item);
+      }
+    }
+    if (kind === "host") this.#enterHost(name);
+    return head;
+  }
+
+  #blockName(kind: Block["kind"]): string {
+    if (kind === "subnet" || kind === "pool") return "";
+    const word = this.#lexer.peek();
+    if (kind === "group" && this.#lexer.isMark("{")) return "";
+    if (word.kind === "string") return this.#lexer.next().text;
+    if (word.kind === "mark" || word.kind === "end") {
+      throw this.#lexer.fault(`expecting a name for ${kind} declaration.`);
+    }
+    const labels: string[] = [];
+    do labels.push(this.#lexer.next().text);
+    while (this.#lexer.skipMark("."));
+    return labels.join(".");
+  }
+
+  #netmask(network: Ipv4Addr): Ipv4Addr {
+    const word = this.#lexer.next();
+    if (word.text !== "netmask") throw this.#lexer.fault("Expecting netmask", word);
+    const netmask = readAddress(this.#lexer);
+    if (ipv4Of(network & netmask) !== network) {
+      const subnet = `subnet ${formatIpv4(network)} netmask ${formatIpv4(netmask)}`;
+      throw this.#lexer.fault(`${subnet}: bad subnet number/mask combination.`, word);
+    }
+    return netmask;
+  }
+
+  #refuseSecond(items: readonly Item[], { kind }: Item, name: string): void {
+    if (kind !== "hardware" && kind !== "fixed-address") return;
+    if (!items.some((item) => item.kind === kind)) return;
+    const what = kind === "hardware" ? "hardware address" : "fixed address";
+    throw this.#lexer.fault(`host ${name}: ${what} already configured.`);
+  }
+
+  #enterHost(name: string): void {
+    if (this.#hosts.has(name)) throw this.#lexer.fault(`host ${name}: already exists`);
+    this.#hosts.add(name);
+  }
+
+  #expectMark(mark: string, message: string): void {
+    if (!this.#lexer.skipMark(mark)) throw this.#lexer.fault(message);
+  }
+
+  #skipWord(text: string): boolean {
+    if (this.#lexer.peek().text !== text) return false;
+    this.#lexer.next();
+    return true;
+  }
+}
+
+const MAY_HOLD: Readonly<Record<Place, readonly Block["kind"][]>> = {
+  root: ["shared-network", "subnet", "group", "host"],
+  "shared-network": ["subnet", "pool", "group", "host"],
+  subnet: ["pool", "group", "host"],
+  pool: [],
+  group: ["shared-network", "subnet", "group", "host"],
+  host: [],
+};
+
+function kindOf(text: string): Block["kind"] | null {
+  return (["subnet", "shared-network", "pool", "group", "host"] as const).find((one) => one === text) ?? null;
+}
+
+function isParameter(text: string): text is ParameterName {
+  return Object.hasOwn(PARAMETERS, text);
+}
+
+function clientsOf(said: string): Clients | null {
+  const full = said.replace(/^(known|unknown) clients$/, "$1-clients");
+  return CLIENTS.find((one) => one === full) ?? null;
+}
+
+const holds = ({ network, netmask }: Block, address: Ipv4Addr): boolean =>
+  ipv4Of(address & netmask) === network;
+
+/** `unknown-224` is option 224 as octets, and hardware of type 224. */
+function unknownNumber(text: string): number | null {
+  const [, digits] = /^unknown-(\d{1,3})$/.exec(text) ?? [];
+  return digits === undefined ? null : Number(digits);
+}
+
+function unknownOption(name: string): NamedOption | null {
+  const code = unknownNumber(name);
+  if (code === null || code < 1 || code > 254) return null;
+  return { code, name, form: { atoms: OCTETS.atoms, repeats: false } };
+}
+
+/** A built-in option as a configuration knows it. */
+export function namedOption({ code, name, type }: AnyOption): NamedOption {
+  return { code, name, form: { atoms: type.atoms, repeats: type.repeats } };
+}

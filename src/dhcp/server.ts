@@ -1,0 +1,118 @@
+/**
+ * A dhcpd on a host: started and restarted by scripts, deaf while it starts (RFC 2131 section 4.3).
+ *
+ * Xen 3: the vif scripts restart dhcpd for each new vif, because it opens its interfaces only when
+ * it starts. Clients that speak in that window are not heard and ask again.
+ * @module
+ */
+import { OptionError } from "../base/errors.ts";
+import type { Machine } from "../base/machine.ts";
+import { type Duration, type Instant, NEVER, SECOND } from "../base/time.ts";
+import type { Ipv4Addr } from "../wire/addr.ts";
+import type { DhcpdConf } from "./dhcpd-conf.ts";
+import { type DhcpAnswer, DhcpdEngine, type DhcpInput, silence } from "./dhcpd-engine.ts";
+import { type DhcpdProfile, ISC_3_0_5 } from "./dhcpd-profile.ts";
+import type { DhcpReply } from "./dhcpd-reply.ts";
+import type { DhcpInterface } from "./dhcpd-request.ts";
+import type { Lease } from "./lease-table.ts";
+
+export interface DhcpServerOptions {
+  /** Which dhcpd; {@link ISC_3_0_5}. */
+  readonly profile?: DhcpdProfile;
+  /** How long a start takes in which nothing is heard; a second. */
+  readonly startTime?: Duration;
+  /** Addresses that all pools together may have; 65,536. */
+  readonly leaseLimit?: number;
+  /** Takes each offer that waited for a ping; none waits for a fixed address. */
+  readonly transmit?: (reply: DhcpReply, now: Instant) => void;
+}
+
+/** On which devices a start leads to listening. */
+export interface DhcpStart {
+  /** From when on messages are heard. */
+  readonly readyAt: Instant;
+  readonly listening: readonly string[];
+  /** "No subnet declaration for …": nothing is taken from these. */
+  readonly ignored: readonly string[];
+}
+
+/** The server. Before its first start it hears nothing. */
+export class DhcpServer implements Machine {
+  readonly #profile: DhcpdProfile;
+  readonly #startTime: Duration;
+  readonly #leaseLimit: number;
+  readonly #transmit: (reply: DhcpReply, now: Instant) => void;
+  #engine: DhcpdEngine | null = null;
+  #readyAt: Instant = NEVER;
+  /** The last process's table: its lease file. */
+  #file: DhcpdEngine["table"] | null = null;
+
+  /** @throws {OptionError} for a start time that is no duration. */
+  constructor({
+    profile = ISC_3_0_5,
+    startTime = SECOND,
+    leaseLimit = 65_536,
+    transmit = () => {},
+  }: DhcpServerOptions = {}) {
+    if (!Number.isInteger(startTime) || startTime < 0) {
+      throw new OptionError("startTime", startTime, "microseconds from 0");
+    }
+    this.#profile = profile;
+    this.#startTime = startTime;
+    this.#leaseLimit = leaseLimit;
+    this.#transmit = transmit;
+  }
+
+  /** True from a start until a stop. */
+  get isRunning(): boolean {
+    return this.#engine !== null;
+  }
+
+  /** The leases of pool addresses, by pool and address. */
+  leases(): Iterable<Lease> {
+    return this.#file?.leases() ?? [];
+  }
+
+  /**
+   * Stop, and start with a configuration and the interfaces of the command line. Offers that wait
+   * for a ping are lost, leases are not. If no interface has a subnet, the process ends at once.
+   * @throws {OptionError} if an interface has addresses in two networks, or the pools are too
+   *   large; the server is then stopped.
+   */
+  restart(now: Instant, conf: DhcpdConf, interfaces: readonly DhcpInterface[]): DhcpStart {
+    this.stop();
+    const engine = new DhcpdEngine(this.#profile, conf, interfaces, this.#leaseLimit);
+    const { listening, ignored } = engine;
+    if (listening.length === 0) return { readyAt: NEVER, listening, ignored };
+    if (this.#file !== null) engine.table.inherit(this.#file, now);
+    this.#engine = engine;
+    this.#file = engine.table;
+    this.#readyAt = now + this.#startTime;
+    return { readyAt: this.#readyAt, listening, ignored };
+  }
+
+  /** End the process: nothing is heard until the next start. */
+  stop(): void {
+    this.#engine = null;
+    this.#readyAt = NEVER;
+  }
+
+  /** A message for port 67 came in on a device. Never throws, whatever its octets. */
+  receive(input: DhcpInput, now: Instant): DhcpAnswer {
+    if (this.#engine === null || now < this.#readyAt) return silence("dhcp/not-running");
+    return this.#engine.receive(input, now);
+  }
+
+  /** An ICMP echo reply came from an address that an answer said to ping. */
+  echoed(address: Ipv4Addr, now: Instant): void {
+    this.#engine?.echoed(address, now);
+  }
+
+  nextDeadline(): Instant {
+    return this.#engine?.nextDeadline() ?? NEVER;
+  }
+
+  expire(now: Instant): void {
+    for (const reply of this.#engine?.expire(now) ?? []) this.#transmit(reply, now);
+  }
+}

@@ -1,0 +1,161 @@
+/** What differs between kernels in connection tracking and address translation. @module */
+import { DAY, type Duration, MINUTE, SECOND } from "../base/time.ts";
+import type { TcpTimeouts, TcpTracking } from "./tcp-record.ts";
+import { TCP_TRACKING_2618 } from "./tcp-tracking-2618.ts";
+import { TCP_TRACKING_6 } from "./tcp-tracking-6.ts";
+
+/** How long entries live without a packet. */
+export interface ConntrackTimeouts {
+  readonly generic: Duration;
+  readonly icmp: Duration;
+  readonly udp: Duration;
+  /** Of UDP that goes both ways. */
+  readonly udpStream: Duration;
+  readonly tcp: TcpTimeouts;
+}
+
+/** Named behaviours of connection tracking. */
+export interface ConntrackBehaviour {
+  /** Most entries (`nf_conntrack_max`). */
+  readonly limit: number;
+  readonly timeouts: ConntrackTimeouts;
+  readonly tcp: TcpTracking;
+  /** `nf_conntrack_tcp_loose`: segments each way until a connection met midway is believed. */
+  readonly tcpLoose: number;
+  /** True: an ICMP entry ends when all its queries are answered; false: when its time is over. */
+  readonly endsAnsweredQueries: boolean;
+  /** UDP is a stream once it goes both ways and is this old; `null`: however old it is. */
+  readonly udpStreamAge: Duration | null;
+  /** Octets of TCP or UDP that an ICMP error must quote to be believed. */
+  readonly quotedPortOctets: number;
+  /** True: an ICMP error must go to where the packet that it quotes came from (since 5.1). */
+  readonly checksErrorTarget: boolean;
+  /** True: errors of this host are also known by a quoted packet that no answer belongs to. */
+  readonly findsOwnErrorsUnmapped: boolean;
+  /** True: a full table gives up its oldest entry near by; false: the first one near by. */
+  readonly dropsOldestEarly: boolean;
+  /** True: packets and octets are counted and shown (`nf_conntrack_acct`). */
+  readonly countsTraffic: boolean;
+  /** True: a wrong checksum of a packet that comes in makes it invalid (`nf_conntrack_checksum`). */
+  readonly verifiesChecksums: boolean;
+  /** True: segments out of window are believed (`nf_conntrack_tcp_be_liberal`). */
+  readonly isTcpLiberal: boolean;
+  /** Repeated segments without progress until TCP's timeout is cut (`nf_conntrack_tcp_max_retrans`). */
+  readonly tcpMaxRepeats: number;
+  /** True: no reset is invalid (`nf_conntrack_tcp_ignore_invalid_rst`). */
+  readonly ignoresInvalidReset: boolean;
+}
+
+/** Named behaviours of address translation. */
+export interface NatBehaviour {
+  /** True: the nat table has rules for INPUT (since 2.6.36). */
+  readonly hasInputRules: boolean;
+  /** True: an invalid ICMP redirect is dropped, lest it undo a translation that it was not told of. */
+  readonly dropsStrayRedirects: boolean;
+  /** True: a UDP checksum that comes out as 0 is sent as 0xFFFF; false: as 0, which means none. */
+  readonly sendsZeroAsFfff: boolean;
+  /** True: a source that the rule allows is kept before another connection's mapping is reused. */
+  readonly triesSourceFirst: boolean;
+  /** Where the search for a free port begins: where the last one ended, or anywhere. */
+  readonly portSearch: "counter" | "random";
+  /** How many ICMP ids there are to choose from. */
+  readonly icmpIds: number;
+  /** True: at the last, a port of a connection in TIME_WAIT is taken from it (since 6.3). */
+  readonly takesTimeWaitPorts: boolean;
+  /** Which of Jenkins' hashes spreads connections over many addresses. */
+  readonly addressHash: "lookup2" | "lookup3";
+}
+
+/** One kernel's connection tracking and address translation. */
+export interface FlowBehaviour {
+  readonly conntrack: ConntrackBehaviour;
+  readonly nat: NatBehaviour;
+}
+
+const TCP_TIMEOUTS: TcpTimeouts = {
+  synSent: 2 * MINUTE,
+  synReceived: MINUTE,
+  established: 5 * DAY,
+  finWait: 2 * MINUTE,
+  closeWait: MINUTE,
+  lastAck: 30 * SECOND,
+  timeWait: 2 * MINUTE,
+  close: 10 * SECOND,
+  synSent2: 2 * MINUTE,
+  repeated: 5 * MINUTE,
+  unacknowledged: 5 * MINUTE,
+};
+
+/** Linux 2.6.18 (`ip_conntrack`) with 1 GB of memory or more, as RHEL 5 configures it. */
+export const FLOWS_2618: FlowBehaviour = {
+  conntrack: {
+    limit: 65_536,
+    timeouts: {
+      generic: 10 * MINUTE,
+      icmp: 30 * SECOND,
+      udp: 30 * SECOND,
+      udpStream: 3 * MINUTE,
+      tcp: TCP_TIMEOUTS,
+    },
+    tcp: TCP_TRACKING_2618,
+    tcpLoose: 3,
+    endsAnsweredQueries: true,
+    udpStreamAge: null,
+    quotedPortOctets: 8,
+    checksErrorTarget: false,
+    findsOwnErrorsUnmapped: true,
+    dropsOldestEarly: true,
+    countsTraffic: true,
+    verifiesChecksums: true,
+    isTcpLiberal: false,
+    tcpMaxRepeats: 3,
+    ignoresInvalidReset: false,
+  },
+  nat: {
+    hasInputRules: false,
+    dropsStrayRedirects: true,
+    sendsZeroAsFfff: false,
+    triesSourceFirst: false,
+    portSearch: "counter",
+    icmpIds: 65_535,
+    takesTimeWaitPorts: false,
+    addressHash: "lookup2",
+  },
+};
+
+/** A current Linux (`nf_conntrack` of 6.x). */
+export const FLOWS_6: FlowBehaviour = {
+  conntrack: {
+    limit: 262_144,
+    timeouts: {
+      generic: 10 * MINUTE,
+      icmp: 30 * SECOND,
+      udp: 30 * SECOND,
+      udpStream: 2 * MINUTE,
+      tcp: TCP_TIMEOUTS,
+    },
+    tcp: TCP_TRACKING_6,
+    tcpLoose: 1,
+    endsAnsweredQueries: false,
+    udpStreamAge: 2 * SECOND,
+    quotedPortOctets: 4,
+    checksErrorTarget: true,
+    findsOwnErrorsUnmapped: false,
+    dropsOldestEarly: false,
+    countsTraffic: false,
+    verifiesChecksums: true,
+    isTcpLiberal: false,
+    tcpMaxRepeats: 3,
+    ignoresInvalidReset: false,
+  },
+  nat: {
+    hasInputRules: true,
+    dropsStrayRedirects: false,
+    sendsZeroAsFfff: true,
+    triesSourceFirst: true,
+    portSearch: "random",
+    icmpIds: 65_536,
+    takesTimeWaitPorts: true,
+    addressHash: "lookup3",
+  },
+};

@@ -1,0 +1,359 @@
+/**
+ * Connection tracking: Linux's ip_conntrack and nf_conntrack (nf_conntrack_core.c).
+ * @module
+ */
+import { assert } from "../base/assert.ts";
+import { Jiffies } from "../base/jiffies.ts";
+import type { Machine } from "../base/machine.ts";
+import { Tally } from "../base/tally.ts";
+import { type Instant, NEVER } from "../base/time.ts";
+import type { Packet } from "../wire/packet.ts";
+import { FlowState, isReply } from "../l3/flow-state.ts";
+import {
+  Hook,
+  HOOK_NAMES,
+  type HookContext,
+  type HookFunction,
+  HookPriority,
+  type Hooks,
+  Verdict,
+} from "../l3/hooks.ts";
+import { ICMP, ICMP_LENGTH, isIcmpError } from "../l3/icmp.ts";
+import { IPV4, Protocol } from "../l3/ipv4.ts";
+import type { ConntrackBehaviour } from "./behaviour.ts";
+import { type FlowEntry, type FlowTally, formatFlow } from "./flow-entry.ts";
+import { FLOW, Scratch, Status, TALLY, TALLY_OFFSET } from "./flow-record.ts";
+import { FlowTable } from "./flow-table.ts";
+import { type InvalidCause, Outcome } from "./outcome.ts";
+import { checkPacket } from "./packet-check.ts";
+import { CONNECTION, TCP_STATE_NAMES } from "./tcp-record.ts";
+import { Trackers } from "./trackers.ts";
+import {
+  copyTuple,
+  invertTuple,
+  readTuple,
+  TUPLE,
+  TUPLE_LENGTH,
+  type Tuple,
+  tupleAt,
+  writeTuple,
+} from "./tuple.ts";
+
+/** Why connection tracking drops a packet. */
+export type ConntrackDrop =
+  | "conntrack/table-full"
+  /** Another connection has one of its tuples. */
+  | "conntrack/clash"
+  /** An answer to a SYN that was let through, withheld so that the client begins anew. */
+  | "conntrack/out-of-step";
+
+export interface ConntrackOptions {
+  readonly behaviour: ConntrackBehaviour;
+  /** The kernel's clock; one of 250 Hz. */
+  readonly jiffies?: Jiffies;
+}
+
+/** As `iptables --ctstate` names them. */
+const STATE_NAMES: ReadonlyMap<number, string> = new Map([
+  [FlowState.New, "NEW"],
+  [FlowState.Established, "ESTABLISHED"],
+  [FlowState.EstablishedReply, "ESTABLISHED"],
+  [FlowState.Related, "RELATED"],
+  [FlowState.RelatedReply, "RELATED"],
+]);
+
+/** Records that each new entry lets the sweep look at, so that it overtakes what new ones leave. */
+const SWEEP_STEPS = 2;
+
+/**
+ * The connections of one router. Gives every packet its `flow` and `flowState`: at PREROUTING and
+ * OUTPUT it looks the packet up, where it leaves it confirms new entries. An entry ends when
+ * a packet meets it after its time, or the sweep does.
+ */
+export class Conntrack implements Machine {
+  /** The entries, for address translation. */
+  readonly table: FlowTable;
+  /** Invalid packets by cause. */
+  readonly invalids = new Tally<InvalidCause>();
+  readonly #behaviour: ConntrackBehaviour;
+  readonly #jiffies: Jiffies;
+  readonly #trackers: Trackers;
+  #instant: Instant = Number.NaN;
+  /** Why the last invalid packet was invalid. */
+  #cause: InvalidCause = "tcp/state";
+  readonly #entering: HookFunction = {
+    name: "conntrack",
+    onHook: (packet, context) => this.#enter(packet, context),
+  };
+  readonly #leaving: HookFunction = {
+    name: "conntrack confirm",
+    onHook: (packet, context) => this.#confirm(packet, context),
+  };
+
+  constructor({ behaviour, jiffies = new Jiffies() }: ConntrackOptions) {
+    this.#behaviour = behaviour;
+    this.#jiffies = jiffies;
+    this.table = new FlowTable(behaviour.limit);
+    this.#trackers = new Trackers(this.table, behaviour, jiffies);
+  }
+
+  /** Hang on the hooks of a stack. */
+  attach(hooks: Hooks): void {
+    hooks.register(Hook.Prerouting, HookPriority.Conntrack, this.#entering);
+    hooks.register(Hook.Output, HookPriority.Conntrack, this.#entering);
+    hooks.register(Hook.Postrouting, HookPriority.Confirm, this.#leaving);
+    hooks.register(Hook.Input, HookPriority.Confirm, this.#leaving);
+  }
+
+  /** Leave the hooks; the entries stay. */
+  detach(hooks: Hooks): void {
+    hooks.unregister(this.#entering);
+    hooks.unregister(this.#leaving);
+  }
+
+  // The way of a packet.
+
+  /** Look up the packet's connection, or open one. */
+  #enter(packet: Packet, context: HookContext): Verdict {
+    this.#setClock(context.now);
+    if (packet.flowState !== FlowState.None) {
+      if (packet.flowState < FlowState.New || this.table.flowOf(packet.flow) >= 0) {
+        return Verdict.Accept;
+      }
+      // An answer to a packet whose connection was forgotten while it waited.
+      packet.flowState = FlowState.None;
+    }
+    packet.flow = -1;
+    const verdict = this.#classify(packet, context);
+    if (packet.pool.isTracing) this.#trace(packet, context);
+    return verdict;
+  }
+
+  #classify(packet: Packet, context: HookContext): Verdict {
+    const { view } = packet.pool;
+    const { tcp, verifiesChecksums } = this.#behaviour;
+    const verifies = verifiesChecksums && context.hook === Hook.Prerouting;
+    const wrong = checkPacket(packet, tcp, verifies);
+    if (wrong !== null) return this.#refuse(packet, wrong);
+    if (IPV4.protocol.get(view, packet.network) === Protocol.Icmp) {
+      const type = ICMP.type.get(view, packet.transport);
+      if (isIcmpError(type)) return this.#relate(packet, context.hook);
+    }
+    const verdict = this.#assign(packet, context);
+    // A closed connection begins again: it was forgotten, and the packet opens a new one.
+    return packet.flowState === FlowState.None && verdict === Verdict.Accept
+      ? this.#assign(packet, context)
+      : verdict;
+  }
+
+  /** Find or open the packet's entry and track it; the state stays none if it must be repeated. */
+  #assign(packet: Packet, context: HookContext): Verdict {
+    const { table } = this;
+    const { pool, network, end } = packet;
+    const { quotedPortOctets } = this.#behaviour;
+    const hasTuple = readTuple(
+      pool.view,
+      network,
+      end,
+      table.view,
+      Scratch.Probe,
+      quotedPortOctets,
+    );
+    assert(hasTuple, "a checked packet has a tuple");
+    const found = table.find();
+    const way = found < 0 ? this.#open(packet) : found;
+    if (way === Opening.Full) {
+      context.reason = "conntrack/table-full" satisfies ConntrackDrop;
+      return Verdict.Drop;
+    }
+    if (way < 0) return this.#refuse(packet, this.#trackers.cause);
+    const flow = table.flowAt(way);
+    const direction = way === flow ? 0 : 1;
+    const status = FLOW.status.get(table.view, flow);
+    const outcome = this.#trackers.track(flow, direction, packet);
+    if (outcome === Outcome.Repeat) return Verdict.Accept;
+    if (outcome === Outcome.Drop) {
+      context.reason = "conntrack/out-of-step" satisfies ConntrackDrop;
+      return Verdict.Drop;
+    }
+    if (outcome === Outcome.Invalid) {
+      if (found < 0) table.abandon(flow);
+      return this.#refuse(packet, this.#trackers.cause);
+    }
+    packet.flow = table.handleOf(flow);
+    if (direction === 1) {
+      packet.flowState = FlowState.EstablishedReply;
+      FLOW.status.set(table.view, flow, FLOW.status.get(table.view, flow) | Status.SeenReply);
+    } else {
+      const hasReply = (status & Status.SeenReply) !== 0;
+      packet.flowState = hasReply ? FlowState.Established : FlowState.New;
+    }
+    return Verdict.Accept;
+  }
+
+  /** A new entry for the tuple in the probe. @returns its way, or what prevents it. */
+  #open(packet: Packet): number {
+    const { table } = this;
+    if (!invertTuple(table.view, Scratch.Probe, Scratch.Current)) {
+      this.#trackers.cause = "icmp/no-query";
+      return Opening.Invalid;
+    }
+    if (!table.hasRoom() && !table.dropEarly(this.#behaviour.dropsOldestEarly)) {
+      return Opening.Full;
+    }
+    const flow = table.allocate();
+    copyTuple(table.view, Scratch.Probe, flow);
+    copyTuple(table.view, Scratch.Current, flow + TUPLE_LENGTH);
+    if (this.#trackers.open(flow, packet)) return flow;
+    table.abandon(flow);
+    return Opening.Invalid;
+  }
+
+  /** An ICMP error: it belongs to the connection of the packet that it quotes. */
+  #relate(packet: Packet, hook: Hook): Verdict {
+    const { table } = this;
+    const { quotedPortOctets, checksErrorTarget, findsOwnErrorsUnmapped } = this.#behaviour;
+    const { pool, transport, end } = packet;
+    const quoted = transport + ICMP_LENGTH;
+    const { view } = table;
+    const isReadable =
+      readTuple(pool.view, quoted, end, view, Scratch.Current, quotedPortOctets) &&
+      invertTuple(view, Scratch.Current, Scratch.Probe);
+    if (!isReadable) return this.#refuse(packet, "icmp/quotation");
+    let way = table.find();
+    let isAnswer = way !== table.flowAt(way);
+    if (way < 0 && findsOwnErrorsUnmapped && hook === Hook.Output) {
+      way = table.findSame(Scratch.Current);
+      isAnswer = way === table.flowAt(way);
+    }
+    if (way < 0) return this.#refuse(packet, "icmp/unrelated");
+    const dst = IPV4.dst.get(pool.view, packet.network);
+    if (checksErrorTarget && dst !== TUPLE.dst.get(view, way)) {
+      return this.#refuse(packet, "icmp/target");
+    }
+    packet.flow = table.handleOf(table.flowAt(way));
+    packet.flowState = isAnswer ? FlowState.RelatedReply : FlowState.Related;
+    return Verdict.Accept;
+  }
+
+  #refuse(packet: Packet, cause: InvalidCause): Verdict {
+    this.#cause = cause;
+    this.invalids.count(cause);
+    packet.flowState = FlowState.Invalid;
+    return Verdict.Accept;
+  }
+
+  /** The packet leaves: its entry, if new, goes into the table. */
+  #confirm(packet: Packet, context: HookContext): Verdict {
+    this.#setClock(context.now);
+    const { table } = this;
+    const flow = table.flowOf(packet.flow);
+    if (flow < 0 || isReply(packet.flowState)) return Verdict.Accept;
+    const status = FLOW.status.get(table.view, flow);
+    if ((status & (Status.Confirmed | Status.Dying)) !== 0) return Verdict.Accept;
+    if (table.findSame(flow) >= 0 || table.findSame(flow + TUPLE_LENGTH) >= 0) {
+      context.reason = "conntrack/clash" satisfies ConntrackDrop;
+      return Verdict.Drop;
+    }
+    table.insert(flow);
+    table.sweep(SWEEP_STEPS);
+    return Verdict.Accept;
+  }
+
+  #setClock(now: Instant): void {
+    if (now === this.#instant) return;
+    this.#instant = now;
+    this.table.now = Math.round(this.#jiffies.floor(now) / this.#jiffies.tick) >>> 0;
+  }
+
+  // For people.
+
+  /** The confirmed entries that live at `now`, in the order of their confirmation. */
+  entries(now: Instant): FlowEntry[] {
+    this.#setClock(now);
+    const { table } = this;
+    return table
+      .flows()
+      .filter((flow) => !table.isExpired(flow))
+      .map((flow) => this.#entryOf(flow));
+  }
+
+  /** The entry that has `tuple` in either direction at `now`, or `null`. */
+  find(tuple: Tuple, now: Instant): FlowEntry | null {
+    this.#setClock(now);
+    writeTuple(tuple, this.table.view, Scratch.Probe);
+    const way = this.table.find();
+    return way < 0 ? null : this.#entryOf(this.table.flowAt(way));
+  }
+
+  /** The entry that packets with `handle` belong to, or `null` once it is forgotten. */
+  entry(handle: number, now: Instant): FlowEntry | null {
+    this.#setClock(now);
+    const flow = this.table.flowOf(handle);
+    return flow < 0 ? null : this.#entryOf(flow);
+  }
+
+  /** Forget the entry of `handle`, as `conntrack -D` does. @returns false if there is none. */
+  delete(handle: number): boolean {
+    const flow = this.table.flowOf(handle);
+    if (flow < 0 || !this.table.isLive(flow)) return false;
+    this.table.remove(flow);
+    return true;
+  }
+
+  /** Forget all entries, as `conntrack -F` does. */
+  flush(): void {
+    for (const flow of this.table.flows()) this.table.remove(flow);
+  }
+
+  nextDeadline(): Instant {
+    return NEVER;
+  }
+
+  expire(now: Instant): void {
+    this.#setClock(now);
+    this.table.sweepAll();
+  }
+
+  #entryOf(flow: number): FlowEntry {
+    const { view, records, now } = this.table;
+    const status = FLOW.status.get(view, flow);
+    const isTcp = TUPLE.protocol.get(view, flow) === Protocol.Tcp;
+    const expires = FLOW.expires.get(view, flow);
+    const isConfirmed = (status & Status.Confirmed) !== 0;
+    const ticks = isConfirmed ? (expires - now) | 0 : expires;
+    return {
+      handle: this.table.handleOf(flow),
+      original: tupleAt(view, flow),
+      reply: tupleAt(view, flow + TUPLE_LENGTH),
+      tcpState: isTcp ? (TCP_STATE_NAMES[CONNECTION.state.get(records, flow)] ?? null) : null,
+      timeout: Math.max(ticks, 0) * this.#jiffies.tick,
+      hasReply: (status & Status.SeenReply) !== 0,
+      isAssured: (status & Status.Assured) !== 0,
+      isSourceMapped: (status & Status.SourceMapped) !== 0,
+      isDestinationMapped: (status & Status.DestinationMapped) !== 0,
+      originalTally: this.#tallyAt(flow + TALLY_OFFSET),
+      replyTally: this.#tallyAt(flow + TUPLE_LENGTH + TALLY_OFFSET),
+    };
+  }
+
+  #tallyAt(at: number): FlowTally | null {
+    if (!this.#behaviour.countsTraffic) return null;
+    const { view } = this.table;
+    const high = TALLY.octetsHigh.get(view, at);
+    return {
+      packets: TALLY.packets.get(view, at),
+      octets: high * 2 ** 32 + TALLY.octetsLow.get(view, at),
+    };
+  }
+
+  #trace(packet: Packet, { hook, now }: HookContext): void {
+    const entry = this.entry(packet.flow, now);
+    const state = STATE_NAMES.get(packet.flowState) ?? "UNTRACKED";
+    const what = entry === null ? `INVALID ${this.#cause}` : `${state} ${formatFlow(entry)}`;
+    packet.pool.observer?.step(packet, HOOK_NAMES[hook], `conntrack: ${what}`, now);
+  }
+}
+
+/** Why no entry was opened; never a way. */
+const Opening = { Invalid: -1, Full: -2 } as const;

@@ -1,0 +1,59 @@
+/**
+ * What connection tracking keeps of a connection: one record of fixed size in memory.
+ * @module
+ */
+import { fieldsOf } from "../wire/field.ts";
+import { octets, struct, u32le } from "../wire/layout.ts";
+import { TUPLE_LENGTH } from "./tuple.ts";
+
+const layout = struct([
+  octets(TUPLE_LENGTH, "original"),
+  octets(TUPLE_LENGTH, "reply"),
+  u32le("status"),
+  u32le("generation"),
+  u32le("expires"),
+  u32le("streamFrom"),
+  u32le("unanswered"),
+  u32le("serial"),
+  u32le("nextSame"),
+  u32le("previousSame"),
+  octets(16, "originalTally"),
+  octets(16, "replyTally"),
+  u32le("nextFree"),
+  octets(28, "spare"),
+]);
+const tally = struct([u32le("packets"), u32le("octetsLow"), u32le("octetsHigh"), u32le("spare")]);
+
+/**
+ * An entry in memory, two lines of a processor's cache; its tuples come first. `expires` is the
+ * tick at which it ends, before it is confirmed the ticks that it shall live; `streamFrom` the
+ * tick from which UDP is a stream; `unanswered` the ICMP queries without answer; `serial` counts
+ * confirmed entries; `nextSame` and `previousSame` link those with the same source.
+ */
+export const FLOW = fieldsOf(layout);
+/** What passed in one direction, {@link TALLY_OFFSET} octets after the direction's tuple. */
+export const TALLY = fieldsOf(tally);
+/** Octets from a direction's tuple to its tally. */
+export const TALLY_OFFSET: number = FLOW.originalTally.offset;
+
+/** Octets of an entry, and of the protocol's record beside it. */
+export const FLOW_LENGTH: number = layout.span;
+
+/** Bits of an entry's `status` (Linux `enum ip_conntrack_status`). */
+export const Status = {
+  SeenReply: 2,
+  Assured: 4,
+  Confirmed: 8,
+  SourceMapped: 16,
+  DestinationMapped: 32,
+  SourceDone: 128,
+  DestinationDone: 256,
+  Dying: 512,
+} as const;
+/** Bits of an entry whose packets are changed. */
+export const ANY_MAPPED: number = Status.SourceMapped | Status.DestinationMapped;
+/** Bits of an entry that address translation has seen. */
+export const ANY_DONE: number = Status.SourceDone | Status.DestinationDone;
+
+/** Places for tuples that are not in the table, in the record that no entry uses. */
+export const Scratch = { Probe: 0, Current: 16, Candidate: 32 } as const;

@@ -1,0 +1,398 @@
+/**
+ * The table of connections: entries are records in one buffer, found by either of their tuples
+ * through an open-addressing hash table. It allocates only when it grows.
+ * @module
+ */
+import { assert } from "../base/assert.ts";
+import { OptionError } from "../base/errors.ts";
+import { viewOf } from "../wire/field.ts";
+import { ANY_DONE, FLOW, FLOW_LENGTH, Scratch, Status } from "./flow-record.ts";
+import { copyTuple, isSameTuple, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
+
+/** The most entries that a handle can number. */
+export const MAX_FLOWS = 2 ** 20;
+const MAX_GENERATION = 2 ** 11;
+/** Entries that may wait for their confirmation; a dropped packet leaves one. */
+const MAX_PENDING = 64;
+const FIRST_CAPACITY = 32;
+/** Ticks that the 32-bit clock can look ahead. */
+const LONGEST = 2 ** 31 - 1;
+/** Octets of a place in the hash table: the hash, then the tuple's way or 0. */
+const PLACE = 8;
+/** Places for each entry, so that the table is at most half full of its two ways. */
+const PLACES = 4;
+/** Tuples that early drop looks at: as many as lie in the kernel's buckets, on average. */
+const EARLY_DROP_TUPLES = 16;
+
+/**
+ * Entries by tuple. A *flow* is an entry's position in {@link view}, a *way* the position of one
+ * of its tuples there: the flow itself for the original direction, 16 more for the reply.
+ */
+export class FlowTable {
+  /** Most entries at a time. */
+  readonly limit: number;
+  /** Confirmed entries, expired ones that nobody has met since included. */
+  count = 0;
+  /** The kernel's clock in ticks, as unsigned 32 bits. */
+  now = 0;
+  #bytes: Uint8Array;
+  #view: DataView;
+  #recordBytes: Uint8Array;
+  #records: DataView;
+  #places: DataView;
+  #heads: DataView;
+  /** Records that exist, the scratch record included. */
+  #capacity: number;
+  #freeFirst = 0;
+  #freeLast = 0;
+  #serial = 0;
+  #cursor = 0;
+  readonly #pending = new Int32Array(MAX_PENDING).fill(-1);
+  #pendingAt = 0;
+  /** No entry ends before this tick. */
+  #soonest = 0;
+
+  constructor(limit: number) {
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_FLOWS - MAX_PENDING - 2) {
+      const expected = `a whole number from 1 to ${MAX_FLOWS - MAX_PENDING - 2}`;
+      throw new OptionError("limit", limit, expected);
+    }
+    this.limit = limit;
+    this.#capacity = FIRST_CAPACITY;
+    this.#bytes = new Uint8Array(FIRST_CAPACITY * FLOW_LENGTH);
+    this.#view = viewOf(this.#bytes);
+    this.#recordBytes = new Uint8Array(FIRST_CAPACITY * FLOW_LENGTH);
+    this.#records = viewOf(this.#recordBytes);
+    this.#places = newPlaces(FIRST_CAPACITY);
+    this.#heads = newHeads(FIRST_CAPACITY);
+    this.#free(1, FIRST_CAPACITY);
+  }
+
+  /** The entries; replaced when the table grows. */
+  get view(): DataView {
+    return this.#view;
+  }
+
+  /** The protocols' records, each at its flow's position; replaced when the table grows. */
+  get records(): DataView {
+    return this.#records;
+  }
+
+  /** The number that packets carry for `flow`; it is stale once the record is used again. */
+  handleOf(flow: number): number {
+    return FLOW.generation.get(this.#view, flow) * MAX_FLOWS + flow / FLOW_LENGTH;
+  }
+
+  /** The flow of `handle`; -1 if it is none or stale. Its entry may be dead already. */
+  flowOf(handle: number): number {
+    const index = handle & (MAX_FLOWS - 1);
+    if (handle < 0 || index === 0 || index >= this.#capacity) return -1;
+    const flow = index * FLOW_LENGTH;
+    return this.handleOf(flow) === handle ? flow : -1;
+  }
+
+  /** As {@link find}, for the tuple at `way`. */
+  findSame(way: number): number {
+    copyTuple(this.#view, way, Scratch.Probe);
+    return this.find();
+  }
+
+  /** The flow whose tuple lies at `way`. */
+  flowAt(way: number): number {
+    return way - (way % FLOW_LENGTH);
+  }
+
+  /** True if the time of the confirmed `flow` is over. */
+  isExpired(flow: number): boolean {
+    return ((FLOW.expires.get(this.#view, flow) - this.now) | 0) <= 0;
+  }
+
+  /**
+   * Find the tuple in {@link Scratch.Probe}; an expired entry that has it is removed.
+   * @returns its way; -1 for none.
+   */
+  find(): number {
+    const way = this.#lookUp();
+    if (way < 0) return -1;
+    const flow = this.flowAt(way);
+    if (!this.isExpired(flow)) return way;
+    this.remove(flow);
+    return -1;
+  }
+
+  /**
+   * A cleared entry that is in no list, for a first packet. It is used again for another one
+   * unless it is confirmed before 64 more are taken.
+   */
+  allocate(): number {
+    const left = this.#pending[this.#pendingAt] ?? -1;
+    const waiting = left < 0 ? -1 : this.flowOf(left);
+    if (waiting >= 0 && !this.#has(waiting, Status.Confirmed | Status.Dying)) this.abandon(waiting);
+    if (this.#freeFirst === 0) this.#grow();
+    const flow = this.#freeFirst;
+    assert(flow !== 0, "a table that grew has a free record");
+    this.#freeFirst = FLOW.nextFree.get(this.#view, flow);
+    if (this.#freeFirst === 0) this.#freeLast = 0;
+    const generation = FLOW.generation.get(this.#view, flow);
+    this.#bytes.fill(0, flow, flow + FLOW_LENGTH);
+    this.#recordBytes.fill(0, flow, flow + FLOW_LENGTH);
+    FLOW.generation.set(this.#view, flow, (generation + 1) % MAX_GENERATION);
+    this.#pending[this.#pendingAt] = this.handleOf(flow);
+    this.#pendingAt = (this.#pendingAt + 1) % MAX_PENDING;
+    return flow;
+  }
+
+  /** Give back a flow that was not confirmed. */
+  abandon(flow: number): void {
+    this.#bury(flow);
+  }
+
+  /** Let `flow` live `ticks` from now on or, before it is confirmed, from its confirmation on. */
+  extend(flow: number, ticks: number): void {
+    const isConfirmed = this.#has(flow, Status.Confirmed);
+    const expires = isConfirmed ? (this.now + ticks) >>> 0 : ticks;
+    FLOW.expires.set(this.#view, flow, expires);
+    if (isConfirmed && ((expires - this.#soonest) | 0) < 0) this.#soonest = expires;
+  }
+
+  /** Put `flow` in the table: it is confirmed. Neither of its tuples may be there. */
+  insert(flow: number): void {
+    const view = this.#view;
+    FLOW.status.set(view, flow, FLOW.status.get(view, flow) | Status.Confirmed);
+    this.extend(flow, FLOW.expires.get(view, flow));
+    FLOW.serial.set(view, flow, (this.#serial = (this.#serial + 1) >>> 0));
+    this.#place(flow);
+    this.#place(flow + TUPLE_LENGTH);
+    if (this.#has(flow, ANY_DONE)) this.#link(flow);
+    this.count += 1;
+  }
+
+  /** Take the confirmed `flow` out; its record can still be read until it is used again. */
+  remove(flow: number): void {
+    this.#displace(flow);
+    this.#displace(flow + TUPLE_LENGTH);
+    if (this.#has(flow, ANY_DONE)) this.#unlink(flow);
+    this.count -= 1;
+    this.#bury(flow);
+  }
+
+  /** Look at `steps` records in turn and remove those whose time is over. */
+  sweep(steps: number): void {
+    for (let step = 0; step < steps; step += 1) {
+      this.#cursor = this.#cursor + 1 < this.#capacity ? this.#cursor + 1 : 1;
+      const flow = this.#cursor * FLOW_LENGTH;
+      if (this.isLive(flow) && this.isExpired(flow)) this.remove(flow);
+    }
+  }
+
+  /** Remove all entries whose time is over. */
+  sweepAll(): void {
+    this.sweep(this.#capacity - 1);
+    this.#soonest = (this.now + LONGEST) >>> 0;
+    for (let flow = FLOW_LENGTH; flow < this.#capacity * FLOW_LENGTH; flow += FLOW_LENGTH) {
+      const expires = FLOW.expires.get(this.#view, flow);
+      if (this.isLive(flow) && ((expires - this.#soonest) | 0) < 0) this.#soonest = expires;
+    }
+  }
+
+  /** True if one more entry may be confirmed, once those whose time is over are gone. */
+  hasRoom(): boolean {
+    if (this.count >= this.limit && ((this.#soonest - this.now) | 0) <= 0) this.sweepAll();
+    return this.count < this.limit;
+  }
+
+  /** True if `flow` is confirmed and not removed. */
+  isLive(flow: number): boolean {
+    const status = FLOW.status.get(this.#view, flow);
+    return (status & (Status.Confirmed | Status.Dying)) === Status.Confirmed;
+  }
+
+  /** The confirmed entries, expired ones included, in the order of their confirmation. */
+  flows(): number[] {
+    const found: number[] = [];
+    for (let index = 1; index < this.#capacity; index += 1) {
+      if (this.isLive(index * FLOW_LENGTH)) found.push(index * FLOW_LENGTH);
+    }
+    return found.sort((left, right) => (this.#isOlder(left, right) ? -1 : 1));
+  }
+
+  /**
+   * Remove one entry without assurance near the place of the tuple in {@link Scratch.Probe}.
+   * @param isOldest take the oldest of the sixteen tuples there, not the nearest.
+   * @returns false if all are assured.
+   */
+  dropEarly(isOldest: boolean): boolean {
+    const places = this.#places;
+    const end = places.byteLength;
+    let place = this.#homeOf(hashOf(this.#view, Scratch.Probe));
+    let victim = 0;
+    let seen = 0;
+    for (let step = 0; step < end && seen < EARLY_DROP_TUPLES; step += PLACE) {
+      const way = places.getUint32(place + 4, true);
+      place = (place + PLACE) & (end - 1);
+      if (way === 0) continue;
+      seen += 1;
+      const flow = this.flowAt(way);
+      if (this.#has(flow, Status.Assured)) continue;
+      if (victim === 0 || this.#isOlder(flow, victim)) victim = flow;
+      if (!isOldest) break;
+    }
+    if (victim !== 0) this.remove(victim);
+    return victim !== 0;
+  }
+
+  /** The latest entry with the protocol, source and source port of the tuple at `way`; 0 for none. */
+  firstSame(way: number): number {
+    return this.#heads.getUint32(this.#headOf(way), true);
+  }
+
+  /** The one before `flow` that may have its source; 0 for none. */
+  nextSame(flow: number): number {
+    return FLOW.nextSame.get(this.#view, flow);
+  }
+
+  #has(flow: number, bits: number): boolean {
+    return (FLOW.status.get(this.#view, flow) & bits) !== 0;
+  }
+
+  #isOlder(left: number, right: number): boolean {
+    const view = this.#view;
+    return ((FLOW.serial.get(view, left) - FLOW.serial.get(view, right)) | 0) < 0;
+  }
+
+  // The hash table: linear probing, at most half full, without gaps in a run.
+
+  #homeOf(hash: number): number {
+    return (hash << 3) & (this.#places.byteLength - 1);
+  }
+
+  #lookUp(): number {
+    const view = this.#view;
+    const places = this.#places;
+    const hash = hashOf(view, Scratch.Probe);
+    const last = places.byteLength - 1;
+    for (let place = this.#homeOf(hash); ; place = (place + PLACE) & last) {
+      const way = places.getUint32(place + 4, true);
+      if (way === 0) return -1;
+      if (places.getInt32(place, true) === hash && isSameTuple(view, way, Scratch.Probe)) return way;
+    }
+  }
+
+  #place(way: number): void {
+    const places = this.#places;
+    const hash = hashOf(this.#view, way);
+    let place = this.#homeOf(hash);
+    while (places.getUint32(place + 4, true) !== 0) {
+      place = (place + PLACE) & (places.byteLength - 1);
+    }
+    places.setInt32(place, hash, true);
+    places.setUint32(place + 4, way, true);
+  }
+
+  /** Take `way` out, and move up what was placed behind it for want of room. */
+  #displace(way: number): void {
+    const places = this.#places;
+    const last = places.byteLength - 1;
+    let gap = this.#homeOf(hashOf(this.#view, way));
+    while (places.getUint32(gap + 4, true) !== way) gap = (gap + PLACE) & last;
+    for (let place = (gap + PLACE) & last; ; place = (place + PLACE) & last) {
+      const other = places.getUint32(place + 4, true);
+      if (other === 0) break;
+      const hash = places.getInt32(place, true);
+      const distance = (place - this.#homeOf(hash)) & last;
+      if (distance < ((place - gap) & last)) continue;
+      places.setInt32(gap, hash, true);
+      places.setUint32(gap + 4, other, true);
+      gap = place;
+    }
+    places.setUint32(gap + 4, 0, true);
+  }
+
+  // Entries with the same source: lists that begin in a table of heads, the latest first.
+
+  #headOf(way: number): number {
+    return (hashSource(this.#view, way) << 2) & (this.#heads.byteLength - 1);
+  }
+
+  #link(flow: number): void {
+    const view = this.#view;
+    const head = this.#headOf(flow);
+    const next = this.#heads.getUint32(head, true);
+    FLOW.nextSame.set(view, flow, next);
+    FLOW.previousSame.set(view, flow, 0);
+    if (next !== 0) FLOW.previousSame.set(view, next, flow);
+    this.#heads.setUint32(head, flow, true);
+  }
+
+  #unlink(flow: number): void {
+    const view = this.#view;
+    const next = FLOW.nextSame.get(view, flow);
+    const previous = FLOW.previousSame.get(view, flow);
+    if (next !== 0) FLOW.previousSame.set(view, next, previous);
+    if (previous === 0) this.#heads.setUint32(this.#headOf(flow), next, true);
+    else FLOW.nextSame.set(view, previous, next);
+  }
+
+  // Records: the free ones wait in a queue, so that a stale handle stays known for long.
+
+  #bury(flow: number): void {
+    FLOW.status.set(this.#view, flow, FLOW.status.get(this.#view, flow) | Status.Dying);
+    this.#release(flow);
+  }
+
+  #release(flow: number): void {
+    FLOW.nextFree.set(this.#view, flow, 0);
+    if (this.#freeLast === 0) this.#freeFirst = flow;
+    else FLOW.nextFree.set(this.#view, this.#freeLast, flow);
+    this.#freeLast = flow;
+  }
+
+  #free(first: number, end: number): void {
+    for (let index = first; index < end; index += 1) this.#release(index * FLOW_LENGTH);
+  }
+
+  #grow(): void {
+    const before = this.#capacity;
+    // The scratch record, all that may be confirmed or wait, and one that can always be taken.
+    this.#capacity = Math.min(before * 2, this.limit + MAX_PENDING + 2);
+    const bytes = new Uint8Array(this.#capacity * FLOW_LENGTH);
+    bytes.set(this.#bytes);
+    this.#bytes = bytes;
+    this.#view = viewOf(bytes);
+    const recordBytes = new Uint8Array(this.#capacity * FLOW_LENGTH);
+    recordBytes.set(this.#recordBytes);
+    this.#recordBytes = recordBytes;
+    this.#records = viewOf(recordBytes);
+    this.#places = newPlaces(Math.min(this.#capacity, this.limit));
+    this.#heads = newHeads(Math.min(this.#capacity, this.limit));
+    for (const flow of this.flows()) {
+      this.#place(flow);
+      this.#place(flow + TUPLE_LENGTH);
+      if (this.#has(flow, ANY_DONE)) this.#link(flow);
+    }
+    this.#free(before, this.#capacity);
+  }
+}
+
+/** The power of two at or above `least`. */
+const powerFrom = (least: number): number => 2 ** Math.ceil(Math.log2(least));
+const newPlaces = (flows: number): DataView =>
+  viewOf(new Uint8Array(powerFrom(flows * PLACES) * PLACE));
+const newHeads = (flows: number): DataView => viewOf(new Uint8Array(powerFrom(flows) * 4));
+
+/** Mix the words of the tuple at `way` to 32 bits, as the finish of MurmurHash3 does. */
+function hashOf(view: DataView, way: number): number {
+  let hash = Math.imul(TUPLE.src.get(view, way) ^ 0x9e3779b9, 0x85ebca6b);
+  hash = Math.imul((hash ^ (hash >>> 15)) + TUPLE.dst.get(view, way), 0xc2b2ae35);
+  hash = Math.imul((hash ^ (hash >>> 13)) + TUPLE.ports.get(view, way), 0x27d4eb2f);
+  hash = Math.imul((hash ^ (hash >>> 16)) + TUPLE.protocol.get(view, way), 0x165667b1);
+  return hash ^ (hash >>> 15);
+}
+
+function hashSource(view: DataView, way: number): number {
+  let hash = Math.imul(TUPLE.src.get(view, way) ^ 0x9e3779b9, 0x85ebca6b);
+  hash = Math.imul((hash ^ (hash >>> 15)) + TUPLE.srcPort.get(view, way), 0xc2b2ae35);
+  hash = Math.imul((hash ^ (hash >>> 13)) + TUPLE.protocol.get(view, way), 0x27d4eb2f);
+  return hash ^ (hash >>> 16);
+}
+

@@ -1,0 +1,199 @@
+/**
+ * Network address translation on top of connection tracking: Linux's ip_nat and nf_nat
+ * (nf_nat_core.c, nf_nat_proto.c); RFC 5508 section 4.2 for the ICMP errors.
+ * @module
+ */
+import { assert } from "../base/assert.ts";
+import type { Chance } from "../base/prng.ts";
+import { ipv4Of } from "../wire/addr.ts";
+import { onesSum } from "../wire/checksum.ts";
+import type { Packet } from "../wire/packet.ts";
+import { FlowState, isReply } from "../l3/flow-state.ts";
+import {
+  Hook,
+  HOOK_NAMES,
+  type HookContext,
+  type HookFunction,
+  HookPriority,
+  type Hooks,
+  Verdict,
+} from "../l3/hooks.ts";
+import { ICMP, ICMP_LENGTH, IcmpType, sealIcmp } from "../l3/icmp.ts";
+import { IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
+import type { NatRules } from "../l3/nat-range.ts";
+import type { NatBehaviour } from "./behaviour.ts";
+import type { Conntrack } from "./conntrack.ts";
+import { formatTuple } from "./flow-entry.ts";
+import { ANY_DONE, ANY_MAPPED, FLOW, Status } from "./flow-record.ts";
+import type { FlowTable } from "./flow-table.ts";
+import { Mapper } from "./mapping.ts";
+import { rewrite, rewriteAddress, type Side } from "./rewrite.ts";
+import { TUPLE, TUPLE_LENGTH, tupleAt } from "./tuple.ts";
+
+/** Why address translation drops a packet; a rule that forbids one has its own reasons. */
+export type NatDrop =
+  /** An ICMP redirect would make two hosts talk past the translation. */
+  | "nat/redirect"
+  /** Too short to be translated. */
+  | "nat/truncated"
+  /** An ICMP error whose checksum, which must be made anew, is wrong. */
+  | "nat/checksum";
+
+export interface NatOptions {
+  readonly conntrack: Conntrack;
+  readonly behaviour: NatBehaviour;
+  /** Asked once for each side of each new connection. */
+  readonly rules: NatRules;
+  /** Where a search for a free port begins. */
+  readonly chance: Chance;
+}
+
+/**
+ * Address translation of one router. Destinations are chosen at PREROUTING and OUTPUT, sources at
+ * POSTROUTING and INPUT, both with a connection's first packet; every later packet of it is changed
+ * alike, and those of the other direction back. Packets of no connection pass as they are.
+ */
+export class Nat {
+  readonly #table: FlowTable;
+  readonly #behaviour: NatBehaviour;
+  readonly #rules: NatRules;
+  readonly #mapper: Mapper;
+  readonly #destination: HookFunction = {
+    name: "nat destination",
+    onHook: (packet, context) => this.#translate(packet, context, "destination"),
+  };
+  readonly #source: HookFunction = {
+    name: "nat source",
+    onHook: (packet, context) => this.#translate(packet, context, "source"),
+  };
+
+  constructor({ conntrack, behaviour, rules, chance }: NatOptions) {
+    this.#table = conntrack.table;
+    this.#behaviour = behaviour;
+    this.#rules = rules;
+    this.#mapper = new Mapper(conntrack.table, behaviour, chance);
+  }
+
+  /** Hang on the hooks of the stack whose connections are tracked. */
+  attach(hooks: Hooks): void {
+    hooks.register(Hook.Prerouting, HookPriority.NatDestination, this.#destination);
+    hooks.register(Hook.Output, HookPriority.NatDestination, this.#destination);
+    hooks.register(Hook.Postrouting, HookPriority.NatSource, this.#source);
+    hooks.register(Hook.Input, HookPriority.NatSource, this.#source);
+  }
+
+  /** Leave the hooks; mappings stay with their connections, and are applied no more. */
+  detach(hooks: Hooks): void {
+    hooks.unregister(this.#destination);
+    hooks.unregister(this.#source);
+  }
+
+  #translate(packet: Packet, context: HookContext, side: Side): Verdict {
+    const { flowState } = packet;
+    if (flowState < FlowState.New) return this.#passStray(packet, context);
+    const flow = this.#table.flowOf(packet.flow);
+    if (flow < 0) return Verdict.Accept;
+    const isRelated = flowState >= FlowState.Related;
+    const protocol = IPV4.protocol.get(packet.pool.view, packet.network);
+    if (isRelated && protocol === Protocol.Icmp) return this.#relate(packet, context, flow, side);
+    if (flowState === FlowState.New || isRelated) {
+      const done = side === "source" ? Status.SourceDone : Status.DestinationDone;
+      const status = FLOW.status.get(this.#table.view, flow);
+      const isDecided = (status & (done | Status.Confirmed)) !== 0;
+      if (!isDecided && !this.#decide(packet, context, flow, side)) return Verdict.Drop;
+    }
+    return this.#apply(packet, context, flow, side);
+  }
+
+  /** A packet of no connection passes as it is: the private source of one may leak. */
+  #passStray(packet: Packet, context: HookContext): Verdict {
+    const { pool, network, transport, end, flowState } = packet;
+    const isStray = this.#behaviour.dropsStrayRedirects && flowState === FlowState.Invalid;
+    if (!isStray || IPV4.protocol.get(pool.view, network) !== Protocol.Icmp) return Verdict.Accept;
+    if (end - transport < ICMP_LENGTH) return Verdict.Accept;
+    if (ICMP.type.get(pool.view, transport) !== IcmpType.Redirect) return Verdict.Accept;
+    return drop(context, "nat/redirect");
+  }
+
+  /** Ask the rules, once for each side. @returns false if they forbid the packet. */
+  #decide(packet: Packet, context: HookContext, flow: number, side: Side): boolean {
+    const isAsked = context.hook !== Hook.Input || this.#behaviour.hasInputRules;
+    const range = isAsked ? this.#rules.selectNat(packet, context) : null;
+    if (range === "drop") return false;
+    assert(range === null || range.side === side, "a rule changes the side of its hook");
+    this.#mapper.map(flow, side, range);
+    return true;
+  }
+
+  /** Change the packet as its connection demands. */
+  #apply(packet: Packet, context: HookContext, flow: number, side: Side): Verdict {
+    if (!this.#isMapped(packet, flow, side)) return Verdict.Accept;
+    const { pool, network, end } = packet;
+    const { view } = this.#table;
+    const answer = otherWay(packet, flow);
+    const isSource = side === "source";
+    const address = ipv4Of((isSource ? TUPLE.dst : TUPLE.src).get(view, answer));
+    const protocol = TUPLE.protocol.get(view, answer);
+    const usesDstPort = isSource && protocol !== Protocol.Icmp;
+    const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
+    const { sendsZeroAsFfff } = this.#behaviour;
+    if (!rewrite(pool.view, network, end, side, address, port, sendsZeroAsFfff)) {
+      return drop(context, "nat/truncated");
+    }
+    if (pool.isTracing) this.#trace(packet, context, answer, side);
+    return Verdict.Accept;
+  }
+
+  /** True if packets in this one's direction are changed on `side`. */
+  #isMapped(packet: Packet, flow: number, side: Side): boolean {
+    const isSource = (side === "source") !== isReply(packet.flowState);
+    const bit = isSource ? Status.SourceMapped : Status.DestinationMapped;
+    return (FLOW.status.get(this.#table.view, flow) & bit) !== 0;
+  }
+
+  /** An ICMP error: what it quotes is changed back, then its own address. */
+  #relate(packet: Packet, context: HookContext, flow: number, side: Side): Verdict {
+    const { pool, network, transport, end } = packet;
+    const { view: octets } = pool;
+    const { view } = this.#table;
+    const quoted = transport + ICMP_LENGTH;
+    if (end - quoted < IPV4_MIN_LENGTH) return drop(context, "nat/truncated");
+    if (onesSum(octets, transport, end) !== 0xffff) return drop(context, "nat/checksum");
+    if (ICMP.type.get(octets, transport) === IcmpType.Redirect) {
+      const status = FLOW.status.get(view, flow);
+      const isFinal = (status & ANY_DONE) === ANY_DONE;
+      if (!isFinal || (status & ANY_MAPPED) !== 0) return drop(context, "nat/redirect");
+    }
+    if (!this.#isMapped(packet, flow, side)) return Verdict.Accept;
+    const answer = otherWay(packet, flow);
+    const isSource = side === "source";
+    const { sendsZeroAsFfff } = this.#behaviour;
+    // The quoted packet went the other way: at this hook its other side is changed.
+    const inner = ipv4Of((isSource ? TUPLE.dst : TUPLE.src).get(view, answer));
+    const usesDstPort = isSource && TUPLE.protocol.get(view, answer) !== Protocol.Icmp;
+    const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
+    const innerSide = isSource ? "destination" : "source";
+    if (!rewrite(octets, quoted, end, innerSide, inner, port, sendsZeroAsFfff)) {
+      return drop(context, "nat/truncated");
+    }
+    sealIcmp(octets, transport, end);
+    rewriteAddress(octets, network, side, inner);
+    if (pool.isTracing) this.#trace(packet, context, answer, side);
+    return Verdict.Accept;
+  }
+
+  #trace(packet: Packet, { hook, now }: HookContext, answer: number, side: Side): void {
+    const way = formatTuple(tupleAt(this.#table.view, answer));
+    const what = `nat: ${side} changed, answers have ${way}`;
+    packet.pool.observer?.step(packet, HOOK_NAMES[hook], what, now);
+  }
+}
+
+/** The tuple of the direction against the packet's. */
+const otherWay = (packet: Packet, flow: number): number =>
+  isReply(packet.flowState) ? flow : flow + TUPLE_LENGTH;
+
+function drop(context: HookContext, reason: NatDrop): Verdict {
+  context.reason = reason;
+  return Verdict.Drop;
+}

@@ -1,0 +1,56 @@
+/**
+ * What connection tracking wants of a packet before it looks for its connection (`tcp_error`,
+ * `udp_error`, `icmp_error` of Linux).
+ * @module
+ */
+import { onesSum, pseudoHeaderSum } from "../wire/checksum.ts";
+import type { Packet } from "../wire/packet.ts";
+import { ICMP, ICMP_LAST_TYPE, ICMP_LENGTH } from "../l3/icmp.ts";
+import { IPV4, Protocol } from "../l3/ipv4.ts";
+import { checkTcp, TCP } from "../l4/tcp.ts";
+import { checkUdp, UDP } from "../l4/udp.ts";
+import type { InvalidCause } from "./outcome.ts";
+import type { TcpTracking } from "./tcp-record.ts";
+
+/**
+ * Judge the whole packet whose headers are set.
+ * @param verifies false to believe every checksum.
+ * @returns `null` if the headers that tracking reads are sound; or why the packet is invalid.
+ */
+export function checkPacket(
+  packet: Packet,
+  tcp: TcpTracking,
+  verifies: boolean,
+): InvalidCause | null {
+  const { view } = packet.pool;
+  const { network, transport: at, end } = packet;
+  if (IPV4.fragmentOffset.get(view, network) !== 0) return "ipv4/fragment";
+  switch (IPV4.protocol.get(view, network)) {
+    case Protocol.Tcp: {
+      const wrong = checkTcp(view, at, end);
+      if (wrong !== null) return wrong;
+      if (verifies && !isWhole(packet, Protocol.Tcp)) return "tcp/checksum";
+      return tcp.isSound(TCP.flags.get(view, at)) ? null : "tcp/flags";
+    }
+    case Protocol.Udp: {
+      const wrong = checkUdp(view, at, end);
+      if (wrong !== null) return wrong;
+      const isSummed = UDP.checksum.get(view, at) !== 0;
+      return isSummed && verifies && !isWhole(packet, Protocol.Udp) ? "udp/checksum" : null;
+    }
+    case Protocol.Icmp:
+      if (end - at < ICMP_LENGTH) return "icmp/truncated";
+      if (verifies && onesSum(view, at, end) !== 0xffff) return "icmp/checksum";
+      return ICMP.type.get(view, at) > ICMP_LAST_TYPE ? "icmp/type" : null;
+    default:
+      return null;
+  }
+}
+
+/** Linux sums up to the end of the IP packet, even where UDP says that it ends before. */
+function isWhole({ pool, network, transport, end }: Packet, protocol: number): boolean {
+  const src = IPV4.src.get(pool.view, network);
+  const dst = IPV4.dst.get(pool.view, network);
+  const pseudo = pseudoHeaderSum(src, dst, protocol, end - transport);
+  return onesSum(pool.view, transport, end, pseudo) === 0xffff;
+}

@@ -1,0 +1,180 @@
+/**
+ * The protocols that connection tracking knows: TCP, UDP, ICMP queries, and the rest alike
+ * (nf_conntrack_proto_*.c of Linux).
+ * @module
+ */
+import type { Jiffies } from "../base/jiffies.ts";
+import { type Duration, SECOND } from "../base/time.ts";
+import type { Packet } from "../wire/packet.ts";
+import { Protocol } from "../l3/ipv4.ts";
+import type { ConntrackBehaviour } from "./behaviour.ts";
+import { FLOW, Status, TALLY, TALLY_OFFSET } from "./flow-record.ts";
+import type { FlowTable } from "./flow-table.ts";
+import { type InvalidCause, Outcome } from "./outcome.ts";
+import { TcpFlow, TcpSegment, type TcpSettings, type TcpTimeouts } from "./tcp-record.ts";
+import { isIcmpQuery, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
+
+/** Life of an entry from which a mistrusted close shortens it. */
+const SHORTENED: Duration = 120 * SECOND;
+
+/** States and lives of the entries of one table, by protocol. */
+export class Trackers {
+  /** Why the last packet was invalid. */
+  cause: InvalidCause = "tcp/state";
+  readonly #table: FlowTable;
+  readonly #behaviour: ConntrackBehaviour;
+  readonly #settings: TcpSettings;
+  readonly #segment: TcpSegment;
+  readonly #tcp: TcpFlow;
+  readonly #generic: number;
+  readonly #icmp: number;
+  readonly #udp: number;
+  readonly #udpStream: number;
+  /** Ticks; -1 for any age. */
+  readonly #streamAge: number;
+
+  constructor(table: FlowTable, behaviour: ConntrackBehaviour, jiffies: Jiffies) {
+    const ticks = (duration: Duration): number => Math.round(duration / jiffies.tick);
+    const { timeouts, udpStreamAge } = behaviour;
+    this.#table = table;
+    this.#behaviour = behaviour;
+    this.#segment = new TcpSegment(table.view);
+    this.#tcp = new TcpFlow(table.records);
+    this.#generic = ticks(timeouts.generic);
+    this.#icmp = ticks(timeouts.icmp);
+    this.#udp = ticks(timeouts.udp);
+    this.#udpStream = ticks(timeouts.udpStream);
+    this.#streamAge = udpStreamAge === null ? -1 : ticks(udpStreamAge);
+    this.#settings = {
+      timeouts: byState(timeouts.tcp).map(ticks),
+      repeated: ticks(timeouts.tcp.repeated),
+      unacknowledged: ticks(timeouts.tcp.unacknowledged),
+      shortened: ticks(SHORTENED),
+      maxRepeats: behaviour.tcpMaxRepeats,
+      loose: behaviour.tcpLoose,
+      isLiberal: behaviour.isTcpLiberal,
+      ignoresInvalidReset: behaviour.ignoresInvalidReset,
+    };
+  }
+
+  /**
+   * A packet of the new `flow`, whose tuples are set.
+   * @returns false if no connection begins so, with {@link cause} set.
+   */
+  open(flow: number, packet: Packet): boolean {
+    const { view, records } = this.#table;
+    switch (TUPLE.protocol.get(view, flow)) {
+      case Protocol.Tcp:
+        this.cause = "tcp/no-connection";
+        this.#segment.read(packet.pool.view, packet.transport, packet.end);
+        this.#tcp.turnTo(records, flow, 0, 0, 0);
+        return this.#behaviour.tcp.open(this.#tcp, this.#segment, this.#settings);
+      case Protocol.Icmp:
+        this.cause = "icmp/no-query";
+        return isIcmpQuery(TUPLE.dstPort.get(view, flow) >>> 8);
+      case Protocol.Udp:
+        FLOW.streamFrom.set(view, flow, this.#table.now + Math.max(this.#streamAge, 0));
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  /**
+   * A packet of `flow` in `direction`, the first one included.
+   * @returns what becomes of the packet, with {@link cause} set if it is invalid.
+   */
+  track(flow: number, direction: number, packet: Packet): Outcome {
+    switch (TUPLE.protocol.get(this.#table.view, flow)) {
+      case Protocol.Tcp:
+        return this.#trackTcp(flow, direction, packet);
+      case Protocol.Udp:
+        return this.#trackUdp(flow, direction, packet);
+      case Protocol.Icmp:
+        return this.#trackIcmp(flow, direction, packet);
+      default:
+        return this.#refresh(flow, direction, packet, this.#generic);
+    }
+  }
+
+  #trackTcp(flow: number, direction: number, packet: Packet): Outcome {
+    const table = this.#table;
+    const tcp = this.#tcp;
+    const { view } = table;
+    const status = FLOW.status.get(view, flow);
+    const remaining = (FLOW.expires.get(view, flow) - table.now) | 0;
+    this.#segment.read(packet.pool.view, packet.transport, packet.end);
+    tcp.turnTo(table.records, flow, direction, status, remaining);
+    const outcome = this.#behaviour.tcp.track(tcp, this.#segment, this.#settings);
+    if (outcome === Outcome.Invalid) this.cause = tcp.cause;
+    if (tcp.isKilled) {
+      if (table.isLive(flow)) table.remove(flow);
+      return outcome;
+    }
+    if (tcp.status !== status) FLOW.status.set(view, flow, tcp.status);
+    if (tcp.timeout < 0) return outcome;
+    if (outcome === Outcome.Accept) return this.#refresh(flow, direction, packet, tcp.timeout);
+    table.extend(flow, tcp.timeout);
+    return outcome;
+  }
+
+  #trackUdp(flow: number, direction: number, packet: Packet): Outcome {
+    const { view, now } = this.#table;
+    const status = FLOW.status.get(view, flow);
+    const isOld = this.#streamAge < 0 || ((FLOW.streamFrom.get(view, flow) - now) | 0) < 0;
+    if ((status & Status.SeenReply) === 0 || !isOld) {
+      return this.#refresh(flow, direction, packet, this.#udp);
+    }
+    FLOW.status.set(view, flow, status | Status.Assured);
+    return this.#refresh(flow, direction, packet, this.#udpStream);
+  }
+
+  #trackIcmp(flow: number, direction: number, packet: Packet): Outcome {
+    if (!this.#behaviour.endsAnsweredQueries) {
+      return this.#refresh(flow, direction, packet, this.#icmp);
+    }
+    const { view } = this.#table;
+    const unanswered = FLOW.unanswered.get(view, flow);
+    if (direction === 0) {
+      FLOW.unanswered.set(view, flow, unanswered + 1);
+      return this.#refresh(flow, direction, packet, this.#icmp);
+    }
+    FLOW.unanswered.set(view, flow, unanswered - 1);
+    if (unanswered === 1) this.#table.remove(flow);
+    return Outcome.Accept;
+  }
+
+  #refresh(flow: number, direction: number, packet: Packet, ticks: number): Outcome {
+    this.#table.extend(flow, ticks);
+    if (this.#behaviour.countsTraffic) {
+      const { view } = this.#table;
+      count(view, flow + direction * TUPLE_LENGTH + TALLY_OFFSET, packet.end - packet.network);
+    }
+    return Outcome.Accept;
+  }
+}
+
+function byState(timeouts: TcpTimeouts): readonly Duration[] {
+  const { synSent, synReceived, established, finWait, closeWait, lastAck, timeWait } = timeouts;
+  const { close, synSent2 } = timeouts;
+  return [
+    0,
+    synSent,
+    synReceived,
+    established,
+    finWait,
+    closeWait,
+    lastAck,
+    timeWait,
+    close,
+    synSent2,
+  ];
+}
+
+/** Add a packet of `octets` to the tally at `at`. */
+function count(view: DataView, at: number, octets: number): void {
+  TALLY.packets.set(view, at, TALLY.packets.get(view, at) + 1);
+  const low = TALLY.octetsLow.get(view, at) + octets;
+  TALLY.octetsLow.set(view, at, low);
+  if (low >= 2 ** 32) TALLY.octetsHigh.set(view, at, TALLY.octetsHigh.get(view, at) + 1);
+}

@@ -1,0 +1,159 @@
+/**
+ * dhcpd on Dom0: reads the vifs by packet sockets, before every filter, and answers past the stack
+ * (ISC common/lpf.c), or by its UDP socket where the client has an address (RFC 2131 section 4.1).
+ * @module
+ */
+import type { Machine } from "../base/machine.ts";
+import type { Duration, Instant } from "../base/time.ts";
+import { type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
+import type { Device, Tap } from "../wire/device.ts";
+import type { Packet } from "../wire/packet.ts";
+import { ETHERNET, ETHERNET_LENGTH, EtherType, writeEthernet } from "../l2/ethernet.ts";
+import {
+  checkIpv4,
+  headerLengthOf,
+  IPV4,
+  IPV4_MIN_LENGTH,
+  isFragment,
+  Protocol,
+  sealHeader,
+  writeIpv4,
+} from "../l3/ipv4.ts";
+import type { Router } from "../l3/router.ts";
+import { checkUdp, checkUdpChecksum, sealUdp, UDP, UDP_LENGTH } from "../l4/udp.ts";
+import type { UdpLayer, UdpSocket } from "../l4/udp-layer.ts";
+import { removeHostLines, replaceHostLine } from "../dhcp/dhcpd-host-line.ts";
+import { parseDhcpdConf } from "../dhcp/dhcpd-parser.ts";
+import type { DhcpdProfile } from "../dhcp/dhcpd-profile.ts";
+import type { DhcpReply, RawReply } from "../dhcp/dhcpd-reply.ts";
+import { DhcpServer } from "../dhcp/server.ts";
+import type { Vif } from "./vif.ts";
+
+const SERVER_PORT = 67;
+
+export interface DhcpdServiceOptions {
+  /** The router that has the vifs. */
+  readonly router: Router;
+  readonly udp: UdpLayer;
+  readonly profile: DhcpdProfile;
+  /** dhcpd.conf before the first domU. */
+  readonly conf: string;
+  /** How long a restart is deaf; a second. */
+  readonly startTime?: Duration;
+}
+
+/** The server of one host, restarted for each vif that comes or goes. */
+export class DhcpdService implements Machine, Tap {
+  readonly #router: Router;
+  readonly #server: DhcpServer;
+  readonly #socket: UdpSocket;
+  readonly #devices = new Map<string, Device>();
+  #conf: string;
+
+  /** @throws {ParseError} if dhcpd would refuse the configuration. */
+  constructor({ router, udp, profile, conf, startTime }: DhcpdServiceOptions) {
+    this.#router = router;
+    this.#conf = conf;
+    parseDhcpdConf(conf);
+    this.#server = new DhcpServer({
+      profile,
+      ...(startTime === undefined ? {} : { startTime }),
+      transmit: (reply, now) => this.#transmit(reply, now),
+    });
+    this.#socket = udp.bind(SERVER_PORT, null);
+  }
+
+  /** dhcpd.conf as it stands. */
+  get conf(): string {
+    return this.#conf;
+  }
+
+  /** Declare the domU behind `vif` and restart. @returns the script's commands. */
+  addHost(vif: Vif, now: Instant): string[] {
+    const [address = ipv4Of(0)] = vif.addresses;
+    const statements = vif.hostName === null ? [] : [`option host-name "${vif.hostName}";`];
+    const host = { name: vif.domain, mac: vif.mac, address, statements };
+    this.#conf = replaceHostLine(this.#conf, host, { asGrep: false });
+    this.#devices.set(vif.name, vif.device);
+    vif.device.addTap(this);
+    this.#restart(now);
+    return [
+      `grep -v "host ${vif.domain} " /etc/dhcpd.conf`,
+      `echo 'host ${vif.domain} { … }' >>/etc/dhcpd.conf`,
+      "/etc/init.d/dhcpd restart",
+    ];
+  }
+
+  /** Forget the domU behind `vif` and restart. @returns the script's commands. */
+  removeHost(vif: Vif, now: Instant): string[] {
+    this.#conf = removeHostLines(this.#conf, vif.domain, { asGrep: false });
+    this.#devices.delete(vif.name);
+    vif.device.removeTap(this);
+    this.#restart(now);
+    return [`grep -v "host ${vif.domain} " /etc/dhcpd.conf`, "/etc/init.d/dhcpd restart"];
+  }
+
+  /** A frame came in on a vif: if it is a sound message to port 67, the server reads it. */
+  tap(device: Device, packet: Packet, now: Instant): void {
+    const { view, bytes } = packet.pool;
+    const at = packet.frame + ETHERNET_LENGTH;
+    if (packet.end <= at || ETHERNET.type.get(view, packet.frame) !== EtherType.Ipv4) return;
+    if (checkIpv4(view, at, packet.end) !== null || isFragment(view, at)) return;
+    if (IPV4.protocol.get(view, at) !== Protocol.Udp) return;
+    const udp = at + headerLengthOf(view, at);
+    const end = at + IPV4.totalLength.get(view, at);
+    if (checkUdp(view, udp, end) !== null || UDP.dstPort.get(view, udp) !== SERVER_PORT) return;
+    const source: Ipv4Addr = IPV4.src.get(view, at);
+    const dst = IPV4.dst.get(view, at);
+    const isSound =
+      packet.hasBlankChecksum || checkUdpChecksum(view, udp, source, dst) === null;
+    if (!isSound) return;
+    const octets = bytes.slice(udp + UDP_LENGTH, udp + UDP.length.get(view, udp));
+    const { reply, reason } = this.#server.receive({ device: device.name, octets, source }, now);
+    if (packet.pool.isTracing) packet.pool.observer?.step(packet, "dhcpd", reason, now);
+    if (reply !== null) this.#transmit(reply, now);
+  }
+
+  nextDeadline(): Instant {
+    return this.#server.nextDeadline();
+  }
+
+  expire(now: Instant): void {
+    this.#server.expire(now);
+  }
+
+  #restart(now: Instant): void {
+    const { interfaces } = this.#router.addressing;
+    const listening = [...this.#devices.values()].map((device) => ({
+      name: device.name,
+      mac: device.mac,
+      addresses: interfaces.get(device)?.addresses.map(({ address }) => address) ?? [],
+    }));
+    this.#server.restart(now, parseDhcpdConf(this.#conf), listening);
+  }
+
+  #transmit(reply: DhcpReply, now: Instant): void {
+    if (reply.transport === "raw") this.#transmitRaw(reply, now);
+    else this.#socket.send(reply.payload, reply.destination, reply.destinationPort, now);
+  }
+
+  /** A whole frame of dhcpd's own making. */
+  #transmitRaw(reply: RawReply, now: Instant): void {
+    const device = this.#devices.get(reply.device);
+    const { pool } = this.#router;
+    const overhead = ETHERNET_LENGTH + IPV4_MIN_LENGTH + UDP_LENGTH;
+    const packet = device === undefined ? null : pool.allocate(overhead + reply.payload.length);
+    if (device === undefined || packet === null) return;
+    const { view, bytes } = pool;
+    const { source: src, destination: dst, ttl, tos, id } = reply;
+    writeEthernet(view, packet.frame, reply.destinationMac, device.mac, EtherType.Ipv4);
+    packet.network = packet.frame + ETHERNET_LENGTH;
+    writeIpv4(packet, { protocol: Protocol.Udp, src, dst, ttl, tos, id });
+    sealHeader(view, packet.network);
+    UDP.srcPort.set(view, packet.transport, reply.sourcePort);
+    UDP.dstPort.set(view, packet.transport, reply.destinationPort);
+    bytes.set(reply.payload, packet.transport + UDP_LENGTH);
+    sealUdp(view, packet.transport, packet.end, src, dst);
+    device.transmit(packet, now);
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * Dom0: composition of what a host's network is made of. Two routers, as the seed document's
+ * traceroute shows them: one with the private address, where the vifs are, and a NAT gateway with
+ * the external address; or one router alone, as an ordinary Linux Dom0 has it.
+ * @module
+ */
+import { OptionError } from "../base/errors.ts";
+import type { Machine } from "../base/machine.ts";
+import type { Chance } from "../base/prng.ts";
+import type { Duration, Instant } from "../base/time.ts";
+import {
+  formatIpv4,
+  type Ipv4Addr,
+  ipv4Of,
+  type Mac,
+  macOf,
+  maskOf,
+  type Prefix,
+} from "../wire/addr.ts";
+import { Device, PatchCable } from "../wire/device.ts";
+import type { PacketPool } from "../wire/packet.ts";
+import { Protocol } from "../l3/ipv4.ts";
+import { newRoute, type RouteOptions } from "../l3/route-table.ts";
+import { Router } from "../l3/router.ts";
+import { TcpReset } from "../l4/tcp-reset.ts";
+import { UdpLayer } from "../l4/udp-layer.ts";
+import { DhcpdService } from "./dhcpd-service.ts";
+import { HostRules } from "./host-rules.ts";
+import { Hotplug } from "./hotplug.ts";
+import type { Profile } from "./profile.ts";
+import { SecurityGroups } from "./security-group.ts";
+import { Vif, type VifConfig } from "./vif.ts";
+
+/** Where a host is plugged into the world. */
+export interface UplinkOptions {
+  /** `peth0`, the name that Xen's bridge scripts gave the physical device. */
+  readonly name?: string;
+  readonly mac: Mac;
+  readonly address: Ipv4Addr;
+  /** Prefix length of the link. */
+  readonly length: number;
+  /** The next router; `null` for no default route. */
+  readonly gateway: Ipv4Addr | null;
+  /** Answer ARP for the domUs on the uplink, as Xen's `network-route` sets it; false. */
+  readonly hasProxyArp?: boolean;
+}
+
+export interface Dom0Options {
+  /** For people. */
+  readonly name: string;
+  readonly pool: PacketPool;
+  readonly profile: Profile;
+  readonly chance: Chance;
+  /** `main_ip`: borne by every vif, and the first hop of a domU's traceroute. */
+  readonly privateAddress: Ipv4Addr;
+  readonly uplink: UplinkOptions;
+  /** Blocks that hold the domUs of this host; with two routers, the gateway routes them inside. */
+  readonly guestBlocks: readonly Prefix[];
+  /** 2: Dom0 and its NAT gateway; 1: one Linux. */
+  readonly routers?: 1 | 2;
+  /** Public addresses are mapped 1:1; true. */
+  readonly hasNat?: boolean;
+  /** Each vif is kept to its own addresses; true. */
+  readonly hasAntiSpoof?: boolean;
+  /** Packets to domUs need a permission; true. */
+  readonly hasSecurityGroups?: boolean;
+  /** The groups; a host's own by default. */
+  readonly securityGroups?: SecurityGroups;
+  /** The text of dhcpd.conf before the first domU; `null` for no DHCP server. */
+  readonly dhcpdConf?: string | null;
+  /** How long dhcpd is deaf when it is restarted; a second. */
+  readonly dhcpdStartTime?: Duration;
+  /** The vifs' address instead of the profile's. */
+  readonly vifMac?: Mac;
+  /** Time of day at instant 0, since midnight UTC. */
+  readonly midnightOffset?: Duration;
+  /** Told each command of the hotplug script, for logs. */
+  readonly onCommand?: (command: string, now: Instant) => void;
+}
+
+/** The link between the two routers, inside the host. */
+const INSIDE_LENGTH = 24;
+
+/** One host. */
+export class Dom0 implements Machine {
+  readonly name: string;
+  readonly profile: Profile;
+  readonly privateAddress: Ipv4Addr;
+  readonly externalAddress: Ipv4Addr;
+  /** Where the vifs are. */
+  readonly router: Router;
+  /** Where the uplink is: a router of its own, or the same. */
+  readonly gateway: Router;
+  readonly uplink: Device;
+  /** UDP of Dom0 itself. */
+  readonly udp: UdpLayer;
+  readonly securityGroups: SecurityGroups;
+  /** `null` for a host without filter, NAT and connection tracking. */
+  readonly rules: HostRules | null;
+  /** `null` for a host without dhcpd. */
+  readonly dhcpd: DhcpdService | null;
+  readonly #vifMac: Mac;
+  readonly #hotplug: Hotplug;
+  readonly #onCommand: (command: string, now: Instant) => void;
+  readonly #vifs = new Map<string, Vif>();
+  readonly #machines: readonly Machine[];
+
+  constructor(options: Dom0Options) {
+    const { name, pool, profile, chance, privateAddress, uplink, midnightOffset = 0 } = options;
+    this.name = name;
+    this.profile = profile;
+    this.privateAddress = privateAddress;
+    this.externalAddress = uplink.address;
+    this.securityGroups = options.securityGroups ?? new SecurityGroups();
+    this.#vifMac = options.vifMac ?? profile.vifMac;
+    this.#onCommand = options.onCommand ?? (() => {});
+    const stack = { pool, behaviour: profile.router, chance, midnightOffset };
+    const isSplit = (options.routers ?? 2) === 2;
+    this.router = new Router({ ...stack, name: `${name}/dom0` });
+    this.gateway = isSplit ? new Router({ ...stack, name: `${name}/gateway` }) : this.router;
+    this.uplink = this.#plugUplink(uplink);
+    if (isSplit) this.#joinRouters(options.guestBlocks);
+    this.udp = this.#addTransports(this.router, chance);
+    if (isSplit) this.#addTransports(this.gateway, chance);
+    this.rules = HostRules.isNeeded(options) ? new HostRules(this, options) : null;
+    this.dhcpd = this.#startDhcpd(options);
+    this.#hotplug = new Hotplug({
+      router: this.router,
+      mainAddress: privateAddress,
+      routeMetric: profile.vifRouteMetric,
+      rules: this.rules,
+      dhcpd: this.dhcpd,
+      filtersArp: options.hasAntiSpoof ?? true,
+    });
+    this.#machines = [
+      this.router,
+      ...(isSplit ? [this.gateway] : []),
+      ...(this.rules?.machines ?? []),
+      ...(this.dhcpd === null ? [] : [this.dhcpd]),
+    ];
+  }
+
+  /** The vifs that are online, in the order of their coming. */
+  get vifs(): Iterable<Vif> {
+    return this.#vifs.values();
+  }
+
+  /** Every device of the host that a capture may show, the uplink last. */
+  get devices(): Device[] {
+    return [...[...this.#vifs.values()].map(({ device }) => device), this.uplink];
+  }
+
+  /**
+   * Bring a domain's interface online: what xend and the hotplug script do before the domU runs.
+   * @throws {OptionError} if the vif is there already, or a group is not defined.
+   */
+  addVif(config: VifConfig, now: Instant): Vif {
+    const vif = new Vif(config, this.#vifMac);
+    if (this.#vifs.has(vif.name)) throw new OptionError("domid", vif.domid, "a domid that is free");
+    for (const group of vif.securityGroups) {
+      if (!this.securityGroups.has(group)) throw new OptionError("securityGroups", group, "a defined group");
+    }
+    this.#vifs.set(vif.name, vif);
+    this.#log(this.#hotplug.online(vif, now), now);
+    return vif;
+  }
+
+  /** Take a domain's interface offline. */
+  removeVif(vif: Vif, now: Instant): void {
+    if (!this.#vifs.delete(vif.name)) return;
+    this.#log(this.#hotplug.offline(vif, now), now);
+  }
+
+  /** Add a route to the router that has the uplink, as `ip route add` does. */
+  addRoute(options: Omit<RouteOptions, "device">): void {
+    const device = options.gateway == null ? null : this.uplink;
+    this.gateway.addressing.fib.add(newRoute({ ...options, device }));
+  }
+
+  nextDeadline(): Instant {
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const machine of this.#machines) soonest = Math.min(soonest, machine.nextDeadline());
+    return soonest;
+  }
+
+  expire(now: Instant): void {
+    for (const machine of this.#machines) machine.expire(now);
+  }
+
+  #log(commands: readonly string[], now: Instant): void {
+    for (const command of commands) this.#onCommand(command, now);
+  }
+
+  /** UDP and, as nothing listens, TCP's refusals of one of the routers. */
+  #addTransports(router: Router, chance: Chance): UdpLayer {
+    const { sockets, echoesEcnInResets } = this.profile;
+    const udp = new UdpLayer({ router, behaviour: sockets, chance });
+    router.setProtocol(Protocol.Udp, udp);
+    router.setProtocol(Protocol.Tcp, new TcpReset({ router, echoesEcn: echoesEcnInResets }));
+    return udp;
+  }
+
+  #startDhcpd({ dhcpdConf = null, dhcpdStartTime }: Dom0Options): DhcpdService | null {
+    if (dhcpdConf === null) return null;
+    return new DhcpdService({
+      router: this.router,
+      udp: this.udp,
+      profile: this.profile.dhcpd,
+      conf: dhcpdConf,
+      ...(dhcpdStartTime === undefined ? {} : { startTime: dhcpdStartTime }),
+    });
+  }
+
+  #plugUplink(uplink: UplinkOptions): Device {
+    const { name = "peth0", mac, address, length, gateway, hasProxyArp = false } = uplink;
+    const device = new Device({ name, mac, description: `uplink of ${this.name}` });
+    const { addressing } = this.gateway;
+    const via = addressing.addInterface(device, { isForwarding: true, hasProxyArp });
+    const broadcast = length < 31 ? ipv4Of(address | ~maskOf(length)) : null;
+    addressing.addAddress(via, address, length, broadcast);
+    if (gateway !== null) {
+      addressing.fib.add(newRoute({ prefix: { address: ipv4Of(0), length: 0 }, device, gateway }));
+    }
+    return device;
+  }
+
+  /**
+   * Join the routers by an internal link: Dom0's eth0 and the gateway's side of it. The gateway
+   * speaks to the domUs from the external address, which is why a traceroute shows it.
+   */
+  #joinRouters(guestBlocks: readonly Prefix[]): void {
+    const inside = ipv4Of((this.privateAddress & maskOf(INSIDE_LENGTH)) + 1);
+    const eth0 = new Device({ name: "eth0", mac: macOf(0x02_00_00_00_00_0a), description: "Dom0's side of the internal link" });
+    const gw0 = new Device({ name: "gw0", mac: macOf(0x02_00_00_00_00_0b), description: "the NAT gateway's side of it" });
+    new PatchCable(eth0, gw0);
+    const settings = { isForwarding: true, sendsRedirects: false };
+    const { router, gateway, privateAddress } = this;
+    const own = router.addressing.addInterface(eth0, settings);
+    router.addressing.addAddress(own, privateAddress, INSIDE_LENGTH);
+    const far = gateway.addressing.addInterface(gw0, settings);
+    gateway.addressing.addAddress(far, inside, INSIDE_LENGTH);
+    router.neighbors.addPermanent(eth0, inside, gw0.mac, 0);
+    gateway.neighbors.addPermanent(gw0, privateAddress, eth0.mac, 0);
+    router.addressing.fib.add(
+      newRoute({ prefix: { address: ipv4Of(0), length: 0 }, device: eth0, gateway: inside }),
+    );
+    for (const prefix of [...guestBlocks, { address: privateAddress, length: 32 }]) {
+      const source = this.externalAddress;
+      gateway.addressing.fib.add(
+        newRoute({ prefix, device: gw0, gateway: privateAddress, source }),
+      );
+    }
+  }
+
+  toString(): string {
+    return `${this.name} (${formatIpv4(this.privateAddress)})`;
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Profiles: every named behaviour with its value, once for EC2's hosts of 2010 and once for a current
+ * Linux. What only one profile has is a behaviour here, never a question for the profile's name.
+ * @module
+ */
+import { type Mac, macOf } from "../wire/addr.ts";
+import { PROXY_DELAY } from "../l2/arp-responder.ts";
+import type { RouterBehaviour } from "../l3/behaviour.ts";
+import { type DhcpdProfile, ISC_3_0_5, ISC_4_4_3 } from "../dhcp/dhcpd-profile.ts";
+import type { SocketBehaviour } from "../l4/datagram.ts";
+import { type FlowBehaviour, FLOWS_2618, FLOWS_6 } from "../nat/behaviour.ts";
+
+/** Every behaviour of a host. */
+export interface Profile {
+  readonly name: "ec2-2010" | "linux";
+  readonly router: RouterBehaviour;
+  readonly flows: FlowBehaviour;
+  readonly sockets: SocketBehaviour;
+  readonly dhcpd: DhcpdProfile;
+  /** True: a TCP reset carries the congestion mark of what it answers (before 5.9). */
+  readonly echoesEcnInResets: boolean;
+  /** The address of Dom0's end of every vif. */
+  readonly vifMac: Mac;
+  /** Metric of the vifs' host routes; 0 for none. */
+  readonly vifRouteMetric: number;
+}
+
+const KIBIBYTE = 1024;
+
+/** Linux 2.6.18-xen, as RHEL 5 built it: HZ 250, the timer wheel before 4.8. */
+const ROUTER_2_6_18: RouterBehaviour = {
+  arp: { echoesProbeTarget: true, proxyDelay: PROXY_DELAY },
+  neighbor: { queueLimit: 3, probesAtOnce: false, collectsAbove: 0 },
+  reassembly: {
+    onOverlap: "trim",
+    keepsDontFragment: false,
+    mergesEcn: false,
+    memoryLimit: 256 * KIBIBYTE,
+  },
+  jiffies: { hz: 250, hasCoarseLevels: false },
+  checksMtuBeforeForward: false,
+  refragmentsToLargest: false,
+  isLowestBroadcast: true,
+  routesClassE: false,
+  routesZeroNetwork: false,
+  takesPriorityTags: false,
+  checksSourceKind: true,
+  icmpGlobalLimit: null,
+};
+
+/** Linux 6.x, as Debian builds it. */
+const ROUTER_6: RouterBehaviour = {
+  arp: { echoesProbeTarget: false, proxyDelay: PROXY_DELAY },
+  neighbor: { queueLimit: 101, probesAtOnce: true, collectsAbove: 128 },
+  reassembly: {
+    onOverlap: "discard",
+    keepsDontFragment: true,
+    mergesEcn: true,
+    memoryLimit: 4096 * KIBIBYTE,
+  },
+  jiffies: { hz: 250, hasCoarseLevels: true },
+  checksMtuBeforeForward: true,
+  refragmentsToLargest: true,
+  isLowestBroadcast: false,
+  routesClassE: true,
+  routesZeroNetwork: true,
+  takesPriorityTags: true,
+  checksSourceKind: false,
+  icmpGlobalLimit: { perSecond: 1000, burst: 50 },
+};
+/** As the seed document reports it; a group address (docs/sources.md). */
+export const VIF_MAC_REPORTED: Mac = macOf(0xefff_ffff_ffff);
+/** As netback sets it. */
+export const VIF_MAC_NETBACK: Mac = macOf(0xfeff_ffff_ffff);
+
+/** EC2's hosts of 2008 to 2010: Linux 2.6.18-xen, ISC dhcpd 3.0.5, Xen 3.1. */
+export const EC2_2010: Profile = {
+  name: "ec2-2010",
+  router: ROUTER_2_6_18,
+  flows: FLOWS_2618,
+  sockets: { identifiesFragmentable: false, countsConnected: false },
+  dhcpd: ISC_3_0_5,
+  echoesEcnInResets: true,
+  vifMac: VIF_MAC_REPORTED,
+  vifRouteMetric: 0,
+};
+
+/** A current kernel, ISC dhcpd 4.4.3, Xen 4.17. */
+export const LINUX: Profile = {
+  name: "linux",
+  router: ROUTER_6,
+  flows: FLOWS_6,
+  sockets: { identifiesFragmentable: true, countsConnected: true },
+  dhcpd: ISC_4_4_3,
+  echoesEcnInResets: false,
+  vifMac: VIF_MAC_NETBACK,
+  vifRouteMetric: 2,
+};
+
+/** The profiles by name. */
+export const PROFILES: ReadonlyMap<string, Profile> = new Map([
+  [EC2_2010.name, EC2_2010],
+  [LINUX.name, LINUX],
+]);

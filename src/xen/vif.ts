@@ -1,0 +1,66 @@
+/** A vif: Dom0's end of a domU's network interface, and what the toolstack knows of it. @module */
+import { OptionError } from "../base/errors.ts";
+import type { Ipv4Addr, Mac } from "../wire/addr.ts";
+import { Device } from "../wire/device.ts";
+
+/** The domain ids that Xen gives to guests: 1 to 32,751. */
+const LAST_DOMID = 32_751;
+
+/** What the domain's configuration says of one interface. */
+export interface VifConfig {
+  /** Xen's number of the domain on this host, 1 to 32,751. */
+  readonly domid: number;
+  /** Which of the domain's interfaces; 0. */
+  readonly handle?: number;
+  /** The VM's name, as the backend's `domain` node has it: "dom_32504936". */
+  readonly domain: string;
+  /** The domU's own address. */
+  readonly mac: Mac;
+  /** The domU's private addresses; DHCP offers the first. */
+  readonly addresses: readonly Ipv4Addr[];
+  /** Mapped 1:1 to the first private address; `null` for none. */
+  readonly publicAddress?: Ipv4Addr | null;
+  /** Names of the groups whose permissions apply, fixed at launch. */
+  readonly securityGroups?: readonly string[];
+  /** What DHCP tells the domU to call itself; `null` for nothing. */
+  readonly hostName?: string | null;
+}
+
+/** One vif of a running domain. */
+export class Vif {
+  readonly device: Device;
+  readonly domid: number;
+  readonly handle: number;
+  readonly domain: string;
+  readonly mac: Mac;
+  readonly addresses: readonly Ipv4Addr[];
+  readonly publicAddress: Ipv4Addr | null;
+  readonly securityGroups: readonly string[];
+  readonly hostName: string | null;
+
+  /** @param backendMac the address of Dom0's end. */
+  constructor(config: VifConfig, backendMac: Mac) {
+    const { domid, handle = 0, addresses } = config;
+    if (!Number.isInteger(domid) || domid < 1 || domid > LAST_DOMID) {
+      throw new OptionError("domid", domid, `1 to ${LAST_DOMID}`);
+    }
+    if (addresses.length === 0) throw new OptionError("addresses", addresses, "at least one address");
+    this.domid = domid;
+    this.handle = handle;
+    this.domain = config.domain;
+    this.mac = config.mac;
+    this.addresses = addresses;
+    this.publicAddress = config.publicAddress ?? null;
+    this.securityGroups = config.securityGroups ?? [];
+    this.hostName = config.hostName ?? null;
+    this.device = new Device({
+      name: `vif${domid}.${handle}`,
+      mac: backendMac,
+      description: `Dom0's end of ${config.domain}`,
+    });
+  }
+
+  get name(): string {
+    return this.device.name;
+  }
+}
