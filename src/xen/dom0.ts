@@ -25,6 +25,7 @@ import { Router } from "../l3/router.ts";
 import { TcpReset } from "../l4/tcp-reset.ts";
 import { UdpLayer } from "../l4/udp-layer.ts";
 import { DhcpdService } from "./dhcpd-service.ts";
+import { Firewall } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
 import { Hotplug } from "./hotplug.ts";
 import type { Profile } from "./profile.ts";
@@ -60,6 +61,8 @@ export interface Dom0Options {
   readonly routers?: 1 | 2;
   /** Public addresses are mapped 1:1; true. */
   readonly hasNat?: boolean;
+  /** Where packets keep their private addresses: 10.0.0.0/8; `null` for nowhere. */
+  readonly privateNetwork?: Prefix | null;
   /** Each vif is kept to its own addresses; true. */
   readonly hasAntiSpoof?: boolean;
   /** Packets to domUs need a permission; true. */
@@ -78,8 +81,12 @@ export interface Dom0Options {
   readonly onCommand?: (command: string, now: Instant) => void;
 }
 
+/** EC2's private network. */
+const PRIVATE: Prefix = { address: ipv4Of(0x0a00_0000), length: 8 };
 /** The link between the two routers, inside the host. */
 const INSIDE_LENGTH = 24;
+/** The gateway's device towards Dom0. */
+const INWARD = "gw0";
 
 /** One host. */
 export class Dom0 implements Machine {
@@ -95,11 +102,14 @@ export class Dom0 implements Machine {
   /** UDP of Dom0 itself. */
   readonly udp: UdpLayer;
   readonly securityGroups: SecurityGroups;
-  /** `null` for a host without filter, NAT and connection tracking. */
-  readonly rules: HostRules | null;
+  /** Of the router with the vifs: anti-spoofing and security groups. */
+  readonly firewall: Firewall;
+  /** Of the router with the uplink: 1:1 NAT; the same where there is one router. */
+  readonly gatewayFirewall: Firewall;
   /** `null` for a host without dhcpd. */
   readonly dhcpd: DhcpdService | null;
   readonly #vifMac: Mac;
+  readonly #rules: HostRules;
   readonly #hotplug: Hotplug;
   readonly #onCommand: (command: string, now: Instant) => void;
   readonly #vifs = new Map<string, Vif>();
@@ -122,20 +132,31 @@ export class Dom0 implements Machine {
     if (isSplit) this.#joinRouters(options.guestBlocks);
     this.udp = this.#addTransports(this.router, chance);
     if (isSplit) this.#addTransports(this.gateway, chance);
-    this.rules = HostRules.isNeeded(options) ? new HostRules(this, options) : null;
+    this.firewall = new Firewall(this.router, profile, chance);
+    this.gatewayFirewall = isSplit ? new Firewall(this.gateway, profile, chance) : this.firewall;
+    const rules = new HostRules({
+      inside: this.firewall,
+      outside: this.gatewayFirewall,
+      uplink: this.uplink.name,
+      inward: isSplit ? INWARD : null,
+      hasAntiSpoof: options.hasAntiSpoof ?? true,
+      groups: (options.hasSecurityGroups ?? true) ? this.securityGroups : null,
+      hasNat: options.hasNat ?? true,
+      privateNetwork: options.privateNetwork === undefined ? PRIVATE : options.privateNetwork,
+    });
     this.dhcpd = this.#startDhcpd(options);
     this.#hotplug = new Hotplug({
       router: this.router,
       mainAddress: privateAddress,
       routeMetric: profile.vifRouteMetric,
-      rules: this.rules,
+      rules,
       dhcpd: this.dhcpd,
       filtersArp: options.hasAntiSpoof ?? true,
     });
+    this.#rules = rules;
     this.#machines = [
       this.router,
       ...(isSplit ? [this.gateway] : []),
-      ...(this.rules?.machines ?? []),
       ...(this.dhcpd === null ? [] : [this.dhcpd]),
     ];
   }
@@ -161,6 +182,7 @@ export class Dom0 implements Machine {
       if (!this.securityGroups.has(group)) throw new OptionError("securityGroups", group, "a defined group");
     }
     this.#vifs.set(vif.name, vif);
+    for (const address of vif.addresses) this.securityGroups.join(vif.securityGroups, address);
     this.#log(this.#hotplug.online(vif, now), now);
     return vif;
   }
@@ -168,6 +190,7 @@ export class Dom0 implements Machine {
   /** Take a domain's interface offline. */
   removeVif(vif: Vif, now: Instant): void {
     if (!this.#vifs.delete(vif.name)) return;
+    for (const address of vif.addresses) this.securityGroups.leave(vif.securityGroups, address);
     this.#log(this.#hotplug.offline(vif, now), now);
   }
 
@@ -180,11 +203,13 @@ export class Dom0 implements Machine {
   nextDeadline(): Instant {
     let soonest = Number.POSITIVE_INFINITY;
     for (const machine of this.#machines) soonest = Math.min(soonest, machine.nextDeadline());
+    for (const machine of this.#rules.machines) soonest = Math.min(soonest, machine.nextDeadline());
     return soonest;
   }
 
   expire(now: Instant): void {
     for (const machine of this.#machines) machine.expire(now);
+    for (const machine of this.#rules.machines) machine.expire(now);
   }
 
   #log(commands: readonly string[], now: Instant): void {
@@ -231,7 +256,7 @@ export class Dom0 implements Machine {
   #joinRouters(guestBlocks: readonly Prefix[]): void {
     const inside = ipv4Of((this.privateAddress & maskOf(INSIDE_LENGTH)) + 1);
     const eth0 = new Device({ name: "eth0", mac: macOf(0x02_00_00_00_00_0a), description: "Dom0's side of the internal link" });
-    const gw0 = new Device({ name: "gw0", mac: macOf(0x02_00_00_00_00_0b), description: "the NAT gateway's side of it" });
+    const gw0 = new Device({ name: INWARD, mac: macOf(0x02_00_00_00_00_0b), description: "the NAT gateway's side of it" });
     new PatchCable(eth0, gw0);
     const settings = { isForwarding: true, sendsRedirects: false };
     const { router, gateway, privateAddress } = this;

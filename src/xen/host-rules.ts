@@ -1,9 +1,166 @@
+/**
+ * The rules that the hotplug script keeps on a host: each vif's own addresses, its security groups,
+ * its public address.
+ * @module
+ */
 import type { Machine } from "../base/machine.ts";
+import { formatIpv4, formatPrefix, ipv4Of, type Prefix } from "../wire/addr.ts";
+import { spoofChain, spoofJump, spoofRules } from "./anti-spoof.ts";
+import type { Firewall } from "./firewall.ts";
+import {
+  ESTABLISHED_RULE,
+  groupChain,
+  type SecurityGroups,
+  vifChain,
+  vifJump,
+  vifRules,
+} from "./security-group.ts";
 import type { Vif } from "./vif.ts";
-import type { Dom0Options, Dom0 } from "./dom0.ts";
-import { Conntrack } from "../nat/conntrack.ts";
-import { Nat } from "../nat/nat.ts";
-import { Bindings } from "../nat/bindings.ts";
-import { Defragmenter } from "../l3/defragment.ts";
-export class HostRules { readonly machines: Machine[] = []; readonly b: Bindings; constructor(d: Dom0, o: Dom0Options) { const c = new Conntrack({ behaviour: o.profile.flows.conntrack, jiffies: d.gateway.jiffies }); this.b = new Bindings({ device: d.uplink }); this.machines.push(new Defragmenter(d.gateway, o.profile.router.reassembly)); c.attach(d.gateway.hooks); new Nat({ conntrack: c, behaviour: o.profile.flows.nat, rules: this.b, chance: o.chance }).attach(d.gateway.hooks); } static isNeeded(o: Dom0Options): boolean { return (o.hasNat ?? true) || (o.hasAntiSpoof ?? true) || (o.hasSecurityGroups ?? true); }
- guardVif(_v: Vif): string[] { return []; } openVif(_v: Vif): string[] { return []; } bindPublic(v: Vif): string[] { if (v.publicAddress !== null) this.b.add({ privateAddress: v.addresses[0] ?? 0 as never, publicAddress: v.publicAddress }); return []; } unguardVif(_v: Vif): string[] { return []; } closeVif(_v: Vif): string[] { return []; } unbindPublic(_v: Vif): string[] { return []; } }
+
+export interface HostRulesOptions {
+  /** Of the router that has the vifs. */
+  readonly inside: Firewall;
+  /** Of the router that has the uplink; the same where there is one router. */
+  readonly outside: Firewall;
+  /** The device by which translated packets leave. */
+  readonly uplink: string;
+  /** The gateway's device towards the vifs; `null` where there is one router. */
+  readonly inward: string | null;
+  /** Keep vifs to their own addresses. */
+  readonly hasAntiSpoof: boolean;
+  /** Ask a permission for packets to domUs; `null` lets all pass. */
+  readonly groups: SecurityGroups | null;
+  readonly hasNat: boolean;
+  /** Where domUs go by their private addresses; `null` translates whatever leaves by the uplink. */
+  readonly privateNetwork: Prefix | null;
+}
+
+/** All rules of one host. Each method answers the commands that it ran. */
+export class HostRules {
+  readonly #options: HostRulesOptions;
+  /** Groups whose chains stand on this host, with the vifs that jump there. */
+  readonly #users = new Map<string, Set<Vif>>();
+
+  constructor(options: HostRulesOptions) {
+    this.#options = options;
+    options.groups?.onChange(() => this.#rewriteGroups());
+    if (options.groups !== null) this.#inside(ESTABLISHED_RULE);
+  }
+
+  get machines(): readonly Machine[] {
+    const { inside, outside } = this.#options;
+    return inside === outside ? inside.machines : [...inside.machines, ...outside.machines];
+  }
+
+  /** Anti-spoofing for a vif. */
+  guardVif(vif: Vif): string[] {
+    if (!this.#options.hasAntiSpoof) return [];
+    return [
+      this.#inside(`-t raw -N ${spoofChain(vif)}`),
+      ...spoofRules(vif).map((rule) => this.#inside(`-t raw ${rule}`)),
+      this.#inside(`-t raw ${spoofJump(vif)}`),
+    ];
+  }
+
+  unguardVif(vif: Vif): string[] {
+    if (!this.#options.hasAntiSpoof) return [];
+    return [
+      this.#inside(`-t raw ${removal(spoofJump(vif))}`),
+      this.#inside(`-t raw -F ${spoofChain(vif)}`),
+      this.#inside(`-t raw -X ${spoofChain(vif)}`),
+    ];
+  }
+
+  /** The permissions of a vif's groups. */
+  openVif(vif: Vif): string[] {
+    const { groups } = this.#options;
+    if (groups === null) return [];
+    return [
+      ...vif.securityGroups.flatMap((name) => this.#useGroup(groups, name, vif)),
+      this.#inside(`-N ${vifChain(vif)}`),
+      ...vifRules(vif).map((rule) => this.#inside(rule)),
+      this.#inside(vifJump(vif)),
+    ];
+  }
+
+  closeVif(vif: Vif): string[] {
+    const { groups } = this.#options;
+    if (groups === null) return [];
+    return [
+      this.#inside(removal(vifJump(vif))),
+      this.#inside(`-F ${vifChain(vif)}`),
+      this.#inside(`-X ${vifChain(vif)}`),
+      ...vif.securityGroups.flatMap((name) => this.#leaveGroup(name, vif)),
+    ];
+  }
+
+  /** Map a vif's public address to its first private one. */
+  bindPublic(vif: Vif): string[] {
+    return this.#natRules(vif).map((rule) => this.#outside(`-t nat ${rule}`));
+  }
+
+  unbindPublic(vif: Vif): string[] {
+    return this.#natRules(vif).map((rule) => this.#outside(`-t nat ${removal(rule)}`));
+  }
+
+  /**
+   * To the public address: to the domU. From the domU to the outside: from the public address. By
+   * way of another domU's public address, the gateway turns packets round, and the receiver sees
+   * the public one as well (docs/sources.md).
+   */
+  #natRules({ publicAddress, addresses }: Vif): string[] {
+    const { uplink, inward, hasNat, privateNetwork } = this.#options;
+    if (publicAddress === null || !hasNat) return [];
+    const [own = ipv4Of(0)] = addresses;
+    const toPrivate = `-j DNAT --to-destination ${formatIpv4(own)}`;
+    const from = `-A POSTROUTING -s ${formatIpv4(own)}/32`;
+    const toPublic = `-j SNAT --to-source ${formatIpv4(publicAddress)}`;
+    const except = privateNetwork === null ? "" : ` ! -d ${formatPrefix(privateNetwork)}`;
+    return [
+      `-A PREROUTING -d ${formatIpv4(publicAddress)}/32 ${toPrivate}`,
+      `${from}${except} -o ${uplink} ${toPublic}`,
+      ...(inward === null ? [] : [`${from} -o ${inward} ${toPublic}`]),
+    ];
+  }
+
+  #useGroup(groups: SecurityGroups, name: string, vif: Vif): string[] {
+    const users = this.#users.get(name);
+    if (users !== undefined) {
+      users.add(vif);
+      return [];
+    }
+    this.#users.set(name, new Set([vif]));
+    return [
+      this.#inside(`-N ${groupChain(name)}`),
+      ...groups.rulesOf(name).map((rule) => this.#inside(rule)),
+    ];
+  }
+
+  #leaveGroup(name: string, vif: Vif): string[] {
+    const users = this.#users.get(name);
+    users?.delete(vif);
+    if (users === undefined || users.size > 0) return [];
+    this.#users.delete(name);
+    return [this.#inside(`-F ${groupChain(name)}`), this.#inside(`-X ${groupChain(name)}`)];
+  }
+
+  /** Permissions or members changed: running flows keep what they have, new ones meet this. */
+  #rewriteGroups(): void {
+    const { groups } = this.#options;
+    for (const name of this.#users.keys()) {
+      this.#inside(`-F ${groupChain(name)}`);
+      for (const rule of groups?.rulesOf(name) ?? []) this.#inside(rule);
+    }
+  }
+
+  #inside(command: string): string {
+    return this.#options.inside.iptables(command);
+  }
+
+  #outside(command: string): string {
+    return this.#options.outside.iptables(command);
+  }
+}
+
+/** The command that takes an appended rule away. */
+const removal = (rule: string): string => rule.replace(/^-A /, "-D ");

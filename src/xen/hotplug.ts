@@ -25,8 +25,7 @@ export interface HotplugOptions {
   readonly mainAddress: Ipv4Addr;
   /** Metric of the host routes: none in Xen 3, 2 since 4.x. */
   readonly routeMetric: number;
-  /** `null` for a host without rules. */
-  readonly rules: HostRules | null;
+  readonly rules: HostRules;
   /** `null` for a host without dhcpd. */
   readonly dhcpd: DhcpdService | null;
   /** False: forged ARP is taken, as a plain `vif-route` does. */
@@ -46,9 +45,9 @@ export class Hotplug {
     const { rules, dhcpd } = this.#options;
     return [
       ...this.#route(vif),
-      ...(rules?.guardVif(vif) ?? []),
-      ...(rules?.openVif(vif) ?? []),
-      ...(rules?.bindPublic(vif) ?? []),
+      ...rules.guardVif(vif),
+      ...rules.openVif(vif),
+      ...rules.bindPublic(vif),
       ...(dhcpd?.addHost(vif, now) ?? []),
       `xenstore-write ${pathOf(vif)}/hotplug-status connected`,
     ];
@@ -59,9 +58,9 @@ export class Hotplug {
     const { rules, dhcpd } = this.#options;
     return [
       ...(dhcpd?.removeHost(vif, now) ?? []),
-      ...(rules?.unbindPublic(vif) ?? []),
-      ...(rules?.closeVif(vif) ?? []),
-      ...(rules?.unguardVif(vif) ?? []),
+      ...rules.unbindPublic(vif),
+      ...rules.closeVif(vif),
+      ...rules.unguardVif(vif),
       ...this.#unroute(vif, now),
     ];
   }

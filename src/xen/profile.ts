@@ -15,6 +15,8 @@ export interface Profile {
   readonly name: "ec2-2010" | "linux";
   readonly router: RouterBehaviour;
   readonly flows: FlowBehaviour;
+  /** True: connection tracking, with its defragmentation, runs whether a rule needs it or not. */
+  readonly tracksAlways: boolean;
   readonly sockets: SocketBehaviour;
   readonly dhcpd: DhcpdProfile;
   /** True: a TCP reset carries the congestion mark of what it answers (before 5.9). */
@@ -78,6 +80,7 @@ export const EC2_2010: Profile = {
   name: "ec2-2010",
   router: ROUTER_2_6_18,
   flows: FLOWS_2618,
+  tracksAlways: true,
   sockets: { identifiesFragmentable: false, countsConnected: false },
   dhcpd: ISC_3_0_5,
   echoesEcnInResets: true,
@@ -90,6 +93,7 @@ export const LINUX: Profile = {
   name: "linux",
   router: ROUTER_6,
   flows: FLOWS_6,
+  tracksAlways: false,
   sockets: { identifiesFragmentable: true, countsConnected: true },
   dhcpd: ISC_4_4_3,
   echoesEcnInResets: false,

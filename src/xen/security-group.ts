@@ -32,6 +32,8 @@ const LONGEST_NAME = 25;
 /** Named permissions, and who has them. */
 export class SecurityGroups {
   readonly #groups = new Map<string, readonly Permission[]>();
+  readonly #members = new Map<string, Set<Ipv4Addr>>();
+  readonly #listeners: (() => void)[] = [];
 
   /** Names in the order of their definition. */
   get names(): readonly string[] {
@@ -50,23 +52,52 @@ export class SecurityGroups {
       throw new OptionError(name, permissions.length, `at most ${PERMISSIONS_PER_GROUP} permissions`);
     }
     this.#groups.set(name, permissions);
+    this.#tell();
+  }
+
+  /** Call `listener` whenever permissions or members change. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** A domU with the private `address` has the groups `names` from now on. */
+  join(names: readonly string[], address: Ipv4Addr): void {
+    for (const name of names) {
+      const members = this.#members.get(name) ?? new Set();
+      this.#members.set(name, members.add(address));
+    }
+    if (this.#isSource(names)) this.#tell();
+  }
+
+  /** The domU is gone. */
+  leave(names: readonly string[], address: Ipv4Addr): void {
+    for (const name of names) this.#members.get(name)?.delete(address);
+    if (this.#isSource(names)) this.#tell();
   }
 
   has(name: string): boolean {
     return this.#groups.has(name);
   }
 
-  /**
-   * The rules of a group's chain. A group permission of nobody allows nothing.
-   * @param members the private addresses of each group's members, wherever they run.
-   */
-  rulesOf(name: string, members: (group: string) => Iterable<Ipv4Addr>): string[] {
+  /** The rules of a group's chain, as `iptables` takes them; a group without members allows nobody. */
+  rulesOf(name: string): string[] {
     const chain = `-A ${groupChain(name)}`;
     return (this.#groups.get(name) ?? []).flatMap((permission) => {
       if (!("group" in permission)) return [`${chain} ${cidrMatch(permission)} -j ACCEPT`];
-      const sources = [...members(permission.group)];
+      const sources = [...(this.#members.get(permission.group) ?? [])];
       return sources.map((source) => `${chain} -s ${formatIpv4(source)}/32 -j ACCEPT`);
     });
+  }
+
+  /** True if a permission names one of `names` as its source. */
+  #isSource(names: readonly string[]): boolean {
+    return [...this.#groups.values()].some((permissions) =>
+      permissions.some((one) => "group" in one && names.includes(one.group)),
+    );
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
   }
 }
 

@@ -62,6 +62,7 @@ describe("a recorded Linux Dom0", () => {
       },
       guestBlocks: [],
       routers: 1,
+      privateNetwork: null,
       hasAntiSpoof: false,
       hasSecurityGroups: false,
       dhcpdConf: CONF,

@@ -16,7 +16,7 @@ import { ARP, ARP_LENGTH, ArpOp, writeArp } from "../../src/l2/arp.ts";
 import { ETHERNET, ETHERNET_LENGTH, EtherType, writeEthernet } from "../../src/l2/ethernet.ts";
 import { IPV4, sealHeader } from "../../src/l3/ipv4.ts";
 import { RouteKind } from "../../src/l3/route-table.ts";
-import { parseIpv4, parseMac, parsePrefix } from "../../src/wire/addr.ts";
+import { formatIpv4, parseIpv4, parseMac, parsePrefix } from "../../src/wire/addr.ts";
 import type { Device } from "../../src/wire/device.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { PacketPool } from "../../src/wire/packet.ts";
@@ -61,6 +61,15 @@ const D2 = { mac: parseMac("12:31:3b:00:00:06"), address: parseIpv4("10.251.34.6
 
 const age = BASE - WHEEL;
 const recorded = (name: string): TimedFrame[] => framesOf(join(CAPTURES, `${name}.pcap`), BASE);
+
+/** Put together from the recorded answers; the host's own file was not kept. */
+const DHCPD_CONF = `authoritative; default-lease-time 86400; max-lease-time 86400;
+subnet 10.251.34.0 netmask 255.255.254.0 {
+  option routers 10.251.34.1; option broadcast-address 10.251.35.255;
+  option domain-name "compute-1.internal"; option domain-name-servers 172.16.0.23;
+  option ntp-servers 172.16.0.23; option interface-mtu 1500;
+}
+`;
 const typeOf = ({ octets }: TimedFrame): number => ETHERNET.type.get(viewOf(octets), 0);
 const isIpv4 = (frame: TimedFrame): boolean => typeOf(frame) === EtherType.Ipv4;
 
@@ -95,13 +104,24 @@ function xenHost(draws: readonly number[]) {
     hasNat: false,
     hasAntiSpoof: false,
     hasSecurityGroups: false,
+    dhcpdConf: DHCPD_CONF,
+    dhcpdStartTime: 0,
     midnightOffset: BASE % 86_400_000_000,
   });
   dom0.addRoute({ prefix: parsePrefix("203.0.113.0/24"), gateway: GATEWAY, mtu: 1400, isMtuLocked: true });
   dom0.addRoute({ prefix: parsePrefix("192.0.2.0/24"), kind: RouteKind.Unreachable });
   dom0.addRoute({ prefix: parsePrefix("198.51.100.0/24"), kind: RouteKind.Prohibit });
   const launch = (domid: number, { mac, address }: typeof D1): Device =>
-    dom0.addVif({ domid, domain: `d${domid}`, mac, addresses: [address] }, 0).device;
+    dom0.addVif(
+      {
+        domid,
+        domain: `d${domid}`,
+        mac,
+        addresses: [address],
+        hostName: `ip-${formatIpv4(address).replaceAll(".", "-")}`,
+      },
+      0,
+    ).device;
   const vif1 = launch(1, D1);
   const vif2 = launch(2, D2);
   const recorder = new Recorder();
@@ -216,5 +236,13 @@ describe("a recorded Xen host", () => {
     expect(lines(sent(vif2).filter(isSeen), own)).toEqual(lines(second.out, own));
     const isCaptured = ({ at }: TimedFrame): boolean => at < icmpUntil || at >= bigFrom;
     expect(lines(sent(eth0).filter(isCaptured), own)).toEqual(lines(outside.out, own));
+  });
+
+  it("is answered as its dhcpd answered in the dhcp capture", () => {
+    const line = vif("dhcp-vif1.0");
+    const host = xenHost([]);
+    play(host.pool, host.dom0, stepsFor(host.vif1, line.into), host.recorder);
+    const sent = host.recorder.frames.get(host.vif1) ?? [];
+    expect(lines(sent, new Set([OWN]))).toEqual(lines(line.out, new Set([OWN])));
   });
 });

@@ -1,0 +1,65 @@
+/** A chain: rules in order, and what happens after the last. @module */
+import { assert } from "../base/assert.ts";
+import type { Hook } from "../l3/hooks.ts";
+import { linkSteps } from "./dispatch.ts";
+import { formatRule } from "./rule.ts";
+import { Op, Step } from "./step.ts";
+
+/** What a built-in chain does with packets that no rule decides about. */
+export type Policy = "ACCEPT" | "DROP";
+
+/** Steps of one chain, the last of which is its end. */
+export class Chain {
+  name: string;
+  /** Where a built-in chain hangs; `null` for a chain that only jumps lead to. */
+  readonly hook: Hook | null;
+  /** Every packet that comes so far matches: the policy, or the way back. Its counters are the policy's. */
+  readonly end: Step;
+  readonly #steps: Step[] = [];
+  #first: Step;
+  #isLinked = true;
+
+  constructor(name: string, hook: Hook | null) {
+    this.name = name;
+    this.hook = hook;
+    this.end = new Step({ home: this, reason: "filter/policy" });
+    this.end.op = hook === null ? Op.Return : Op.Accept;
+    this.#first = this.end;
+  }
+
+  /** In order, without the end. */
+  get steps(): readonly Step[] {
+    return this.#steps;
+  }
+
+  /** Where packets begin. */
+  get first(): Step {
+    if (!this.#isLinked) {
+      this.#first = linkSteps(this.#steps, this.end);
+      this.#isLinked = true;
+    }
+    return this.#first;
+  }
+
+  /** `null` for a chain that is not built in. */
+  get policy(): Policy | null {
+    if (this.hook === null) return null;
+    return this.end.op === Op.Drop ? "DROP" : "ACCEPT";
+  }
+
+  setPolicy(policy: Policy): void {
+    assert(this.hook !== null, "a built-in chain has a policy");
+    this.end.op = policy === "DROP" ? Op.Drop : Op.Accept;
+  }
+
+  /** Put `added` in the place of `count` steps from `index` on. @returns what was there. */
+  splice(index: number, count: number, ...added: readonly Step[]): Step[] {
+    this.#isLinked = false;
+    return this.#steps.splice(index, count, ...added);
+  }
+
+  /** The place of the first rule that reads as `text`; -1 if there is none. */
+  find(text: string): number {
+    return this.#steps.findIndex(({ rule }) => rule !== null && formatRule(rule) === text);
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Walks a packet through the chains of one table (Linux `ipt_do_table`). Allocates nothing.
+ * @module
+ */
+import { assert } from "../base/assert.ts";
+import type { Device } from "../wire/device.ts";
+import type { Packet, Reason } from "../wire/packet.ts";
+import type { HookContext } from "../l3/hooks.ts";
+import { IPV4 } from "../l3/ipv4.ts";
+import type { NatRange } from "../l3/nat-range.ts";
+import type { Chain } from "./chain.ts";
+import { MatchResult } from "./match.ts";
+import { destinationPort, MALFORMED_PORTS, sourcePort } from "./matches/ports.ts";
+import { deviceKey, Flag, NO_KEY, Op, type Step } from "./step.ts";
+
+/** What the rules decide; on {@link Outcome.Translate}, {@link Evaluator.translate} knows how. */
+export const Outcome = { Accept: 0, Drop: 1, Translate: 2 } as const;
+/** One of {@link Outcome}. */
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+const OFFSET_MASK = 0x1fff;
+/** The ports have not been looked at. */
+const UNREAD = -3;
+
+/** Says in words where a packet met its end. */
+export type Describe = (step: Step, reason: Reason) => string;
+
+/**
+ * The walks through one table. A target that sends packets may begin a walk while one is under way
+ * if it ends the packet that it was asked about: the walk that it interrupts does not go on.
+ */
+export class Evaluator {
+  readonly #describe: Describe;
+  /** Steps that jumped and wait for the packet's return. */
+  readonly #callers: Step[] = [];
+  #decided: Step | null = null;
+  #lastInput: Device | null = null;
+  #lastInputKey: number = NO_KEY;
+  #lastOutput: Device | null = null;
+  #lastOutputKey: number = NO_KEY;
+
+  constructor(describe: Describe) {
+    this.#describe = describe;
+  }
+
+  /**
+   * How the packet of the walk before, which came to {@link Outcome.Translate}, is translated.
+   * @returns the range; "drop" if there is no address to translate to, and `context` says so.
+   */
+  translate(packet: Packet, context: HookContext): NatRange | "drop" {
+    const step = this.#decided;
+    assert(step !== null, "a step has decided to translate");
+    const range = step.translator.rangeFor(packet, context);
+    if (typeof range !== "string") return range;
+    this.#drop(step, step.reason ?? range, packet, context);
+    return "drop";
+  }
+
+  /**
+   * Walk `packet`, which is borrowed, through built-in chain `start`.
+   * On {@link Outcome.Drop}, `context` says why.
+   */
+  walk(start: Chain, packet: Packet, context: HookContext): Outcome {
+    const { view } = packet.pool;
+    const at = packet.network;
+    const source = IPV4.src.get(view, at) | 0;
+    const destination = IPV4.dst.get(view, at) | 0;
+    const protocol = IPV4.protocol.get(view, at);
+    const isLater = (IPV4.flagsFragment.get(view, at) & OFFSET_MASK) !== 0;
+    const inputKey = this.#keyOfInput(context.input);
+    const outputKey = this.#keyOfOutput(context.output);
+    let sport = UNREAD;
+    let dport = UNREAD;
+    let depth = 0;
+    let step = start.first;
+    for (;;) {
+      if (cannotMatch(step, source, destination, protocol, inputKey, outputKey)) {
+        step = step.next;
+        continue;
+      }
+      if ((step.flags & Flag.Ports) !== 0) {
+        if (sport === UNREAD) {
+          sport = sourcePort(packet, protocol);
+          if (sport >= 0) dport = destinationPort(packet);
+        }
+        if (sport === MALFORMED_PORTS) return this.#drop(step, "filter/malformed", packet, context);
+        if (hasOtherPorts(step, sport, dport)) {
+          step = step.next;
+          continue;
+        }
+      }
+      if ((step.flags & Flag.Ask) !== 0) {
+        const result = step.ask(packet, context, isLater);
+        if (result === MatchResult.Malformed) {
+          return this.#drop(step, "filter/malformed", packet, context);
+        }
+        if (result === MatchResult.No) {
+          step = step.next;
+          continue;
+        }
+      }
+      if (step.op === Op.Dispatch) {
+        step = step.dispatch(source, destination, inputKey, outputKey);
+        continue;
+      }
+      step.packets += 1;
+      step.octets += packet.end - at;
+      if (step.op === Op.Continue) step = step.next;
+      else if (step.op === Op.Return) {
+        depth -= 1;
+        step = depth < 0 ? start.end : this.#returnTo(depth);
+      } else if (step.op === Op.Jump || step.op === Op.Goto) {
+        if (step.op === Op.Jump) this.#callers[depth++] = step;
+        step = step.target.first;
+      } else if (step.op === Op.Act) {
+        const reason = step.act(packet, context);
+        if (reason !== null) return this.#drop(step, step.reason ?? reason, packet, context);
+        step = step.next;
+      } else return this.#decide(step, packet, context);
+    }
+  }
+
+  #returnTo(depth: number): Step {
+    const caller = this.#callers[depth];
+    assert(caller !== undefined, "a packet returns to where it jumped");
+    return caller.next;
+  }
+
+  #decide(step: Step, packet: Packet, context: HookContext): Outcome {
+    if (step.op === Op.Accept) return Outcome.Accept;
+    if (step.op === Op.Drop) {
+      return this.#drop(step, step.reason ?? "filter/dropped", packet, context);
+    }
+    this.#decided = step;
+    return Outcome.Translate;
+  }
+
+  #drop(step: Step, reason: Reason, packet: Packet, context: HookContext): Outcome {
+    context.reason = reason;
+    if (packet.pool.isTracing) context.detail = this.#describe(step, reason);
+    return Outcome.Drop;
+  }
+
+  /** Packets that follow one another often come in by one device. */
+  #keyOfInput(device: Device | null): number {
+    if (device !== this.#lastInput) {
+      this.#lastInput = device;
+      this.#lastInputKey = device === null ? NO_KEY : deviceKey(device.name);
+    }
+    return this.#lastInputKey;
+  }
+
+  #keyOfOutput(device: Device | null): number {
+    if (device !== this.#lastOutput) {
+      this.#lastOutput = device;
+      this.#lastOutputKey = device === null ? NO_KEY : deviceKey(device.name);
+    }
+    return this.#lastOutputKey;
+  }
+}
+
+function cannotMatch(
+  step: Step,
+  source: number,
+  destination: number,
+  protocol: number,
+  inputKey: number,
+  outputKey: number,
+): boolean {
+  const { flags } = step;
+  return (
+    ((source & step.sourceMask) === step.source) === ((flags & Flag.NotSource) !== 0) ||
+    ((destination & step.destinationMask) === step.destination) ===
+      ((flags & Flag.NotDestination) !== 0) ||
+    (step.inputKey !== NO_KEY && step.inputKey !== inputKey) ||
+    (step.outputKey !== NO_KEY && step.outputKey !== outputKey) ||
+    (step.protocol !== 0 && (step.protocol === protocol) === ((flags & Flag.NotProtocol) !== 0))
+  );
+}
+
+function hasOtherPorts(step: Step, sport: number, dport: number): boolean {
+  return (
+    sport < step.lowerSourcePort ||
+    sport > step.upperSourcePort ||
+    dport < step.lowerDestinationPort ||
+    dport > step.upperDestinationPort
+  );
+}

@@ -1,0 +1,23 @@
+/** `-m comment`: words for people; every packet matches (Linux `net/netfilter/xt_comment.c`). @module */
+import { type MatchKind, newMatch } from "../match.ts";
+import { option, printOption } from "../options.ts";
+import { quote } from "../words.ts";
+
+/** Characters that the kernel keeps; `iptables` cuts off the others without a word. */
+const MAX_LENGTH = 255;
+
+/** A comment of the form `word/more-words` is the reason of what its rule drops. */
+export const comment: MatchKind = {
+  name: "comment",
+  protocol: null,
+  options: [option("comment")],
+  parse(given) {
+    const words = given.get("comment").word.slice(0, MAX_LENGTH);
+    return newMatch({
+      name: "comment",
+      text: printOption("comment", quote(words)),
+      comment: words,
+      bind: () => null,
+    });
+  },
+};

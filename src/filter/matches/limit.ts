@@ -1,0 +1,117 @@
+/**
+ * `-m limit`: so many packets on average, so many at once (Linux `net/netfilter/xt_limit.c`, whose
+ * 32-bit arithmetic is kept, overflows included).
+ *
+ * A rule keeps its credit while other rules change, as in Linux 2.6.18; since 4.11 every change of
+ * the table fills it up.
+ * @module
+ */
+import type { Jiffies } from "../../base/jiffies.ts";
+import type { Packet } from "../../wire/packet.ts";
+import type { HookContext } from "../../l3/hooks.ts";
+import { refuse, RuleError } from "../errors.ts";
+import { type Matcher, type MatchKind, MatchResult, newMatch } from "../match.ts";
+import { option, printOption } from "../options.ts";
+import { parseNumber } from "../values.ts";
+
+/** What one second counts in an average. */
+const SCALE = 10_000;
+const DEFAULT_RATE = "3/hour";
+const DEFAULT_BURST = 5;
+const MAX_BURST = 10_000;
+const MAX_UINT = 0xffff_ffff;
+const SECONDS_A_DAY = 86_400;
+
+/** Seconds, the slowest first: their order decides how a rate is printed. */
+const UNITS: readonly (readonly [name: string, printed: string, seconds: number])[] = [
+  ["day", "day", SECONDS_A_DAY],
+  ["hour", "hour", 3600],
+  ["minute", "min", 60],
+  ["second", "sec", 1],
+];
+
+class LimitMatcher implements Matcher {
+  readonly #jiffies: Jiffies;
+  readonly #creditsPerTick: number;
+  readonly #cap: number;
+  readonly #cost: number;
+  #credit: number;
+  /** The tick of the last packet; -1 before the first. */
+  #last = -1;
+
+  /** @throws {RuleError} if the credits do not fit 32 bits. */
+  constructor(jiffies: Jiffies, average: number, burst: number) {
+    this.#jiffies = jiffies;
+    const widest = Math.floor(MAX_UINT / (jiffies.hz * SECONDS_A_DAY));
+    this.#creditsPerTick = 2 ** Math.floor(Math.log2(widest));
+    this.#cap = this.#credits(Math.imul(average, burst) >>> 0);
+    this.#cost = this.#credits(average);
+    this.#credit = this.#cap;
+    if (this.#cap < this.#cost) {
+      throw new RuleError("rule-value", burst, "limit: the burst is too large for the rate");
+    }
+  }
+
+  matches(_packet: Packet, { now }: HookContext): MatchResult {
+    const { tick } = this.#jiffies;
+    const current = Math.round(this.#jiffies.floor(now) / tick);
+    const elapsed = this.#last < 0 ? 0 : current - this.#last;
+    this.#last = current;
+    const credit = (this.#credit + elapsed * this.#creditsPerTick) % (MAX_UINT + 1);
+    this.#credit = Math.min(credit, this.#cap);
+    if (this.#credit < this.#cost) return MatchResult.No;
+    this.#credit -= this.#cost;
+    return MatchResult.Yes;
+  }
+
+  /** `user2credits`. */
+  #credits(average: number): number {
+    const scale = this.#jiffies.hz * this.#creditsPerTick;
+    return average > Math.floor(MAX_UINT / scale)
+      ? Math.imul(Math.floor(average / SCALE), scale) >>> 0
+      : Math.floor((average * scale) / SCALE);
+  }
+}
+
+/** On average `--limit`, `--limit-burst` at once. */
+export const limit: MatchKind = {
+  name: "limit",
+  protocol: null,
+  options: [option("limit"), option("limit-burst")],
+  parse(given) {
+    const average = parseAverage(given.find("limit")?.word ?? DEFAULT_RATE);
+    const burstWord = given.find("limit-burst")?.word ?? `${DEFAULT_BURST}`;
+    const burst = parseNumber(burstWord, 1, MAX_BURST, "a burst");
+    return newMatch({
+      name: "limit",
+      text: [
+        printOption("limit", formatAverage(average)),
+        burst === DEFAULT_BURST ? "" : printOption("limit-burst", burst),
+      ].join(""),
+      bind: ({ jiffies }) => new LimitMatcher(jiffies, average, burst),
+    });
+  },
+};
+
+/** @returns what one packet costs: seconds between two, times {@link SCALE}. */
+function parseAverage(word: string): number {
+  const [, rate = "", unit = "second"] = /^(\d+)(?:\/([a-z]+))?$/i.exec(word) ?? [];
+  const lower = unit.toLowerCase();
+  const seconds = UNITS.find(([name]) => name.startsWith(lower))?.[2];
+  if (rate === "" || seconds === undefined) refuse(word, `expected a rate such as 3/min, got "${word}"`);
+  const count = parseNumber(rate.replace(/^0+(?=\d)/, ""), 1, MAX_UINT, "a rate");
+  const average = Math.floor((SCALE * seconds) / count);
+  return average === 0 ? refuse(word, `the rate ${word} is too fast`) : average;
+}
+
+/** In the fastest unit that tells the average apart well enough (libxt_limit `print_rate`). */
+function formatAverage(average: number): string {
+  let chosen = UNITS[0];
+  for (const unit of UNITS.slice(1)) {
+    const size = unit[2] * SCALE;
+    if (average > size || Math.floor(size / average) < size % average) break;
+    chosen = unit;
+  }
+  const [, printed = "", seconds = 1] = chosen ?? [];
+  return `${Math.floor((seconds * SCALE) / average)}/${printed}`;
+}

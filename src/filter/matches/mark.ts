@@ -1,0 +1,39 @@
+/** `-m mark`: what `MARK` wrote (Linux `net/netfilter/xt_mark.c`). @module */
+import type { Packet } from "../../wire/packet.ts";
+import { judge, type Matcher, type MatchKind, type MatchResult, newMatch } from "../match.ts";
+import { option, printOption } from "../options.ts";
+import { hex, type MaskedNumber, MAX_MARK, parseMaskedNumber } from "../values.ts";
+
+class MarkMatcher implements Matcher {
+  readonly #value: number;
+  readonly #mask: number;
+  readonly #isInverted: boolean;
+
+  constructor({ value, mask }: MaskedNumber, isInverted: boolean) {
+    this.#value = value;
+    this.#mask = mask;
+    this.#isInverted = isInverted;
+  }
+
+  matches({ mark }: Packet): MatchResult {
+    return judge((mark & this.#mask) >>> 0 === this.#value, this.#isInverted);
+  }
+}
+
+/** A mark, and the bits of it that count. */
+export const mark: MatchKind = {
+  name: "mark",
+  protocol: null,
+  options: [option("mark", { isInvertible: true })],
+  parse(given) {
+    const { word, isInverted } = given.get("mark");
+    const asked = parseMaskedNumber(word, MAX_MARK, "a mark");
+    const { value, mask } = asked;
+    const matcher = new MarkMatcher(asked, isInverted);
+    return newMatch({
+      name: "mark",
+      text: printOption("mark", mask === MAX_MARK ? hex(value) : `${hex(value)}/${hex(mask)}`, isInverted),
+      bind: () => matcher,
+    });
+  },
+};

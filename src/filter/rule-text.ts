@@ -1,0 +1,244 @@
+/**
+ * Rules in the words of `iptables`: options in any order, aliases, names cut short, `!` before what
+ * is inverted (`do_parse` of iptables/xshared.c, `getopt_long`).
+ * @module
+ */
+import { refuse } from "./errors.ts";
+import type { MatchKind } from "./match.ts";
+import { type Given, option, Options, type OptionSpec } from "./options.ts";
+import { parseProtocol } from "./protocol-names.ts";
+import { findMatchKind, findProtocolKind, findTargetKind } from "./registry.ts";
+import type { AddressTest, DeviceTest, ProtocolTest, Rule } from "./rule.ts";
+import type { Target, TargetKind } from "./target.ts";
+import { parseDeviceName, parseMaskedAddress } from "./values.ts";
+import { splitWords } from "./words.ts";
+
+/** Options of every rule; the letters stand with one hyphen. */
+const RULE_OPTIONS = {
+  s: option("source", { aliases: ["src"], isInvertible: true }),
+  d: option("destination", { aliases: ["dst"], isInvertible: true }),
+  i: option("in-interface", { isInvertible: true }),
+  o: option("out-interface", { isInvertible: true }),
+  p: option("protocol", { isInvertible: true }),
+  f: option("fragments", { operands: 0, isInvertible: true }),
+  m: option("match"),
+  j: option("jump"),
+  g: option("goto"),
+  c: option("set-counters", { operands: 2 }),
+} as const;
+
+type Letter = keyof typeof RULE_OPTIONS;
+const LETTERS: readonly Letter[] = ["s", "d", "i", "o", "p", "f", "m", "j", "g", "c"];
+
+/** A match or a target that the words have loaded so far. */
+interface Loaded<K> {
+  readonly kind: K;
+  readonly given: Options;
+}
+
+/** Where an option belongs: to the rule itself, or to what is loaded. */
+interface Found {
+  readonly spec: OptionSpec;
+  readonly owner: Letter | Options;
+}
+
+/** What the words of one command say. */
+export interface ReadRule {
+  /** More than one if `-s` or `-d` lists addresses. */
+  readonly rules: readonly Rule[];
+  /** `-c`: packets and octets to begin with; `null` if it is not given. */
+  readonly counters: readonly [packets: string, octets: string] | null;
+}
+
+/**
+ * Read one rule: what follows `-A CHAIN`, such as `-i vif3.0 ! -s 10.254.170.223 -j DROP`.
+ * @throws {ParseError} with the word that is wrong or not supported.
+ */
+export function parseRule(text: string): Rule {
+  const { rules, counters } = readRule(splitWords(text));
+  const [rule, second] = rules;
+  if (counters !== null) refuse("-c", "a rule has no counters of its own");
+  return rule === undefined || second !== undefined
+    ? refuse(text, "expected one rule: lists of addresses make many")
+    : rule;
+}
+
+/** Read the words of a rule. @throws {ParseError} as {@link parseRule}. */
+export function readRule(words: readonly string[]): ReadRule {
+  return new RuleReader(words).read();
+}
+
+class RuleReader {
+  readonly #words: readonly string[];
+  readonly #own = new Options("a rule");
+  readonly #loaded: Loaded<MatchKind>[] = [];
+  #extension: Loaded<TargetKind> | null = null;
+  #target: Target = { kind: "none" };
+  #protocol: ProtocolTest | null = null;
+  #hasLoadedProtocol = false;
+  #at = 0;
+
+  constructor(words: readonly string[]) {
+    this.#words = words;
+  }
+
+  read(): ReadRule {
+    while (this.#at < this.#words.length) this.#readOption();
+    const own = this.#own;
+    if (own.has("jump") && own.has("goto")) refuse("-g", "a rule has one target");
+    const { source, destination } = this.#readAddresses();
+    const fragment = own.find("fragments");
+    const counters = own.find("set-counters");
+    const rest = {
+      input: readDevice(own.find("in-interface")),
+      output: readDevice(own.find("out-interface")),
+      protocol: this.#protocol,
+      fragment: fragment === null ? null : { isInverted: fragment.isInverted },
+      matches: this.#loaded.map(({ kind, given }) => kind.parse(given, this.#protocol)),
+      target: this.#extension?.kind.parse(this.#extension.given, this.#protocol) ?? this.#target,
+    };
+    return {
+      rules: source.flatMap((from) =>
+        destination.map((to) => ({ source: from, destination: to, ...rest })),
+      ),
+      counters: counters === null ? null : [counters.word, counters.secondWord],
+    };
+  }
+
+  #readOption(): void {
+    const isInverted = this.#words[this.#at] === "!";
+    if (isInverted) this.#at += 1;
+    const written = this.#words[this.#at];
+    if (written === undefined) refuse("!", "nothing follows !");
+    if (written === "!") refuse("!", "one ! inverts, two are one too many");
+    this.#at += 1;
+    const [word = "", attached] = written.startsWith("--")
+      ? written.split(/=(.*)/s, 2)
+      : [written];
+    const { spec, owner } = this.#find(word);
+    if (attached !== undefined && spec.operands !== 1) refuse(written, `${word} takes no "="`);
+    const given: Given = {
+      isInverted,
+      word: spec.operands > 0 ? (attached ?? this.#next(word)) : "",
+      secondWord: spec.operands > 1 ? this.#next(word) : "",
+    };
+    if (typeof owner !== "string") owner.add(spec, given);
+    else if (owner === "m") this.#load(given);
+    else {
+      this.#own.add(spec, given);
+      if (owner === "p") this.#protocol = readProtocol(given);
+      if (owner === "j") this.#jump(given.word);
+      if (owner === "g") this.#target = { kind: "goto", chain: given.word };
+    }
+  }
+
+  #next(option: string): string {
+    const word = this.#words[this.#at];
+    this.#at += 1;
+    return word ?? refuse(option, `nothing follows ${option}`);
+  }
+
+  #load({ word, isInverted }: Given): void {
+    if (isInverted) refuse("-m", "-m cannot be inverted, its options can");
+    const kind = findMatchKind(word) ?? refuse(word, `the match "${word}" is not supported`);
+    this.#loaded.push({ kind, given: new Options(kind.name) });
+  }
+
+  #jump(word: string): void {
+    const kind = findTargetKind(word);
+    if (kind === null) this.#target = standardTarget(word);
+    else this.#extension = { kind, given: new Options(kind.name) };
+  }
+
+  #find(word: string): Found {
+    const letter = LETTERS.find((one) => word === `-${one}`);
+    if (letter !== undefined) return { spec: RULE_OPTIONS[letter], owner: letter };
+    if (!word.startsWith("--")) refuse(word, `"${word}" is no option of a rule`);
+    const found = this.#findLong(word.slice(2));
+    if (found !== null) return found;
+    if (this.#protocol !== null && !this.#hasLoadedProtocol) {
+      this.#hasLoadedProtocol = true;
+      const kind = findProtocolKind(this.#protocol.number);
+      if (kind !== null) {
+        this.#loaded.push({ kind, given: new Options(kind.name) });
+        return this.#find(word);
+      }
+    }
+    return refuse(word, `the option ${word} is not known or not supported here`);
+  }
+
+  /** The option of that name, or the only one that begins so. */
+  #findLong(name: string): Found | null {
+    const candidates = this.#candidates();
+    const isExact = ({ spec }: Found): boolean => spec.names.includes(name);
+    const exact = candidates.find(isExact);
+    if (exact !== undefined) return exact;
+    const begun = candidates.filter(({ spec }) => spec.names.some((one) => one.startsWith(name)));
+    const [first, second] = begun;
+    if (second !== undefined) {
+      const names = begun.map(({ spec }) => `--${spec.names[0]}`).join(", ");
+      refuse(`--${name}`, `--${name} may be ${names}`);
+    }
+    return first ?? null;
+  }
+
+  /** Every option that may come now; of a match that is loaded twice, the last one's. */
+  #candidates(): Found[] {
+    const own = LETTERS.map((letter) => ({ spec: RULE_OPTIONS[letter], owner: letter }));
+    const last = new Map<MatchKind | TargetKind, Options>();
+    for (const { kind, given } of this.#loaded) last.set(kind, given);
+    if (this.#extension !== null) last.set(this.#extension.kind, this.#extension.given);
+    const loaded = [...last].flatMap(([{ options }, owner]) =>
+      options.map((spec) => ({ spec, owner })),
+    );
+    return [...own, ...loaded];
+  }
+
+  #readAddresses(): Record<"source" | "destination", readonly (AddressTest | null)[]> {
+    const source = readAddressList(this.#own.find("source"));
+    const destination = readAddressList(this.#own.find("destination"));
+    const isList = source.length > 1 || destination.length > 1;
+    const inverted = [...source, ...destination].some((one) => one?.isInverted === true);
+    if (isList && inverted) refuse("!", "a list of addresses cannot be inverted");
+    return { source, destination };
+  }
+}
+
+function standardTarget(word: string): Target {
+  switch (word) {
+    case "ACCEPT":
+      return { kind: "accept" };
+    case "DROP":
+      return { kind: "drop" };
+    case "RETURN":
+      return { kind: "return" };
+    case "QUEUE":
+      return refuse(word, "the target QUEUE is not supported");
+    default:
+      return { kind: "jump", chain: word };
+  }
+}
+
+function readAddressList(given: Given | null): readonly (AddressTest | null)[] {
+  if (given === null) return [null];
+  const { word, isInverted } = given;
+  return word.split(",").map((one) => {
+    const address = parseMaskedAddress(one);
+    return address.mask === 0 && !isInverted ? null : { ...address, isInverted };
+  });
+}
+
+/** `+` alone is every device. */
+function readDevice(given: Given | null): DeviceTest | null {
+  if (given === null) return null;
+  const { word, isInverted } = given;
+  if (word === "+" && isInverted) refuse(word, "no device is outside of all devices");
+  return word === "+" ? null : { name: parseDeviceName(word), isInverted };
+}
+
+/** 0 is every protocol. */
+function readProtocol({ word, isInverted }: Given): ProtocolTest | null {
+  const number = parseProtocol(word);
+  if (number === 0 && isInverted) refuse(word, "no protocol is outside of all protocols");
+  return number === 0 ? null : { number, isInverted };
+}

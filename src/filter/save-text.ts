@@ -1,0 +1,153 @@
+/**
+ * Whole tables as text: what `iptables-save` prints and `iptables-restore` reads (iptables 1.8.9,
+ * iptables/iptables-restore.c, iptables-save.c).
+ * @module
+ */
+import type { Chain } from "./chain.ts";
+import { ChainSet } from "./chain-set.ts";
+import { readCounters, readPolicy, runCommand } from "./commands.ts";
+import { onLine, refuse } from "./errors.ts";
+import { findTableName, type TableName } from "./placement.ts";
+import { checkReach } from "./reach.ts";
+import { formatRule } from "./rule.ts";
+import type { RuleServices } from "./services.ts";
+import type { Counters } from "./step.ts";
+import { splitWords } from "./words.ts";
+
+/** How tables are read. */
+export interface RestoreOptions {
+  /** True to begin with the counters of the text (`-c`); false, as the command, begins with zero. */
+  readonly keepsCounters?: boolean;
+}
+
+/** How tables are printed. */
+export interface SaveOptions {
+  /** True to print the counters of rules too (`-c`); those of policies always are. */
+  readonly hasCounters?: boolean;
+  /** A date such as "Sun Nov 22 10:53:25 2026", for the comments that the command prints; none if `null`. */
+  readonly date?: string | null;
+}
+
+/** What the reader asks about tables that stand already. */
+export interface ReadContext {
+  readonly services: RuleServices;
+  /** The chains of a table whose policies a text that is silent about them keeps; `null` for none. */
+  chainsOf(table: TableName): Iterable<Chain> | null;
+}
+
+/**
+ * Read tables. What a text does not name stays as it is; what it names begins empty, with the
+ * policies that it had.
+ * @returns the chains of each table that the text names.
+ * @throws {ParseError} with the line and the word that is wrong or not supported.
+ */
+export function readTables(
+  text: string,
+  context: ReadContext,
+  { keepsCounters = false }: RestoreOptions = {},
+): ReadonlyMap<TableName, ChainSet> {
+  const reader = new TableReader(context, keepsCounters);
+  const lines = text.split(/\r?\n/);
+  for (const [index, line] of lines.entries()) onLine(index + 1, () => reader.read(line));
+  onLine(lines.length, () => reader.end());
+  return reader.tables;
+}
+
+class TableReader {
+  readonly tables = new Map<TableName, ChainSet>();
+  readonly #context: ReadContext;
+  readonly #keepsCounters: boolean;
+  #open: ChainSet | null = null;
+
+  constructor(context: ReadContext, keepsCounters: boolean) {
+    this.#context = context;
+    this.#keepsCounters = keepsCounters;
+  }
+
+  read(line: string): void {
+    if (line.trim() === "" || line.startsWith("#")) return;
+    if (this.#open === null) this.#openTable(line);
+    else if (line === "COMMIT") this.#commit(this.#open);
+    else if (line.startsWith(":")) this.#readChain(this.#open, line);
+    else this.#readCommand(this.#open, line);
+  }
+
+  end(): void {
+    if (this.#open !== null) refuse(`*${this.#open.table}`, "COMMIT is missing at the end");
+  }
+
+  #openTable(line: string): void {
+    const name = findTableName(line.slice(1).trim());
+    if (!line.startsWith("*") || name === null) {
+      refuse(line, `expected a table such as *filter, got "${line}"`);
+    }
+    const chains = new ChainSet(name, this.#context.services);
+    const before = this.tables.get(name) ?? this.#context.chainsOf(name) ?? [];
+    for (const chain of before) {
+      if (chain.policy !== null) chains.setPolicy(chain.name, chain.policy);
+    }
+    this.#open = chains;
+  }
+
+  #commit(chains: ChainSet): void {
+    checkReach(chains);
+    this.tables.set(chains.table, chains);
+    this.#open = null;
+  }
+
+  #readChain(chains: ChainSet, line: string): void {
+    const [name = "", policy = "", counters, extra] = line.slice(1).trim().split(/[ \t]+/);
+    if (extra !== undefined) refuse(extra, `nothing can follow the counters of a chain`);
+    if (policy === "") refuse(name, `chain ${name} needs a policy or "-"`);
+    const read = counters === undefined ? null : readBrackets(counters);
+    if (chains.find(name) === null) chains.create(name);
+    else if (chains.get(name).hook === null) refuse(name, `chain ${name} is there already`);
+    if (policy === "-") return;
+    chains.setPolicy(name, readPolicy(policy), this.#keepsCounters ? read : null);
+  }
+
+  #readCommand(chains: ChainSet, line: string): void {
+    const [, brackets, command = line] = /^(\[[^\]]*\])(.*)$/.exec(line) ?? [];
+    const read = brackets === undefined ? null : readBrackets(brackets);
+    runCommand(chains, splitWords(command), this.#keepsCounters ? read : null);
+  }
+}
+
+/** Read "[12:3456]". */
+function readBrackets(word: string): Counters {
+  const [, packets = "", octets = ""] = /^\[(\d+):(\d+)\]$/.exec(word) ?? [];
+  if (packets === "") refuse(word, `expected counters such as [12:3456], got "${word}"`);
+  return readCounters(packets, octets);
+}
+
+/** One table as `iptables-save -t` prints it. A newline ends it. */
+export function printTable(
+  table: TableName,
+  chains: Iterable<Chain>,
+  { hasCounters = false, date = null }: SaveOptions = {},
+): string {
+  const all = [...chains];
+  const lines = [
+    `*${table}`,
+    ...all.map(({ name, policy, end }) =>
+      policy === null ? `:${name} - [0:0]` : `:${name} ${policy} ${printCounters(end)}`,
+    ),
+    ...all.flatMap((chain) => printRules(chain, hasCounters)),
+    "COMMIT",
+  ];
+  if (date !== null) {
+    lines.unshift(`# Generated by iptables-save v1.8.9 on ${date}`);
+    lines.push(`# Completed on ${date}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function printRules({ name, steps }: Chain, hasCounters: boolean): string[] {
+  return steps.flatMap((step) => {
+    if (step.rule === null) return [];
+    const counters = hasCounters ? `${printCounters(step)} ` : "";
+    return [`${counters}-A ${name} ${formatRule(step.rule)}`.trimEnd()];
+  });
+}
+
+const printCounters = ({ packets, octets }: Counters): string => `[${packets}:${octets}]`;

@@ -1,0 +1,73 @@
+/** What rules need from the host that they stand in; each is handed in. @module */
+import type { Jiffies } from "../base/jiffies.ts";
+import type { Chance } from "../base/prng.ts";
+import type { Instant } from "../base/time.ts";
+import type { Ipv4Addr } from "../wire/addr.ts";
+import type { Device } from "../wire/device.ts";
+import type { Packet } from "../wire/packet.ts";
+
+/** Knows what an address is to this host (`inet_dev_addr_type`). */
+export interface AddressClassifier {
+  /**
+   * @param device look only at the addresses and routes of this device; `null` for all.
+   * @returns a `RouteKind`: the number of Linux's `RTN_*`.
+   */
+  typeOf(address: Ipv4Addr, device: Device | null): number;
+}
+
+/** Knows the addresses that a device has. */
+export interface InterfaceAddresses {
+  /** @returns the first address of `device`; `null` if it has none. */
+  first(device: Device): Ipv4Addr | null;
+  /** @returns the address that `device` uses towards `target` (`inet_select_addr`), or `null`. */
+  select(device: Device, target: Ipv4Addr): Ipv4Addr | null;
+}
+
+/** What `REJECT` sends back, as `--reject-with` names it. */
+export const REJECT_WITH = [
+  "icmp-net-unreachable",
+  "icmp-host-unreachable",
+  "icmp-proto-unreachable",
+  "icmp-port-unreachable",
+  "icmp-net-prohibited",
+  "icmp-host-prohibited",
+  "tcp-reset",
+  "icmp-admin-prohibited",
+] as const;
+/** One of {@link REJECT_WITH}. */
+export type RejectWith = (typeof REJECT_WITH)[number];
+
+/** Answers packets that a rule rejects. */
+export interface Rejecter {
+  /**
+   * Tell the sender of `packet`, which is borrowed and will be dropped. A later fragment, or a
+   * packet whose checksum does not hold, gets no answer (`nf_send_unreach`, `nf_send_reset`).
+   */
+  reject(packet: Packet, how: RejectWith, now: Instant): void;
+}
+
+/** Takes the kernel log's lines. Must not send packets. */
+export interface LogSink {
+  /**
+   * @param level as syslog counts: 0 is an emergency, 7 is for debugging.
+   * @param line without time and newline; a space ends it, as in the kernel's own.
+   * @param packet borrowed.
+   */
+  log(level: number, line: string, packet: Packet, now: Instant): void;
+}
+
+/** All that rules may need. What is `null` refuses the rules that need it; logs go nowhere. */
+export interface RuleServices {
+  /** For `-m limit`. */
+  readonly jiffies: Jiffies;
+  /** For `-m statistic --mode random`. */
+  readonly chance: Chance | null;
+  /** For `-m addrtype`. */
+  readonly addressTypes: AddressClassifier | null;
+  /** For `MASQUERADE` and `REDIRECT`. */
+  readonly interfaceAddresses: InterfaceAddresses | null;
+  /** For `REJECT`. */
+  readonly rejecter: Rejecter | null;
+  /** For `LOG`. */
+  readonly log: LogSink | null;
+}

@@ -1,0 +1,153 @@
+/** One table: its chains, the commands that change them, the packets that pass. @module */
+import { assert } from "../base/assert.ts";
+import type { Packet } from "../wire/packet.ts";
+import { type HookContext, type HookFunction, Verdict } from "../l3/hooks.ts";
+import type { NatRange } from "../l3/nat-range.ts";
+import type { Chain, Policy } from "./chain.ts";
+import { ChainSet, type Undo } from "./chain-set.ts";
+import { Evaluator, Outcome } from "./evaluator.ts";
+import { type TableName } from "./placement.ts";
+import { checkReach } from "./reach.ts";
+import { formatRule, type Rule } from "./rule.ts";
+import type { RuleServices } from "./services.ts";
+import type { Counters, Step } from "./step.ts";
+
+/** A rule of a chain, and what it has counted so far. */
+export interface ListedRule extends Counters {
+  /** From 1. */
+  readonly number: number;
+  readonly rule: Rule;
+}
+
+/**
+ * A table of a {@link RuleSet}. Each method but the reading ones changes it as the command of
+ * `iptables` does, at once and as a whole.
+ * @throws {RuleError} from every change that cannot be made; the table is then as it was.
+ */
+export class Table implements HookFunction {
+  readonly name: TableName;
+  readonly #evaluator = new Evaluator((step, reason) => this.#describe(step, reason));
+  #chains: ChainSet;
+
+  constructor(name: TableName, services: RuleServices) {
+    this.name = name;
+    this.#chains = new ChainSet(name, services);
+  }
+
+  /** Built-in chains in the order of their hooks, then the others by name. */
+  get chains(): readonly Chain[] {
+    return [...this.#chains];
+  }
+
+  /** True if a rule asks what connection tracking says. */
+  get usesConntrack(): boolean {
+    return this.chains.some(({ steps }) =>
+      steps.some(({ rule }) => rule?.matches.some((match) => match.usesConntrack) === true),
+    );
+  }
+
+  /** The rules of a chain with their counters. @throws {RuleError} if there is no such chain. */
+  list(chain: string): readonly ListedRule[] {
+    return this.#chains.get(chain).steps.flatMap(({ rule, packets, octets }, index) =>
+      rule === null ? [] : [{ number: index + 1, rule, packets, octets }],
+    );
+  }
+
+  /** `-A`. */
+  append(chain: string, rule: Rule, counters: Counters | null = null): void {
+    this.change((chains) => chains.insert(chain, null, rule, counters));
+  }
+
+  /** `-I`: before the rule with `number`, counted from 1. */
+  insert(chain: string, rule: Rule, number = 1, counters: Counters | null = null): void {
+    this.change((chains) => chains.insert(chain, number, rule, counters));
+  }
+
+  /** `-R`. */
+  replace(chain: string, number: number, rule: Rule): void {
+    this.change((chains) => chains.replace(chain, number, rule));
+  }
+
+  /** `-D`: the rule with that number, or the first that is equal. */
+  delete(chain: string, which: number | Rule): void {
+    this.change((chains) => chains.delete(chain, which));
+  }
+
+  /** `-F`: every rule of a chain; without a name, of all. */
+  flush(chain: string | null = null): void {
+    this.change((chains) => chains.flush(chain));
+  }
+
+  /** `-Z`: the counters of a rule, of a chain, or of all. */
+  zero(chain: string | null = null, number: number | null = null): void {
+    this.#chains.zero(chain, number);
+  }
+
+  /** `-N`. */
+  newChain(chain: string): void {
+    this.change((chains) => chains.create(chain));
+  }
+
+  /** `-X`: a chain without rules that nothing leads to. */
+  deleteChain(chain: string): void {
+    this.change((chains) => chains.remove(chain));
+  }
+
+  /** `-E`. */
+  renameChain(from: string, to: string): void {
+    this.change((chains) => chains.rename(from, to));
+  }
+
+  /** `-P`. */
+  setPolicy(chain: string, policy: Policy): void {
+    this.change((chains) => chains.setPolicy(chain, policy));
+  }
+
+  /**
+   * Make a change of more than one step, or of one. It is taken back if a way then leads back to
+   * itself, or to a rule that may not stand there.
+   */
+  change(make: (chains: ChainSet) => Undo): void {
+    const undo = make(this.#chains);
+    try {
+      checkReach(this.#chains);
+    } catch (error) {
+      undo();
+      throw error;
+    }
+  }
+
+  /** Take over all chains of `chains`, which nobody else has. */
+  adopt(chains: ChainSet): void {
+    assert(chains.table === this.name, "a table takes chains that were made for it");
+    checkReach(chains);
+    this.#chains = chains;
+  }
+
+  onHook(packet: Packet, context: HookContext): Verdict {
+    const outcome = this.#walk(packet, context);
+    return outcome === Outcome.Accept ? Verdict.Accept : Verdict.Drop;
+  }
+
+  /** What this table, which is `nat`, asks of translation. @returns as `NatRules.selectNat`. */
+  selectNat(packet: Packet, context: HookContext): NatRange | null | "drop" {
+    const outcome = this.#walk(packet, context);
+    if (outcome === Outcome.Accept) return null;
+    return outcome === Outcome.Drop ? "drop" : this.#evaluator.translate(packet, context);
+  }
+
+  #walk(packet: Packet, context: HookContext): Outcome {
+    const chain = this.#chains.at(context.hook);
+    return chain === null ? Outcome.Accept : this.#evaluator.walk(chain, packet, context);
+  }
+
+  #describe(step: Step, reason: string): string {
+    const chain = step.home;
+    assert(chain !== null, "a packet ends at a rule or at the end of a chain");
+    const place = `table ${this.name}, chain ${chain.name}`;
+    if (step.rule === null) return `${place}: policy ${chain.policy ?? ""}`;
+    const number = chain.steps.indexOf(step) + 1;
+    const text = `${place}, rule ${number}: -A ${chain.name} ${formatRule(step.rule)}`;
+    return reason === "filter/malformed" ? `${text}: the header is cut short` : text;
+  }
+}
