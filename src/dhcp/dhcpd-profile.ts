@@ -24,14 +24,30 @@ export interface DhcpdProfile {
   readonly givesTimers: boolean;
   /** If a relay agent's option goes back also to an agent that does not set `giaddr`. */
   readonly echoesAnyAgent: boolean;
+  /** If a sub-option of a relay agent goes back once only, and not without contents. */
+  readonly prunesAgentOption: boolean;
   /** If a NAK carries the interface's address in `siaddr`. */
   readonly nakNamesServer: boolean;
+  /** If a NAK knows the statements about its network: its server identifier, and the echo of a client's. */
+  readonly nakKnowsNetwork: boolean;
   /** If INFORM knows host declarations, pools, relay agents and subnet selection, and gives no times. */
   readonly informsFully: boolean;
   /** If a relay agent may name the client's link in its option: RFC 3527. */
   readonly knowsLinkSelection: boolean;
   /** If a message with an empty client identifier is dropped. */
   readonly dropsEmptyClientId: boolean;
+  /** If a client without BOOTP's vendor area gets back all of its own, not only 64 octets. */
+  readonly copiesVendorArea: boolean;
+  /** If `use-host-decl-names` holds for BOOTP clients with fixed addresses. */
+  readonly namesBootpHosts: boolean;
+  /** If a client's leases on other networks are released when it comes to a new one. */
+  readonly releasesElsewhere: boolean;
+  /** If an abandoned lease is free again after its time, and if it is offered before that more than once. */
+  readonly forgetsAbandoned: boolean;
+  /** If a client may ask for an abandoned lease that it was offered. */
+  readonly reclaimsAbandoned: boolean;
+  /** If an abandoned lease is pinged although its client was heard just now. */
+  readonly pingsAbandoned: boolean;
   /** Per cent of a lease's time during which it is repeated unchanged. */
   readonly cacheThreshold: number;
 }
@@ -52,10 +68,18 @@ export const ISC_3_0_5: DhcpdProfile = {
   putsMaskFirst: false,
   givesTimers: true,
   echoesAnyAgent: false,
+  prunesAgentOption: false,
   nakNamesServer: true,
+  nakKnowsNetwork: false,
   informsFully: false,
   knowsLinkSelection: false,
   dropsEmptyClientId: false,
+  copiesVendorArea: false,
+  namesBootpHosts: false,
+  releasesElsewhere: true,
+  forgetsAbandoned: false,
+  reclaimsAbandoned: false,
+  pingsAbandoned: false,
   cacheThreshold: 0,
 };
 
@@ -78,9 +102,17 @@ export const ISC_4_4_3: DhcpdProfile = {
   putsMaskFirst: true,
   givesTimers: false,
   echoesAnyAgent: true,
+  prunesAgentOption: true,
   nakNamesServer: false,
+  nakKnowsNetwork: true,
   informsFully: true,
   knowsLinkSelection: true,
   dropsEmptyClientId: true,
+  copiesVendorArea: true,
+  namesBootpHosts: true,
+  releasesElsewhere: false,
+  forgetsAbandoned: true,
+  reclaimsAbandoned: true,
+  pingsAbandoned: true,
   cacheThreshold: 25,
 };

@@ -63,8 +63,12 @@ export class LeaseSearch {
 
   run(): LeaseChoice {
     const lease = this.#choose();
-    if (lease?.state === "abandoned") return { lease: null, isOurs: true, message: this.#message };
-    return { lease, isOurs: this.#isOurs, message: this.#message };
+    const isLost = lease?.state === "abandoned" && !this.#mayReclaim(lease);
+    return {
+      lease: isLost ? null : lease,
+      isOurs: isLost || this.#isOurs,
+      message: this.#message,
+    };
   }
 
   #choose(): Lease | null {
@@ -114,6 +118,13 @@ export class LeaseSearch {
     return first ?? byId ?? (byHardware !== null && this.#mayResume(byHardware) ? byHardware : null);
   }
 
+  /** Then the client that gave up the address, or was offered it since, may have it after all. */
+  #mayReclaim({ address }: Lease): boolean {
+    const { message, requested } = this.#request;
+    const asked = message.ciaddr === 0 ? requested : message.ciaddr;
+    return this.#profile.reclaimsAbandoned && this.#isRequest && asked === address;
+  }
+
   /** A lease of the client's hardware, but perhaps of another identifier. */
   #mayResume(lease: Lease): boolean {
     if (lease.clientId === null) return true;
@@ -132,8 +143,9 @@ export class LeaseSearch {
     const { clientId } = this.#request;
     const leases = clientId === null || clientId.length === 0 ? [] : this.#table.findByClientId(clientId);
     for (const lease of [...leases]) {
-      if (lease.state !== "abandoned" && this.#isHere(lease) && this.#isPermitted(lease)) return lease;
-      this.#release(lease);
+      const isHere = this.#isHere(lease);
+      if (lease.state !== "abandoned" && isHere && this.#isPermitted(lease)) return lease;
+      if (isHere || this.#profile.releasesElsewhere) this.#release(lease);
     }
     return null;
   }

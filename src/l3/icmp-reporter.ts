@@ -5,17 +5,18 @@
 import type { Jiffies } from "../base/jiffies.ts";
 import type { Chance } from "../base/prng.ts";
 import { type Duration, type Instant, SECOND } from "../base/time.ts";
-import { IPV4_ANY } from "../wire/addr.ts";
+import { IPV4_ANY, type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
 import { Cast, type Packet } from "../wire/packet.ts";
 import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
 import type { Addressing } from "./addressing.ts";
+import type { RouterBehaviour } from "./behaviour.ts";
 import { answerState } from "./flow-state.ts";
 import {
   ICMP,
-  ICMP_LAST_TYPE,
   ICMP_LENGTH,
   IcmpType,
   isIcmpError,
+  isIcmpQuery,
   sealIcmp,
   TimeExceeded,
   Unreachable,
@@ -31,6 +32,8 @@ const LARGEST_ERROR = 576;
 /** Type of service bits of the offender that its error keeps, and the precedence it gets. */
 const TOS_KEPT = 0x1e;
 const INTERNETWORK_CONTROL = 0xc0;
+/** The IPv4 dummy address, 192.0.0.8, of hosts that have none. */
+const DUMMY = ipv4Of(0xc000_0008);
 /** The one redirect code that Linux sends: for this host alone. */
 const REDIRECT_HOST = 1;
 
@@ -46,22 +49,25 @@ export interface ReportHost {
   timeOfDay(now: Instant): number;
 }
 
-/** Errors of the whole stack: credit a second and at once; `null` for no such limit. */
-export type GlobalLimit = { readonly perSecond: number; readonly burst: number } | null;
+/** What differs between kernels. */
+export type ReportBehaviour = Pick<RouterBehaviour, "icmpGlobalLimit" | "hasDummyAddress">;
+type GlobalLimit = RouterBehaviour["icmpGlobalLimit"];
 
 /** Sends errors about packets, and keeps them few. Borrows every packet that it reports. */
 export class IcmpReporter {
   readonly #host: ReportHost;
   readonly #chance: Chance;
   readonly #globalLimit: GlobalLimit;
+  readonly #dummy: Ipv4Addr;
   #credit: number;
   #creditAt: Instant = 0;
 
-  constructor(host: ReportHost, chance: Chance, globalLimit: GlobalLimit) {
+  constructor(host: ReportHost, chance: Chance, behaviour: ReportBehaviour) {
     this.#host = host;
     this.#chance = chance;
-    this.#globalLimit = globalLimit;
-    this.#credit = globalLimit?.burst ?? 0;
+    this.#globalLimit = behaviour.icmpGlobalLimit;
+    this.#dummy = behaviour.hasDummyAddress ? DUMMY : IPV4_ANY;
+    this.#credit = this.#globalLimit?.burst ?? 0;
   }
 
   unreachable(offender: Packet, code: number, now: Instant): void {
@@ -115,7 +121,7 @@ export class IcmpReporter {
     const isLimited = isRateLimited(type, code);
     if (isLimited && !this.#isWithinGlobalLimit(now)) return;
     const echoed = echoOptions(view, offender.network, options.current);
-    const dst = IPV4.src.get(view, offender.network);
+    const dst = echoed?.firstHop ?? IPV4.src.get(view, offender.network);
     const route = echoed === null ? null : addressing.routeTo(dst);
     if (route === null || echoed === null) return;
     if (isLimited && !peers.mayReport(dst, now)) return;
@@ -145,9 +151,10 @@ export class IcmpReporter {
     const quoted = Math.min(offender.end - at, room);
     const error = pool.allocate(ETHERNET_LENGTH + overhead + quoted);
     if (error === null) return null;
-    const dst = IPV4.src.get(view, at);
+    const dst = echoed.firstHop ?? IPV4.src.get(view, at);
     const isToSelf = offender.routeKind === RouteKind.Local;
-    const src = isToSelf ? IPV4.dst.get(view, at) : addressing.sourceFor(route);
+    const own = isToSelf ? IPV4.dst.get(view, at) : addressing.sourceFor(route);
+    const src = own === IPV4_ANY ? this.#dummy : own;
     const tos = (IPV4.tos.get(view, at) & TOS_KEPT) | INTERNETWORK_CONTROL;
     const id = peers.nextId(dst, now);
     error.network = error.frame + ETHERNET_LENGTH;
@@ -200,6 +207,5 @@ function isReportable(offender: Packet, type: number): boolean {
   if (!isIcmpError(type) || IPV4.protocol.get(view, at) !== Protocol.Icmp) return true;
   const message = at + headerLengthOf(view, at);
   if (message >= offender.end) return false;
-  const inner = ICMP.type.get(view, message);
-  return inner <= ICMP_LAST_TYPE && !isIcmpError(inner);
+  return isIcmpQuery(ICMP.type.get(view, message));
 }

@@ -67,7 +67,7 @@ export class IcmpResponder {
     const isToAll =
       packet.routeKind === RouteKind.Broadcast || packet.routeKind === RouteKind.Multicast;
     if (isToAll) packet.pool.end(packet, "discarded", "icmp/broadcast", now);
-    else if (type === IcmpType.Echo) this.#answer(packet, IcmpType.EchoReply, "icmp/echo", now);
+    else if (type === IcmpType.Echo) this.#answerEcho(packet, now);
     else if (type === IcmpType.Timestamp) this.#answerTimestamp(packet, now);
     else if (isIcmpError(type) || type === IcmpType.EchoReply || isLateReply(type)) {
       for (const listener of this.#listeners) listener.onIcmp(packet, type, now);
@@ -76,27 +76,36 @@ export class IcmpResponder {
     } else packet.pool.end(packet, "discarded", "icmp/not-answered", now);
   }
 
+  #answerEcho(request: Packet, now: Instant): void {
+    const reply = this.#newReply(request, request.end - request.transport, now);
+    if (reply === null) return;
+    reply.pool.bytes.copyWithin(reply.transport, request.transport, request.end);
+    this.#send(request, reply, IcmpType.EchoReply, "icmp/echo", now);
+  }
+
+  /** A request needs no more than its own time; the answer has all three. */
   #answerTimestamp(request: Packet, now: Instant): void {
-    const { view } = request.pool;
-    const isShort = request.end - request.transport < ICMP_LENGTH + ICMP_TIMESTAMPS_LENGTH;
-    if (isShort) {
+    const { view, bytes } = request.pool;
+    const asked = request.transport + ICMP_LENGTH + ICMP_TIMESTAMPS.receive.offset;
+    if (request.end < asked) {
       request.pool.end(request, "discarded", "icmp/truncated", now);
       return;
     }
+    const reply = this.#newReply(request, ICMP_LENGTH + ICMP_TIMESTAMPS_LENGTH, now);
+    if (reply === null) return;
+    bytes.copyWithin(reply.transport, request.transport, asked);
     const time = this.#host.timeOfDay(now);
-    const at = request.transport + ICMP_LENGTH;
-    ICMP_TIMESTAMPS.receive.set(view, at, time);
-    ICMP_TIMESTAMPS.transmit.set(view, at, time);
-    request.end = at + ICMP_TIMESTAMPS_LENGTH;
-    this.#answer(request, IcmpType.TimestampReply, "icmp/timestamp", now);
+    ICMP.code.set(view, reply.transport, 0);
+    ICMP_TIMESTAMPS.receive.set(view, reply.transport + ICMP_LENGTH, time);
+    ICMP_TIMESTAMPS.transmit.set(view, reply.transport + ICMP_LENGTH, time);
+    this.#send(request, reply, IcmpType.TimestampReply, "icmp/timestamp", now);
   }
 
-  /** Send the request's content back under another type. */
-  #answer(request: Packet, type: number, reason: Reason, now: Instant): void {
+  /** A packet back to the sender of `request` for a message of `length` octets; `null` for none. */
+  #newReply(request: Packet, length: number, now: Instant): Packet | null {
     const { pool } = request;
-    const { view, bytes } = pool;
+    const { view } = pool;
     const echoed = echoOptions(view, request.network, this.#host.options.current);
-    const length = request.end - request.transport;
     const optionsLength = echoed?.octets.length ?? 0;
     const reply =
       echoed === null
@@ -104,7 +113,7 @@ export class IcmpResponder {
         : pool.allocate(ETHERNET_LENGTH + IPV4_MIN_LENGTH + optionsLength + length);
     if (echoed === null || reply === null) {
       pool.end(request, "discarded", "icmp/no-room", now);
-      return;
+      return null;
     }
     const src: Ipv4Addr = IPV4.dst.get(view, request.network);
     const dst: Ipv4Addr = IPV4.src.get(view, request.network);
@@ -113,11 +122,13 @@ export class IcmpResponder {
     const id = this.#host.peers.nextId(dst, now);
     writeIpv4(reply, { protocol: Protocol.Icmp, src, dst, tos, id, optionsLength });
     writeEchoed(view, reply.network, echoed, src, this.#host.timeOfDay(now));
-    bytes.copyWithin(reply.transport, request.transport, request.end);
-    ICMP.type.set(view, reply.transport, type);
-    if (type === IcmpType.TimestampReply) ICMP.code.set(view, reply.transport, 0);
-    sealIcmp(view, reply.transport, reply.end);
-    pool.end(request, "consumed", reason, now);
+    return reply;
+  }
+
+  #send(request: Packet, reply: Packet, type: number, reason: Reason, now: Instant): void {
+    ICMP.type.set(reply.pool.view, reply.transport, type);
+    sealIcmp(reply.pool.view, reply.transport, reply.end);
+    request.pool.end(request, "consumed", reason, now);
     this.#host.send(reply, now);
   }
 }

@@ -94,6 +94,15 @@ export function isIcmpError(type: number): boolean {
   );
 }
 
+/**
+ * True for the types about which an error may be sent: queries and their answers. Linux takes
+ * every other type for an error, the unassigned ones and router discovery included.
+ */
+export function isIcmpQuery(type: number): boolean {
+  const isEcho = type === IcmpType.Echo || type === IcmpType.EchoReply;
+  return isEcho || (type >= IcmpType.Timestamp && type <= IcmpType.AddressMaskReply);
+}
+
 /** Write the checksum of the message in octets `[at, end)`. */
 export function sealIcmp(view: DataView, at: number, end: number): void {
   ICMP.checksum.set(view, at, 0);

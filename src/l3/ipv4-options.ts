@@ -6,7 +6,7 @@
 import type { Ipv4Addr } from "../wire/addr.ts";
 import { fieldsOf } from "../wire/field.ts";
 import { ipv4Addr, struct, u8, u32be } from "../wire/layout.ts";
-import { headerLengthOf, IPV4_MIN_LENGTH } from "./ipv4.ts";
+import { headerLengthOf, IPV4, IPV4_MIN_LENGTH } from "./ipv4.ts";
 
 const layout = struct([u8("type"), u8("length"), u8("pointer"), u8("overflowFlag")]);
 /** The fixed part of an option; `overflowFlag` is the timestamp's alone. */
@@ -56,6 +56,11 @@ export class Ipv4Options {
   needsTime = false;
   /** Octets changed, the header's checksum did not yet. */
   isChanged = false;
+  readonly #host: OptionHost;
+
+  constructor(host: OptionHost) {
+    this.#host = host;
+  }
 
   clear(): void {
     this.length = 0;
@@ -73,7 +78,7 @@ export class Ipv4Options {
    * Read the options of the checked header at `at`; fill in record route and timestamp.
    * @returns -1 if they are sound, or the position of the octet that is wrong.
    */
-  read(view: DataView, at: number, host: OptionHost): number {
+  read(view: DataView, at: number): number {
     this.clear();
     this.length = headerLengthOf(view, at) - IPV4_MIN_LENGTH;
     const end = at + IPV4_MIN_LENGTH + this.length;
@@ -91,7 +96,7 @@ export class Ipv4Options {
       if (end - here < 2) return here - at;
       const length = OPTION.length.get(view, here);
       if (length < 2 || length > end - here) return here - at;
-      const wrong = this.#readOne(view, at, here, type, length, host);
+      const wrong = this.#readOne(view, at, here, type, length);
       if (wrong >= 0) return here - at + wrong;
       here += length;
     }
@@ -111,14 +116,7 @@ export class Ipv4Options {
   }
 
   /** @returns how far into the option it is wrong, or -1. */
-  #readOne(
-    view: DataView,
-    at: number,
-    here: number,
-    type: number,
-    length: number,
-    host: OptionHost,
-  ): number {
+  #readOne(view: DataView, at: number, here: number, type: number, length: number): number {
     switch (type) {
       case OptionType.LooseSourceRoute:
       case OptionType.StrictSourceRoute:
@@ -128,9 +126,9 @@ export class Ipv4Options {
         this.sourceRoute = here - at;
         return -1;
       case OptionType.RecordRoute:
-        return this.#readRecordRoute(view, at, here, length, host);
+        return this.#readRecordRoute(view, at, here, length);
       case OptionType.Timestamp:
-        return this.#readTimestamp(view, at, here, length, host);
+        return this.#readTimestamp(view, at, here, length);
       case OptionType.RouterAlert:
         if (length < 4) return 1;
         if (view.getUint16(here + OPTION.pointer.offset) === 0) this.routerAlert = here - at;
@@ -140,20 +138,14 @@ export class Ipv4Options {
     }
   }
 
-  #readRecordRoute(
-    view: DataView,
-    at: number,
-    here: number,
-    length: number,
-    host: OptionHost,
-  ): number {
+  #readRecordRoute(view: DataView, at: number, here: number, length: number): number {
     if (this.recordRoute > 0) return 0;
     if (length < 3) return 1;
     const pointer = OPTION.pointer.get(view, here);
     if (pointer < 4) return 2;
     if (pointer <= length) {
       if (pointer + 3 > length) return 2;
-      ADDRESS.set(view, here + pointer - 1, host.specificAddress());
+      ADDRESS.set(view, here + pointer - 1, this.#host.specificAddress());
       OPTION.pointer.set(view, here, pointer + 4);
       this.isChanged = true;
       this.needsRoute = true;
@@ -162,36 +154,24 @@ export class Ipv4Options {
     return -1;
   }
 
-  #readTimestamp(
-    view: DataView,
-    at: number,
-    here: number,
-    length: number,
-    host: OptionHost,
-  ): number {
+  #readTimestamp(view: DataView, at: number, here: number, length: number): number {
     if (this.timestamp > 0) return 0;
     if (length < 4) return 1;
     const pointer = OPTION.pointer.get(view, here);
     if (pointer < 5) return 2;
     if (pointer <= length) {
       if (pointer + 3 > length) return 2;
-      if (!this.#stamp(view, here, length, pointer, host)) return 2;
+      if (!this.#stamp(view, here, length, pointer)) return 2;
     } else if (!this.#overflow(view, here)) return 3;
     this.timestamp = here - at;
     return -1;
   }
 
   /** @returns false if there is no room for what the flag asks. */
-  #stamp(
-    view: DataView,
-    here: number,
-    length: number,
-    pointer: number,
-    host: OptionHost,
-  ): boolean {
+  #stamp(view: DataView, here: number, length: number, pointer: number): boolean {
     const flag = OPTION.overflowFlag.get(view, here) & 15;
     if (flag === TimestampFlag.Only) {
-      this.#stampTime(view, here + pointer - 1, host);
+      this.#stampTime(view, here + pointer - 1);
       OPTION.pointer.set(view, here, pointer + 4);
       return true;
     }
@@ -199,16 +179,27 @@ export class Ipv4Options {
     if (pointer + 7 > length) return false;
     const slot = here + pointer - 1;
     if (flag === TimestampFlag.WithAddress) {
-      ADDRESS.set(view, slot, host.specificAddress());
+      ADDRESS.set(view, slot, this.#host.specificAddress());
       this.needsAddress = true;
-    } else if (host.isForeign(ADDRESS.get(view, slot))) return true;
-    this.#stampTime(view, slot + 4, host);
+    } else if (this.#host.isForeign(ADDRESS.get(view, slot))) return true;
+    this.#stampTime(view, slot + 4);
     OPTION.pointer.set(view, here, pointer + 8);
     return true;
   }
 
-  #stampTime(view: DataView, slot: number, host: OptionHost): void {
-    TIME.set(view, slot, host.timeOfDay());
+  /**
+   * How far the time that an answer writes moves the pointer of the timestamp option at `here`: 0 if
+   * the address at `pointer`, which was asked for by name, is not this host's.
+   */
+  stepOfTime(view: DataView, here: number, pointer: number): number {
+    const flag = OPTION.overflowFlag.get(view, here) & 15;
+    if (flag !== TimestampFlag.Prespecified) return 4;
+    if (pointer + 7 > OPTION.length.get(view, here)) return 0;
+    return this.#host.isForeign(ADDRESS.get(view, here + pointer - 1)) ? 0 : 8;
+  }
+
+  #stampTime(view: DataView, slot: number): void {
+    TIME.set(view, slot, this.#host.timeOfDay());
     this.needsTime = true;
     this.isChanged = true;
   }
@@ -241,6 +232,8 @@ export interface EchoedOptions {
   readonly routeAt: number;
   readonly addressAt: number;
   readonly timeAt: number;
+  /** Where the answer goes first if it goes back along a source route; else `null`. */
+  readonly firstHop: Ipv4Addr | null;
 }
 
 const NO_OPTIONS: EchoedOptions = {
@@ -248,6 +241,7 @@ const NO_OPTIONS: EchoedOptions = {
   routeAt: -1,
   addressAt: -1,
   timeAt: -1,
+  firstHop: null,
 };
 
 /**
@@ -259,38 +253,59 @@ export function echoOptions(
   at: number,
   options: Ipv4Options,
 ): EchoedOptions | null {
-  if (options.recordRoute === 0 && options.timestamp === 0) return NO_OPTIONS;
+  const { recordRoute, timestamp, sourceRoute } = options;
+  if (recordRoute + timestamp + sourceRoute === 0) return NO_OPTIONS;
   const octets: number[] = [];
   let routeAt = -1;
   let addressAt = -1;
   let timeAt = -1;
-  if (options.recordRoute > 0) {
-    const { length, pointer } = copyOption(view, at + options.recordRoute, octets);
+  if (recordRoute > 0) {
+    const { length, pointer } = copyOption(view, at + recordRoute, octets);
     if (options.needsRoute && pointer <= length) {
       if (pointer + 3 > length) return null;
       octets[2] = pointer + 4;
       routeAt = pointer - 1;
     }
   }
-  if (options.timestamp > 0) {
+  if (timestamp > 0) {
     const start = octets.length;
-    const { length, pointer } = copyOption(view, at + options.timestamp, octets);
+    const { length, pointer } = copyOption(view, at + timestamp, octets);
     let next = pointer;
-    if (next <= length && options.needsAddress) {
+    if (pointer <= length && options.needsAddress) {
       if (next + 3 > length) return null;
       addressAt = start + next - 1;
       next += 4;
     }
-    const isPrespecified = ((octets[start + 3] ?? 0) & 15) === TimestampFlag.Prespecified;
-    if (next <= length && options.needsTime && !isPrespecified) {
+    if (pointer <= length && options.needsTime) {
       if (next + 3 > length) return null;
-      timeAt = start + next - 1;
-      next += 4;
+      const step = options.stepOfTime(view, at + timestamp, next);
+      if (step > 0) timeAt = start + next + step - 5;
+      next += step;
     }
     octets[start + 2] = next;
   }
+  const firstHop = sourceRoute > 0 ? reverseRoute(view, at, at + sourceRoute, octets) : null;
   while (octets.length % 4 > 0) octets.push(OptionType.End);
-  return { octets: Uint8Array.from(octets), routeAt, addressAt, timeAt };
+  return { octets: Uint8Array.from(octets), routeAt, addressAt, timeAt, firstHop };
+}
+
+/** Append the source route at `here`, as far as it was gone, backwards. @returns its first hop. */
+function reverseRoute(
+  view: DataView,
+  at: number,
+  here: number,
+  octets: number[],
+): Ipv4Addr | null {
+  const src = IPV4.src.get(view, at);
+  const end = Math.min(OPTION.pointer.get(view, here), OPTION.length.get(view, here) + 1);
+  const gone: Ipv4Addr[] = [];
+  for (let slot = end - 4; slot > 3; slot -= 4) gone.push(ADDRESS.get(view, here + slot - 1));
+  const [firstHop = null, ...hops] = gone;
+  if (firstHop === null || (hops.length === 0 && firstHop === src)) return null;
+  if (hops.at(-1) !== src) hops.push(src);
+  octets.push(OPTION.type.get(view, here), 3 + 4 * hops.length, 4);
+  for (const hop of hops) octets.push(hop >>> 24, (hop >>> 16) & 255, (hop >>> 8) & 255, hop & 255);
+  return firstHop;
 }
 
 /** Write `echoed` after the header at `at`, with the answer's own address and the time. */

@@ -16,7 +16,7 @@ import { type Route, RouteKind } from "./route-table.ts";
 /** Reads and finishes the options of one packet after the other. */
 export class PacketOptions implements OptionHost {
   /** The options that were read last. */
-  readonly current = new Ipv4Options();
+  readonly current = new Ipv4Options(this);
   readonly #addressing: Addressing;
   readonly #timeOfDay: (now: Instant) => number;
   #packet: Packet | null = null;
@@ -41,7 +41,7 @@ export class PacketOptions implements OptionHost {
     this.#packet = packet;
     this.#via = via;
     this.#now = now;
-    const wrong = this.current.read(packet.pool.view, packet.network, this);
+    const wrong = this.current.read(packet.pool.view, packet.network);
     this.#packet = null;
     return wrong;
   }

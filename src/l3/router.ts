@@ -118,7 +118,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
       jiffies,
       chance,
     });
-    this.#reporter = new IcmpReporter(this, chance, behaviour.icmpGlobalLimit);
+    this.#reporter = new IcmpReporter(this, chance, behaviour);
     this.icmp = new IcmpResponder(this);
     this.#protocols.set(Protocol.Icmp, this.icmp);
     this.#reassembler = new Reassembler({

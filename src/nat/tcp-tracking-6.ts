@@ -292,15 +292,18 @@ function judgeReset(
 
 /** True for the reset that answers a SYN or an ACK that was let through before. */
 function answersIgnored(flow: TcpFlow, segment: TcpSegment, before: number): boolean {
-  const { view, at } = flow;
+  const { view, at, direction } = flow;
   const last = CONNECTION.lastKind.get(view, at);
+  const lastDirection = CONNECTION.lastDirection.get(view, at);
   const followsSyn = flow.has(Status.SeenReply) && last === TcpKind.Syn;
   const followsAck = !flow.has(Status.Assured) && last === TcpKind.Ack;
-  if ((followsSyn || followsAck) && segment.ack === CONNECTION.lastEnd.get(view, at)) return true;
+  if ((followsSyn || followsAck) && lastDirection !== direction) {
+    if (segment.ack === CONNECTION.lastEnd.get(view, at)) return true;
+  }
   return (
     before === TcpState.SynSent &&
     last === TcpKind.Ack &&
-    CONNECTION.lastDirection.get(view, at) === 1 &&
+    lastDirection === 1 &&
     segment.seq === CONNECTION.lastAck.get(view, at)
   );
 }

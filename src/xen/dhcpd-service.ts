@@ -5,27 +5,16 @@
  */
 import type { Machine } from "../base/machine.ts";
 import type { Duration, Instant } from "../base/time.ts";
-import { type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
+import { ipv4Of } from "../wire/addr.ts";
 import type { Device, Tap } from "../wire/device.ts";
 import type { Packet } from "../wire/packet.ts";
-import { ETHERNET, ETHERNET_LENGTH, EtherType, writeEthernet } from "../l2/ethernet.ts";
-import {
-  checkIpv4,
-  headerLengthOf,
-  IPV4,
-  IPV4_MIN_LENGTH,
-  isFragment,
-  Protocol,
-  sealHeader,
-  writeIpv4,
-} from "../l3/ipv4.ts";
 import type { Router } from "../l3/router.ts";
-import { checkUdp, checkUdpChecksum, sealUdp, UDP, UDP_LENGTH } from "../l4/udp.ts";
+import { readRawUdp, transmitRawUdp } from "../l4/raw-udp.ts";
 import type { UdpLayer, UdpSocket } from "../l4/udp-layer.ts";
 import { removeHostLines, replaceHostLine } from "../dhcp/dhcpd-host-line.ts";
 import { parseDhcpdConf } from "../dhcp/dhcpd-parser.ts";
 import type { DhcpdProfile } from "../dhcp/dhcpd-profile.ts";
-import type { DhcpReply, RawReply } from "../dhcp/dhcpd-reply.ts";
+import type { DhcpReply } from "../dhcp/dhcpd-reply.ts";
 import { DhcpServer } from "../dhcp/server.ts";
 import type { Vif } from "./vif.ts";
 
@@ -95,20 +84,9 @@ export class DhcpdService implements Machine, Tap {
 
   /** A frame came in on a vif: if it is a sound message to port 67, the server reads it. */
   tap(device: Device, packet: Packet, now: Instant): void {
-    const { view, bytes } = packet.pool;
-    const at = packet.frame + ETHERNET_LENGTH;
-    if (packet.end <= at || ETHERNET.type.get(view, packet.frame) !== EtherType.Ipv4) return;
-    if (checkIpv4(view, at, packet.end) !== null || isFragment(view, at)) return;
-    if (IPV4.protocol.get(view, at) !== Protocol.Udp) return;
-    const udp = at + headerLengthOf(view, at);
-    const end = at + IPV4.totalLength.get(view, at);
-    if (checkUdp(view, udp, end) !== null || UDP.dstPort.get(view, udp) !== SERVER_PORT) return;
-    const source: Ipv4Addr = IPV4.src.get(view, at);
-    const dst = IPV4.dst.get(view, at);
-    const isSound =
-      packet.hasBlankChecksum || checkUdpChecksum(view, udp, source, dst) === null;
-    if (!isSound) return;
-    const octets = bytes.slice(udp + UDP_LENGTH, udp + UDP.length.get(view, udp));
+    const datagram = readRawUdp(packet, SERVER_PORT);
+    if (datagram === null) return;
+    const { payload: octets, source } = datagram;
     const { reply, reason } = this.#server.receive({ device: device.name, octets, source }, now);
     if (packet.pool.isTracing) packet.pool.observer?.step(packet, "dhcpd", reason, now);
     if (reply !== null) this.#transmit(reply, now);
@@ -133,27 +111,11 @@ export class DhcpdService implements Machine, Tap {
   }
 
   #transmit(reply: DhcpReply, now: Instant): void {
-    if (reply.transport === "raw") this.#transmitRaw(reply, now);
-    else this.#socket.send(reply.payload, reply.destination, reply.destinationPort, now);
-  }
-
-  /** A whole frame of dhcpd's own making. */
-  #transmitRaw(reply: RawReply, now: Instant): void {
+    if (reply.transport === "socket") {
+      this.#socket.send(reply.payload, reply.destination, reply.destinationPort, now);
+      return;
+    }
     const device = this.#devices.get(reply.device);
-    const { pool } = this.#router;
-    const overhead = ETHERNET_LENGTH + IPV4_MIN_LENGTH + UDP_LENGTH;
-    const packet = device === undefined ? null : pool.allocate(overhead + reply.payload.length);
-    if (device === undefined || packet === null) return;
-    const { view, bytes } = pool;
-    const { source: src, destination: dst, ttl, tos, id } = reply;
-    writeEthernet(view, packet.frame, reply.destinationMac, device.mac, EtherType.Ipv4);
-    packet.network = packet.frame + ETHERNET_LENGTH;
-    writeIpv4(packet, { protocol: Protocol.Udp, src, dst, ttl, tos, id });
-    sealHeader(view, packet.network);
-    UDP.srcPort.set(view, packet.transport, reply.sourcePort);
-    UDP.dstPort.set(view, packet.transport, reply.destinationPort);
-    bytes.set(reply.payload, packet.transport + UDP_LENGTH);
-    sealUdp(view, packet.transport, packet.end, src, dst);
-    device.transmit(packet, now);
+    if (device !== undefined) transmitRawUdp(this.#router.pool, device, reply, now);
   }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { OptionError } from "../base/errors.ts";
+import { type Logger, SILENT } from "../base/log.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Chance } from "../base/prng.ts";
 import type { Duration, Instant } from "../base/time.ts";
@@ -77,8 +78,8 @@ export interface Dom0Options {
   readonly vifMac?: Mac;
   /** Time of day at instant 0, since midnight UTC. */
   readonly midnightOffset?: Duration;
-  /** Told each command of the hotplug script, for logs. */
-  readonly onCommand?: (command: string, now: Instant) => void;
+  /** Hears each command of the hotplug script; silent. */
+  readonly log?: Logger;
 }
 
 /** EC2's private network. */
@@ -111,7 +112,7 @@ export class Dom0 implements Machine {
   readonly #vifMac: Mac;
   readonly #rules: HostRules;
   readonly #hotplug: Hotplug;
-  readonly #onCommand: (command: string, now: Instant) => void;
+  readonly #logger: Logger;
   readonly #vifs = new Map<string, Vif>();
   readonly #machines: readonly Machine[];
 
@@ -123,7 +124,7 @@ export class Dom0 implements Machine {
     this.externalAddress = uplink.address;
     this.securityGroups = options.securityGroups ?? new SecurityGroups();
     this.#vifMac = options.vifMac ?? profile.vifMac;
-    this.#onCommand = options.onCommand ?? (() => {});
+    this.#logger = options.log ?? SILENT;
     const stack = { pool, behaviour: profile.router, chance, midnightOffset };
     const isSplit = (options.routers ?? 2) === 2;
     this.router = new Router({ ...stack, name: `${name}/dom0` });
@@ -213,7 +214,7 @@ export class Dom0 implements Machine {
   }
 
   #log(commands: readonly string[], now: Instant): void {
-    for (const command of commands) this.#onCommand(command, now);
+    for (const command of commands) this.#logger.info({ at: now, command }, "hotplug");
   }
 
   /** UDP and, as nothing listens, TCP's refusals of one of the routers. */

@@ -1,0 +1,61 @@
+/** What goes wrong by the user's hand, and how the command says so: exit code 2, one sentence. @module */
+import { EmulatorError } from "../base/errors.ts";
+
+/** How the command ends. */
+export const ExitCode = {
+  Done: 0,
+  /** An expectation of the run failed. */
+  Failed: 1,
+  /** Wrong usage, or an input that cannot be used. */
+  Usage: 2,
+  /** A mistake of the program's own (`EX_SOFTWARE`). */
+  Internal: 70,
+  /** Ctrl-C: 128 and SIGINT's number. */
+  Interrupted: 130,
+} as const;
+/** One of {@link ExitCode}. */
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Where in an input something is wrong. */
+export interface InputPlace {
+  /** As the user named it; "-" is standard input. */
+  readonly file: string;
+  /** From 1; 0 if the trouble is the file itself. */
+  readonly line: number;
+}
+
+/** Faults of one input, each a line that begins with `file:line:`. */
+export class InputError extends EmulatorError {
+  constructor(faults: readonly string[]) {
+    super("input", faults, faults.join("\n"));
+  }
+}
+
+/** "scenario.yaml:14: hosts[0].mac: expected ..., got ..."; `key` may be empty. */
+export function faultAt({ file, line }: InputPlace, key: string, message: string): string {
+  const place = line > 0 ? `${file}:${line}` : file;
+  return key === "" ? `${place}: ${message}` : `${place}: ${key}: ${message}`;
+}
+
+/** What the operating system means, for people; the codes that a user can cause. */
+const SYSTEM_FAULTS = new Map([
+  ["ENOENT", "no such file or folder"],
+  ["ENOTDIR", "a part of the path is not a folder"],
+  ["EISDIR", "is a folder, expected a file"],
+  ["EACCES", "permission denied"],
+  ["EPERM", "permission denied"],
+  ["EROFS", "the file system cannot be written to"],
+  ["ENOSPC", "no space left on the disk"],
+  ["EFBIG", "the file would become too large"],
+]);
+
+/** What `error` of a file operation means; `null` if it is not the user's to mend. */
+export function systemFault(error: unknown): string | null {
+  return SYSTEM_FAULTS.get(errorCode(error)) ?? null;
+}
+
+/** The `code` of a system error, such as "EPIPE"; empty if there is none. */
+export function errorCode(error: unknown): string {
+  const isCoded = error instanceof Error && "code" in error && typeof error.code === "string";
+  return isCoded ? String(error.code) : "";
+}

@@ -1,0 +1,111 @@
+/**
+ * A YAML or JSON text with the place of every value: YAML 1.2.2, of which JSON is a part.
+ * @module
+ */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type YAMLError,
+} from "yaml";
+import { faultAt, InputError } from "../failure.ts";
+
+/** Keys and indexes from the root to a value. */
+export type Path = readonly PropertyKey[];
+
+/** One parsed file. */
+export class SourceText {
+  readonly file: string;
+  /** What the text says, as plain values. */
+  readonly value: unknown;
+  readonly #document: Document;
+  readonly #lines: LineCounter;
+
+  /**
+   * @param file for messages.
+   * @throws {InputError} if the text is not YAML, or says something twice.
+   */
+  constructor(file: string, text: string) {
+    this.file = file;
+    this.#lines = new LineCounter();
+    const options = { lineCounter: this.#lines, prettyErrors: false };
+    this.#document = parseDocument(text, options);
+    const [error] = [...this.#document.errors, ...this.#document.warnings];
+    if (error !== undefined) {
+      const { line } = this.#lines.linePos(error.pos[0]);
+      throw new InputError([faultAt({ file, line }, "", sentenceOf(error, text))]);
+    }
+    this.value = this.#plain();
+  }
+
+  /** The line, from 1, of the value at `path`, or of the innermost one around it that is there. */
+  lineOf(path: Path): number {
+    let node: unknown = this.#document.contents;
+    let offset = offsetOf(node);
+    for (const key of path) {
+      const { at, value } = this.#step(node, key);
+      if (at === null) break;
+      offset = at;
+      node = value;
+    }
+    return offset === null ? 1 : this.#lines.linePos(offset).line;
+  }
+
+  /** The line, from 1, of the key that `path` ends with. */
+  lineOfKey(path: Path): number {
+    let node: unknown = this.#document.contents;
+    for (const key of path.slice(0, -1)) node = this.#step(node, key).value;
+    const map = isAlias(node) ? node.resolve(this.#document) : node;
+    const last = String(path.at(-1));
+    const pair = isMap(map) ? map.items.find(({ key }) => keyText(key) === last) : undefined;
+    const offset = offsetOf(pair?.key);
+    return offset === null ? this.lineOf(path) : this.#lines.linePos(offset).line;
+  }
+
+  /** From `node` to what `key` leads to, through aliases. */
+  #step(node: unknown, key: PropertyKey): { at: number | null; value: unknown } {
+    const solid = isAlias(node) ? node.resolve(this.#document) : node;
+    if (isMap(solid)) {
+      const pair = solid.items.find((item) => keyText(item.key) === String(key));
+      return { at: offsetOf(pair?.value) ?? offsetOf(pair?.key), value: pair?.value };
+    }
+    const value = isSeq(solid) ? solid.items[Number(key)] : undefined;
+    return { at: offsetOf(value), value };
+  }
+
+  /** Aliases of nothing, and those that multiply beyond yaml's bound, are found here. */
+  #plain(): unknown {
+    try {
+      return this.#document.toJS();
+    } catch (error) {
+      const message = lowered(error instanceof Error ? error.message : String(error));
+      throw new InputError([faultAt({ file: this.file, line: 1 }, "", message)]);
+    }
+  }
+}
+
+function offsetOf(node: unknown): number | null {
+  return isNode(node) ? (node.range?.[0] ?? null) : null;
+}
+
+function keyText(key: unknown): string {
+  return String(isScalar(key) ? key.value : key);
+}
+
+/** What yaml found, in our words where its own speak to programmers. */
+function sentenceOf({ code, message, pos }: YAMLError, text: string): string {
+  if (code === "DUPLICATE_KEY") {
+    const [key = ""] = /^[^\s:]+/.exec(text.slice(pos[0])) ?? [];
+    return `key ${key} is given twice`;
+  }
+  if (code === "MULTIPLE_DOCS") return "holds more than one document, expected one";
+  return `is not YAML: ${lowered(message)}`;
+}
+
+const lowered = (message: string): string =>
+  message.charAt(0).toLowerCase() + message.slice(1).replace(/:?$/, "");

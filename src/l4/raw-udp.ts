@@ -1,0 +1,91 @@
+/**
+ * UDP by a packet socket: whole frames read and written past the host's stack, as DHCP's programs
+ * do while there is no address (ISC dhcp's common/packet.c and common/lpf.c).
+ * @module
+ */
+import type { Instant } from "../base/time.ts";
+import type { Ipv4Addr, Mac } from "../wire/addr.ts";
+import type { Device } from "../wire/device.ts";
+import type { Packet, PacketPool } from "../wire/packet.ts";
+import { ETHERNET, ETHERNET_LENGTH, EtherType, writeEthernet } from "../l2/ethernet.ts";
+import {
+  checkIpv4,
+  headerLengthOf,
+  IPV4,
+  IPV4_MIN_LENGTH,
+  isFragment,
+  Protocol,
+  sealHeader,
+  writeIpv4,
+} from "../l3/ipv4.ts";
+import { checkUdp, checkUdpChecksum, sealUdp, UDP, UDP_LENGTH } from "./udp.ts";
+
+/** A datagram in a frame that a packet socket saw. */
+export interface RawDatagram {
+  readonly source: Ipv4Addr;
+  readonly destination: Ipv4Addr;
+  readonly sourcePort: number;
+  /** A copy. */
+  readonly payload: Uint8Array;
+}
+
+/**
+ * Read the frame in `packet`, which is borrowed and may be addressed to anyone.
+ * @returns its datagram if it is a whole and sound one to `port`; else `null`.
+ */
+export function readRawUdp(packet: Packet, port: number): RawDatagram | null {
+  const { view, bytes } = packet.pool;
+  const { frame, end: frameEnd } = packet;
+  const at = frame + ETHERNET_LENGTH;
+  if (frameEnd <= at || ETHERNET.type.get(view, frame) !== EtherType.Ipv4) return null;
+  if (checkIpv4(view, at, frameEnd) !== null || isFragment(view, at)) return null;
+  if (IPV4.protocol.get(view, at) !== Protocol.Udp) return null;
+  const udp = at + headerLengthOf(view, at);
+  const end = at + IPV4.totalLength.get(view, at);
+  if (checkUdp(view, udp, end) !== null || UDP.dstPort.get(view, udp) !== port) return null;
+  const source = IPV4.src.get(view, at);
+  const destination = IPV4.dst.get(view, at);
+  const isSound =
+    packet.hasBlankChecksum || checkUdpChecksum(view, udp, source, destination) === null;
+  if (!isSound) return null;
+  const payload = bytes.slice(udp + UDP_LENGTH, udp + UDP.length.get(view, udp));
+  return { source, destination, sourcePort: UDP.srcPort.get(view, udp), payload };
+}
+
+/** A datagram to be sent, with what its frame says. */
+export interface RawUdpFrame {
+  readonly payload: Uint8Array;
+  readonly source: Ipv4Addr;
+  readonly destination: Ipv4Addr;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly destinationMac: Mac;
+  readonly ttl: number;
+  readonly tos: number;
+  /** IP identification. */
+  readonly id: number;
+}
+
+/** Send `raw` out of `device`. A full pool sends nothing. */
+export function transmitRawUdp(
+  pool: PacketPool,
+  device: Device,
+  raw: RawUdpFrame,
+  now: Instant,
+): void {
+  const { source: src, destination: dst, ttl, tos, id, payload } = raw;
+  const overhead = ETHERNET_LENGTH + IPV4_MIN_LENGTH + UDP_LENGTH;
+  const packet = pool.allocate(overhead + payload.length);
+  if (packet === null) return;
+  const { view, bytes } = pool;
+  writeEthernet(view, packet.frame, raw.destinationMac, device.mac, EtherType.Ipv4);
+  packet.network = packet.frame + ETHERNET_LENGTH;
+  writeIpv4(packet, { protocol: Protocol.Udp, src, dst, ttl, tos, id });
+  sealHeader(view, packet.network);
+  const at = packet.transport;
+  UDP.srcPort.set(view, at, raw.sourcePort);
+  UDP.dstPort.set(view, at, raw.destinationPort);
+  bytes.set(payload, at + UDP_LENGTH);
+  sealUdp(view, at, packet.end, src, dst);
+  device.transmit(packet, now);
+}

@@ -1,0 +1,78 @@
+/**
+ * A vif for frames of the user's own: a test, a real machine, another stack stands where the
+ * simulated domU would.
+ * @module
+ */
+import type { Instant } from "../base/time.ts";
+import type { Device, Stack } from "../wire/device.ts";
+import type { Packet, PacketPool } from "../wire/packet.ts";
+import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
+
+/** Gets each frame that the domU receives; the octets are borrowed until return. */
+export type FrameReceiver = (frame: Uint8Array, now: Instant) => void;
+
+/** The domU's end of its vif. */
+export class ExternalVif implements Stack {
+  readonly #device: Device;
+  readonly #pool: PacketPool;
+  readonly #now: () => Instant;
+  #receiver: FrameReceiver | null = null;
+
+  constructor(device: Device, pool: PacketPool, now: () => Instant) {
+    this.#device = device;
+    this.#pool = pool;
+    this.#now = now;
+    device.attachStack(this);
+  }
+
+  /** Hear what the domU gets from now on; `null` for nobody. */
+  onReceive(receiver: FrameReceiver | null): void {
+    this.#receiver = receiver;
+  }
+
+  /**
+   * Send a copy of `frame` as the domU: Ethernet header and payload, no checksum sequence.
+   * @returns false if it was not taken: shorter than a header, longer than the MTU allows (netback
+   * refuses both), or no packet buffer is free.
+   */
+  transmit(frame: Uint8Array): boolean {
+    const longest = ETHERNET_LENGTH + this.#device.mtu;
+    if (frame.length < ETHERNET_LENGTH || frame.length > longest) return false;
+    const packet = this.#pool.copyIn(frame);
+    if (packet === null) return false;
+    this.#device.transmit(packet, this.#now());
+    return true;
+  }
+
+  /**
+   * The vif as a pair of Web Streams of frames, which then takes the place of `onReceive`.
+   * @param limit frames that wait for a slow reader; the next ones are dropped, as netback drops.
+   */
+  streams(limit = 256): {
+    readable: ReadableStream<Uint8Array>;
+    writable: WritableStream<Uint8Array>;
+  } {
+    const readable = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.onReceive((frame) => {
+            if ((controller.desiredSize ?? 0) > 0) controller.enqueue(frame.slice());
+          });
+        },
+        cancel: () => this.onReceive(null),
+      },
+      { highWaterMark: limit },
+    );
+    const writable = new WritableStream<Uint8Array>({
+      write: (frame) => {
+        this.transmit(frame);
+      },
+    });
+    return { readable, writable };
+  }
+
+  receive(_device: Device, packet: Packet, now: Instant): void {
+    this.#receiver?.(packet.octets(), now);
+    packet.pool.end(packet, "delivered", "vif/delivered", now);
+  }
+}

@@ -1,0 +1,88 @@
+/** What a zone's user can see of its packets: a capture of vifs and uplinks, and the way of each packet. @module */
+import { OptionError } from "../base/errors.ts";
+import type { Instant } from "../base/time.ts";
+import type { Ipv4Addr } from "../wire/addr.ts";
+import type { Device } from "../wire/device.ts";
+import type { Observer, PacketPool } from "../wire/packet.ts";
+import type { Sink } from "../pcap/block-buffer.ts";
+import { Capture, type CapturedDevice } from "../pcap/capture.ts";
+import { DeviceFilter, FanOut } from "./observers.ts";
+import { PacketTrace } from "./packet-trace.ts";
+
+interface Known {
+  readonly device: Device;
+  readonly shown: CapturedDevice;
+}
+
+/** The observers of one zone. */
+export class ZoneCapture {
+  /** The ways of packets; `null` if nothing is remembered. */
+  readonly trace: PacketTrace | null;
+  readonly #pool: PacketPool;
+  readonly #epoch: number;
+  readonly #names = new Map<Ipv4Addr, string>();
+  readonly #devices: Known[] = [];
+  #running: { readonly capture: Capture; readonly filter: DeviceFilter } | null = null;
+
+  constructor(pool: PacketPool, epoch: number, traceLimit: number) {
+    this.#pool = pool;
+    this.#epoch = epoch;
+    this.trace =
+      traceLimit === 0 ? null : new PacketTrace(traceLimit, (device) => this.#nameOf(device));
+    this.#observe();
+  }
+
+  /**
+   * Write a pcapng to `sink` from now on; its chunks are borrowed until it returns.
+   * @throws {OptionError} if a capture runs already.
+   */
+  writeTo(sink: Sink, now: Instant = 0): void {
+    if (this.#running !== null) throw new OptionError("sink", "a second one", "one capture at a time");
+    const capture = new Capture({ sink, epochNs: BigInt(this.#epoch) * 1000n });
+    const filter = new DeviceFilter(capture);
+    this.#running = { capture, filter };
+    for (const known of this.#devices) this.#add(known, now);
+    for (const [address, name] of this.#names) capture.name(address, name);
+    this.#observe();
+  }
+
+  /** Show `device` in captures. */
+  addDevice(device: Device, now: Instant, shown: CapturedDevice): void {
+    const known = { device, shown };
+    this.#devices.push(known);
+    this.#add(known, now);
+  }
+
+  /** Let readers of captures see `name` for `address`. */
+  name(address: Ipv4Addr, name: string): void {
+    this.#names.set(address, name);
+    this.#running?.capture.name(address, name);
+  }
+
+  /** End the capture, with its statistics. */
+  close(now: Instant): void {
+    this.#running?.capture.close(now);
+    this.#running = null;
+    this.#observe();
+  }
+
+  #add({ device, shown }: Known, now: Instant): void {
+    if (this.#running === null) return;
+    this.#running.capture.add(device, now, shown);
+    this.#running.filter.add(device);
+  }
+
+  #observe(): void {
+    const observers: Observer[] = [
+      ...(this.#running === null ? [] : [this.#running.filter]),
+      ...(this.trace === null ? [] : [this.trace]),
+    ];
+    const observer = observers.length === 0 ? null : new FanOut(observers);
+    this.#pool.observe(observer, this.trace !== null);
+  }
+
+  #nameOf(device: Device): string {
+    const known = this.#devices.find((one) => one.device === device);
+    return known?.shown.name ?? device.name;
+  }
+}

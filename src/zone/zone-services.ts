@@ -1,0 +1,32 @@
+/** What a zone does for its hosts. @module */
+import type { Machine } from "../base/machine.ts";
+import type { Instant } from "../base/time.ts";
+import type { Ipv4Addr, Mac } from "../wire/addr.ts";
+import type { Device } from "../wire/device.ts";
+import type { PacketPool } from "../wire/packet.ts";
+import type { Guest } from "../guest/guest.ts";
+import type { WayOptions } from "../sim/link.ts";
+import type { Domain } from "./domain.ts";
+import type { ZoneHost } from "./zone-host.ts";
+
+/** The zone as its hosts see it. */
+export interface ZoneServices {
+  readonly now: Instant;
+  readonly pool: PacketPool;
+  /** The serial of a new domain: `wanted`, or the next. @throws {OptionError} if it is taken. */
+  serial(wanted: number | null): number;
+  /** An address of the plan, or `wanted`. @throws {OptionError} if it is taken. */
+  privateAddress(wanted: Ipv4Addr | null): Ipv4Addr;
+  /** As {@link privateAddress}, of the public block. */
+  publicAddress(wanted: Ipv4Addr | null): Ipv4Addr;
+  /** A simulated domU, driven by the zone's scheduler. */
+  newGuest(name: string, mac: Mac): Guest;
+  /** Join two devices. */
+  connect(left: Device, right: Device, way: WayOptions, name: string): void;
+  /** The deadline of `machine` may have moved. */
+  reschedule(machine: Machine): void;
+  /** A domain has its vif. */
+  onLaunch(host: ZoneHost, domain: Domain): void;
+  /** A domain is gone. */
+  onDestroy(host: ZoneHost, domain: Domain): void;
+}
