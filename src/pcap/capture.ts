@@ -4,7 +4,7 @@ import type { Instant } from "../base/time.ts";
 import { type Ipv4Addr, isGroupMac, MAC_BROADCAST, type Prefix } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
 import type { Fate, Observer, Packet, Reason } from "../wire/packet.ts";
-import { ETHERNET, HEADERS } from "./headers.ts";
+import { ETHERNET, ETHERNET_LENGTH } from "../l2/ethernet.ts";
 import { ANNOTATABLE_FRAMES, PcapngWriter, type PcapngWriterOptions } from "./pcapng-writer.ts";
 import { FrameDirection, Reception, TcAction, type Verdict } from "./record.ts";
 
@@ -189,7 +189,7 @@ export class Capture implements Observer {
 }
 
 function receptionOf(device: Device, packet: Packet): number {
-  if (packet.end - packet.frame < HEADERS.ethernet.span) return Reception.Unspecified;
+  if (packet.end - packet.frame < ETHERNET_LENGTH) return Reception.Unspecified;
   const target = ETHERNET.dst.get(packet.pool.view, packet.frame);
   // A vif of EC2 takes frames to its own address, though that is a group address.
   if (target === device.mac) return Reception.Unicast;

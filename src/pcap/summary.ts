@@ -3,30 +3,33 @@
  * octets; what is not there or not known is said so.
  * @module
  */
-import { formatIpv4, formatMac, type Ipv4Addr, type Mac, macOf } from "../wire/addr.ts";
+import { formatIpv4, formatMac, type Ipv4Addr, type Mac } from "../wire/addr.ts";
 import { onesSum, pseudoHeaderSum } from "../wire/checksum.ts";
-import { viewOf } from "../wire/field.ts";
-import { ARP, DHCP, ETHERNET, HEADERS, ICMP, IPV4, TCP, UDP } from "./headers.ts";
+import { fieldsOf, viewOf } from "../wire/field.ts";
+import { mac, struct } from "../wire/layout.ts";
+import { ARP, ARP_LENGTH } from "../l2/arp.ts";
+import { ETHERNET, ETHERNET_LENGTH, EtherType } from "../l2/ethernet.ts";
+import { ICMP, ICMP_LENGTH } from "../l3/icmp.ts";
+import { DONT_FRAGMENT, IPV4, IPV4_MIN_LENGTH, MORE_FRAGMENTS, Protocol } from "../l3/ipv4.ts";
+import { TCP, TCP_MIN_LENGTH } from "../l4/tcp.ts";
+import { UDP, UDP_LENGTH } from "../l4/udp.ts";
+import { DHCP } from "../dhcp/message.ts";
 
-const ETHERNET_LENGTH = HEADERS.ethernet.span;
-const IPV4_LENGTH = HEADERS.ipv4.span;
-const ICMP_LENGTH = HEADERS.icmp.span;
-const UDP_LENGTH = HEADERS.udp.span;
-
-const ARP_TYPE = 0x0806;
-const IPV4_TYPE = 0x0800;
-const IPV6_TYPE = 0x86dd;
-const DONT_FRAGMENT = 0x4000;
-const MORE_FRAGMENTS = 0x2000;
 /** In units of 8 octets. */
 const OFFSET = 0x1fff;
-const ICMP_PROTOCOL = 1;
-const TCP_PROTOCOL = 6;
-const UDP_PROTOCOL = 17;
-const PROTOCOLS = new Map([
-  [ICMP_PROTOCOL, { name: "ICMP", header: ICMP_LENGTH, say: icmp }],
-  [TCP_PROTOCOL, { name: "TCP", header: HEADERS.tcp.span, say: tcp }],
-  [UDP_PROTOCOL, { name: "UDP", header: UDP_LENGTH, say: udp }],
+/** A MAC address stands in the first six octets of `chaddr`. */
+const CHADDR = fieldsOf(struct([mac("mac")])).mac;
+interface ProtocolSummary {
+  readonly name: string;
+  /** Octets of the shortest header. */
+  readonly header: number;
+  readonly say: (view: DataView, at: number, end: number) => string;
+}
+
+const PROTOCOLS = new Map<number, ProtocolSummary>([
+  [Protocol.Icmp, { name: "ICMP", header: ICMP_LENGTH, say: icmp }],
+  [Protocol.Tcp, { name: "TCP", header: TCP_MIN_LENGTH, say: tcp }],
+  [Protocol.Udp, { name: "UDP", header: UDP_LENGTH, say: udp }],
 ]);
 
 const ECHO_REPLY = 0;
@@ -79,14 +82,14 @@ export function summaryOf(octets: Uint8Array): string {
 }
 
 function payload(view: DataView, type: number, end: number): string {
-  if (type === ARP_TYPE) return arp(view, ETHERNET_LENGTH, end);
-  if (type === IPV4_TYPE) return ipv4(view, ETHERNET_LENGTH, end);
-  if (type === IPV6_TYPE) return "IPv6";
+  if (type === EtherType.Arp) return arp(view, ETHERNET_LENGTH, end);
+  if (type === EtherType.Ipv4) return ipv4(view, ETHERNET_LENGTH, end);
+  if (type === EtherType.Ipv6) return "IPv6";
   return `type 0x${type.toString(16).padStart(4, "0")}`;
 }
 
 function arp(view: DataView, at: number, end: number): string {
-  if (at + HEADERS.arp.span > end) return "ARP cut off";
+  if (at + ARP_LENGTH > end) return "ARP cut off";
   const op = ARP.op.get(view, at);
   const sender = formatIpv4(ARP.spa.get(view, at));
   const target = formatIpv4(ARP.tpa.get(view, at));
@@ -97,19 +100,19 @@ function arp(view: DataView, at: number, end: number): string {
 }
 
 function ipv4(view: DataView, at: number, frameEnd: number): string {
-  if (at + IPV4_LENGTH > frameEnd) return "IPv4 cut off";
+  if (at + IPV4_MIN_LENGTH > frameEnd) return "IPv4 cut off";
   const header = (IPV4.versionIhl.get(view, at) & 15) * 4;
-  const length = IPV4.length.get(view, at);
+  const length = IPV4.totalLength.get(view, at);
   const end = Math.min(at + length, frameEnd);
   const words = ipv4Words(view, at);
   const version = IPV4.versionIhl.get(view, at) >> 4;
-  const isSound = version === 4 && header >= IPV4_LENGTH && at + header <= end;
+  const isSound = version === 4 && header >= IPV4_MIN_LENGTH && at + header <= end;
   if (!isSound) return `${words.join(" ")} bad header`;
   if (onesSum(view, at, at + header) !== 0xffff) words.push("bad IPv4 checksum");
   const body = at + header;
   const protocol = IPV4.protocol.get(view, at);
   const known = PROTOCOLS.get(protocol);
-  const fragment = IPV4.fragment.get(view, at);
+  const fragment = IPV4.flagsFragment.get(view, at);
   if ((fragment & OFFSET) !== 0 || known === undefined) {
     words.push(`${known?.name ?? `protocol ${protocol}`}, ${end - body} octets`);
   } else if (body + known.header > end) {
@@ -130,7 +133,7 @@ function ipv4Words(view: DataView, at: number): string[] {
   ];
   const tos = IPV4.tos.get(view, at);
   if (tos !== 0) words.push(`tos 0x${tos.toString(16)}`);
-  const fragment = IPV4.fragment.get(view, at);
+  const fragment = IPV4.flagsFragment.get(view, at);
   if ((fragment & DONT_FRAGMENT) !== 0) words.push("DF");
   const more = (fragment & MORE_FRAGMENTS) === 0 ? "" : "+";
   const offset = (fragment & OFFSET) * 8;
@@ -155,15 +158,15 @@ function icmp(view: DataView, at: number, end: number): string {
 
 /** Whose packet an error is about: RFC 792 has it quote the beginning. */
 function quote(view: DataView, at: number, end: number): string {
-  if (at + IPV4_LENGTH > end) return "";
+  if (at + IPV4_MIN_LENGTH > end) return "";
   const src = formatIpv4(IPV4.src.get(view, at));
   const dst = formatIpv4(IPV4.dst.get(view, at));
   return ` about ${src} > ${dst}, ${end - at} octets`;
 }
 
 function udp(view: DataView, at: number, end: number): string {
-  const source = UDP.source.get(view, at);
-  const target = UDP.target.get(view, at);
+  const source = UDP.srcPort.get(view, at);
+  const target = UDP.dstPort.get(view, at);
   const body = at + UDP_LENGTH;
   const ports = `UDP ${source} > ${target}, ${end - body} octets`;
   const isDhcp = DHCP_PORTS.includes(source) && DHCP_PORTS.includes(target);
@@ -173,14 +176,14 @@ function udp(view: DataView, at: number, end: number): string {
 function tcp(view: DataView, at: number, end: number): string {
   const bits = TCP.flags.get(view, at);
   const flags = TCP_FLAGS.filter((_, bit) => (bits & (1 << bit)) !== 0).join("");
-  const octets = Math.max(0, end - at - (TCP.offset.get(view, at) >> 4) * 4);
-  const ports = `${TCP.source.get(view, at)} > ${TCP.target.get(view, at)}`;
-  const numbers = `seq ${TCP.sequence.get(view, at)} ack ${TCP.acknowledgment.get(view, at)}`;
+  const octets = Math.max(0, end - at - TCP.dataOffset.get(view, at) * 4);
+  const ports = `${TCP.srcPort.get(view, at)} > ${TCP.dstPort.get(view, at)}`;
+  const numbers = `seq ${TCP.seq.get(view, at)} ack ${TCP.ack.get(view, at)}`;
   return `TCP ${ports} [${flags}] ${numbers} win ${TCP.window.get(view, at)}, ${octets} octets`;
 }
 
 function dhcp(view: DataView, at: number, end: number): string {
-  const client: Mac = macOf(DHCP.chaddr.get(view, at));
+  const client: Mac = CHADDR.get(view, at + DHCP.chaddr.offset);
   const addresses: readonly (readonly [string, Ipv4Addr])[] = [
     ["ciaddr", DHCP.ciaddr.get(view, at)],
     ["yiaddr", DHCP.yiaddr.get(view, at)],
@@ -207,9 +210,9 @@ function dhcpType(view: DataView, at: number, end: number): number {
 
 function hasBadChecksum(view: DataView, ip: number, at: number, end: number): boolean {
   const protocol = IPV4.protocol.get(view, ip);
-  if (protocol === ICMP_PROTOCOL) return onesSum(view, at, end) !== 0xffff;
+  if (protocol === Protocol.Icmp) return onesSum(view, at, end) !== 0xffff;
   let length = end - at;
-  if (protocol === UDP_PROTOCOL) {
+  if (protocol === Protocol.Udp) {
     if (UDP.checksum.get(view, at) === 0) return false;
     length = Math.min(length, UDP.length.get(view, at));
   }

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LAYOUTS, VALUE_LAYOUTS } from "../../src/pcap/blocks.ts";
-import { HEADERS } from "../../src/pcap/headers.ts";
 import { PCAP_LAYOUTS } from "../../src/pcap/pcap-reader.ts";
 import { codecOf, fieldsOf, viewOf } from "../../src/wire/field.ts";
 import type { Structure } from "../../src/wire/layout.ts";
@@ -12,7 +11,6 @@ const FAMILIES: readonly (readonly [string, Readonly<Record<string, Structure>>]
   ["pcapng value", VALUE_LAYOUTS],
   ["little-endian pcap", PCAP_LAYOUTS.little],
   ["big-endian pcap", PCAP_LAYOUTS.big],
-  ["digest", HEADERS],
 ];
 
 const ALL = FAMILIES.flatMap(([family, layouts]) =>

@@ -17,7 +17,7 @@ const STANDS_ON: ReadonlyMap<string, readonly string[]> = new Map([
   ["filter", ["l4"]],
   ["nat", ["l4"]],
   ["sim", ["wire"]],
-  ["pcap", ["wire"]],
+  ["pcap", ["dhcp"]],
   ["storage", ["wire", "l4"]],
   ["xen", ["dhcp", "filter", "nat", "sim", "pcap", "storage"]],
   ["guest", ["l4", "dhcp"]],

@@ -1,0 +1,84 @@
+/**
+ * dom0: EC2-Classic's host network, brought back packet by packet. The public interface; what is not
+ * here is internal.
+ * @module
+ */
+export { EmulatorError, OptionError, ParseError, RangeFault } from "./base/errors.ts";
+export type { Logger } from "./base/log.ts";
+export type { Machine } from "./base/machine.ts";
+export { type Chance, Prng } from "./base/prng.ts";
+export {
+  DAY,
+  type Duration,
+  HOUR,
+  type Instant,
+  MILLISECOND,
+  MINUTE,
+  parseDuration,
+  SECOND,
+} from "./base/time.ts";
+export {
+  formatIpv4,
+  formatMac,
+  formatPrefix,
+  type Ipv4Addr,
+  type Mac,
+  parseIpv4,
+  parseMac,
+  parsePrefix,
+  type Prefix,
+} from "./wire/addr.ts";
+export { type Carrier, Device, PatchCable, type Stack, type Tap } from "./wire/device.ts";
+export {
+  Cast,
+  type Fate,
+  type Observer,
+  Packet,
+  PacketPool,
+  type PacketPoolOptions,
+  type Reason,
+} from "./wire/packet.ts";
+export { ARP, arpCodec, type ArpMessage, ArpOp, checkArp } from "./l2/arp.ts";
+export {
+  checkEthernet,
+  ETHERNET,
+  ETHERNET_LENGTH,
+  ethernetCodec,
+  type EthernetHeader,
+  EtherType,
+} from "./l2/ethernet.ts";
+export { checkIpv4, IPV4, ipv4Codec, type Ipv4Header, Protocol } from "./l3/ipv4.ts";
+export { checkIcmp, ICMP, icmpCodec, type IcmpHeader, IcmpType } from "./l3/icmp.ts";
+export { ipAddrText, ipNeighText, ipRouteText } from "./l3/ip-text.ts";
+export type { RouterBehaviour } from "./l3/behaviour.ts";
+export { newRoute, type Route, RouteKind } from "./l3/route-table.ts";
+export { Router, type RouterOptions } from "./l3/router.ts";
+export { checkTcp, TCP, tcpCodec, type TcpHeader } from "./l4/tcp.ts";
+export { checkUdp, UDP, udpCodec, type UdpHeader } from "./l4/udp.ts";
+export { decodeMessage, type DhcpMessage, encodeMessage } from "./dhcp/message.ts";
+export { parseDhcpdConf } from "./dhcp/dhcpd-parser.ts";
+export { RuleSet } from "./filter/rule-set.ts";
+export { type CaptureFile, readCapture } from "./pcap/capture-reader.ts";
+export { digestOf } from "./pcap/digest.ts";
+export { PcapngWriter } from "./pcap/pcapng-writer.ts";
+export type { WayOptions } from "./sim/link.ts";
+export type { FaultOptions } from "./sim/faults.ts";
+export type { PingOptions } from "./guest/ping.ts";
+export type { TracerouteOptions } from "./guest/traceroute.ts";
+export { Guest } from "./guest/guest.ts";
+export { Host } from "./guest/host.ts";
+export { Dom0, type Dom0Options, type UplinkOptions } from "./xen/dom0.ts";
+export { EC2_2010, LINUX, type Profile } from "./xen/profile.ts";
+export {
+  type CidrPermission,
+  type GroupPermission,
+  type Permission,
+  SecurityGroups,
+} from "./xen/security-group.ts";
+export { Vif, type VifConfig } from "./xen/vif.ts";
+export type { Domain } from "./zone/domain.ts";
+export type { ExternalVif } from "./zone/external-vif.ts";
+export { domainName, instanceId, serialOfDomain, serialOfInstance } from "./zone/naming.ts";
+export type { PacketStory, TraceEnd, TraceStep } from "./zone/packet-trace.ts";
+export type { LaunchOptions, ZoneHost } from "./zone/zone-host.ts";
+export { type HostOptions, type InternetHostOptions, Zone, type ZoneOptions } from "./zone/zone.ts";
