@@ -10,6 +10,7 @@ import { type Duration, type Instant, SECOND } from "../base/time.ts";
 import { type Ipv4Addr, type Mac, MAC_BROADCAST, MAC_ZERO } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
 import type { Packet } from "../wire/packet.ts";
+import { EthernetTemplate, EtherType } from "./ethernet.ts";
 
 /** As `ip neigh` prints them, in the order of `NUD_*`. */
 export type NeighborState =
@@ -35,8 +36,8 @@ export interface NeighborBehaviour {
 export interface NeighborHost {
   /** Ask for `target`: a request to `dst`, on behalf of `packet` if one waits. */
   solicit(device: Device, target: Ipv4Addr, dst: Mac, packet: Packet | null, now: Instant): void;
-  /** Send `packet`, whose next hop is at `dst`. */
-  output(device: Device, packet: Packet, dst: Mac, now: Instant): void;
+  /** Send `packet` to its next hop, whose frames begin with `header`. */
+  output(device: Device, packet: Packet, header: EthernetTemplate, now: Instant): void;
   /** Nobody answered for the next hop of `packet`. */
   unreachable(packet: Packet, now: Instant): void;
 }
@@ -66,7 +67,8 @@ export class Neighbor {
   readonly device: Device;
   readonly address: Ipv4Addr;
   state: NeighborState = "FAILED";
-  mac: Mac = MAC_ZERO;
+  #mac: Mac = MAC_ZERO;
+  #header: EthernetTemplate;
   /** When its reachability was last proved. */
   confirmed: Instant = LONG_AGO;
   /** When a packet last needed it while it was not reachable. */
@@ -83,6 +85,25 @@ export class Neighbor {
     this.address = address;
     this.used = now;
     this.updated = now;
+    this.#header = this.#newHeader();
+  }
+
+  get mac(): Mac {
+    return this.#mac;
+  }
+
+  set mac(mac: Mac) {
+    this.#mac = mac;
+    this.#header = this.#newHeader();
+  }
+
+  /** What frames of IPv4 to the neighbor begin with. */
+  get header(): EthernetTemplate {
+    return this.#header;
+  }
+
+  #newHeader(): EthernetTemplate {
+    return new EthernetTemplate(this.#mac, this.device.mac, EtherType.Ipv4);
   }
 
   get isValid(): boolean {
@@ -162,12 +183,12 @@ export class NeighborCache implements Machine {
     }
     this.#last = neighbor;
     if (neighbor.state === "REACHABLE" || neighbor.state === "PERMANENT") {
-      this.#host.output(device, packet, neighbor.mac, now);
+      this.#host.output(device, packet, neighbor.header, now);
       return;
     }
     neighbor.used = now;
     if (neighbor.state === "STALE") this.#enter(neighbor, "DELAY", now, DELAY_FIRST_PROBE);
-    if (neighbor.isValid) this.#host.output(device, packet, neighbor.mac, now);
+    if (neighbor.isValid) this.#host.output(device, packet, neighbor.header, now);
     else this.#wait(neighbor, packet, now);
   }
 

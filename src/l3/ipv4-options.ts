@@ -14,13 +14,17 @@ export const OPTION = fieldsOf(layout);
 const ADDRESS = fieldsOf(struct([ipv4Addr("address")])).address;
 const TIME = fieldsOf(struct([u32be("milliseconds")])).milliseconds;
 
-/** Option types with their copied flag and class. */
+/**
+ * Option types with their copied flag and class. Commercial security (CIPSO) names a domain of
+ * interpretation; a host that knows none refuses it.
+ */
 export const OptionType = {
   End: 0,
   NoOperation: 1,
   RecordRoute: 7,
   Timestamp: 68,
   LooseSourceRoute: 131,
+  CommercialSecurity: 134,
   StrictSourceRoute: 137,
   RouterAlert: 148,
 } as const;
@@ -48,6 +52,7 @@ export class Ipv4Options {
   recordRoute = 0;
   timestamp = 0;
   routerAlert = 0;
+  commercialSecurity = 0;
   /** The record route option waits for the address that the packet leaves from. */
   needsRoute = false;
   /** The timestamp option waits for that address. */
@@ -68,6 +73,7 @@ export class Ipv4Options {
     this.recordRoute = 0;
     this.timestamp = 0;
     this.routerAlert = 0;
+    this.commercialSecurity = 0;
     this.needsRoute = false;
     this.needsAddress = false;
     this.needsTime = false;
@@ -133,6 +139,9 @@ export class Ipv4Options {
         if (length < 4) return 1;
         if (view.getUint16(here + OPTION.pointer.offset) === 0) this.routerAlert = here - at;
         return -1;
+      case OptionType.CommercialSecurity:
+        this.commercialSecurity = here - at;
+        return length < 8 ? 1 : 2;
       default:
         return -1;
     }
@@ -253,8 +262,8 @@ export function echoOptions(
   at: number,
   options: Ipv4Options,
 ): EchoedOptions | null {
-  const { recordRoute, timestamp, sourceRoute } = options;
-  if (recordRoute + timestamp + sourceRoute === 0) return NO_OPTIONS;
+  const { recordRoute, timestamp, sourceRoute, commercialSecurity } = options;
+  if (recordRoute + timestamp + sourceRoute + commercialSecurity === 0) return NO_OPTIONS;
   const octets: number[] = [];
   let routeAt = -1;
   let addressAt = -1;
@@ -285,6 +294,7 @@ export function echoOptions(
     octets[start + 2] = next;
   }
   const firstHop = sourceRoute > 0 ? reverseRoute(view, at, at + sourceRoute, octets) : null;
+  if (commercialSecurity > 0) copyOption(view, at + commercialSecurity, octets);
   while (octets.length % 4 > 0) octets.push(OptionType.End);
   return { octets: Uint8Array.from(octets), routeAt, addressAt, timeAt, firstHop };
 }

@@ -49,10 +49,18 @@ interface Piece {
   end: number;
 }
 
+/** Octets that came one piece right after the other, or one piece among earlier ones. */
+interface Run {
+  readonly start: number;
+  end: number;
+}
+
 interface Datagram {
   readonly key: string;
   /** In order of `start`, without overlap. */
   readonly pieces: Piece[];
+  /** What Linux compares new pieces with; in no order but that the last one ends last. */
+  readonly runs: Run[];
   /** Payload octets present. */
   present: number;
   /** Payload octets of the whole, as far as known. */
@@ -145,6 +153,7 @@ export class Reassembler implements Machine {
     const datagram: Datagram = {
       key,
       pieces: [],
+      runs: [],
       present: 0,
       length: 0,
       hasLast: false,
@@ -194,7 +203,7 @@ export class Reassembler implements Machine {
     const { packet } = piece;
     const overlapping = pieces.filter((one) => one.start < piece.end && one.end > piece.start);
     if (overlapping.length > 0 && this.#behaviour.onOverlap === "discard") {
-      const isDuplicate = isCovered(pieces, piece);
+      const isDuplicate = isInsideOne(datagram.runs, piece);
       const reason = isDuplicate ? "reassembly/duplicate" : "reassembly/overlap";
       packet.pool.end(packet, "discarded", reason, now);
       if (!isDuplicate) this.#discard(datagram, reason, now);
@@ -208,6 +217,7 @@ export class Reassembler implements Machine {
       return false;
     }
     for (const one of overlapping) this.#giveWay(datagram, one, piece, now);
+    addToRuns(datagram.runs, piece);
     const place = pieces.findIndex((one) => one.start >= piece.end);
     pieces.splice(place < 0 ? pieces.length : place, 0, piece);
     datagram.present += piece.end - piece.start;
@@ -280,13 +290,17 @@ export class Reassembler implements Machine {
   }
 }
 
-/** True if `pieces` hold every octet of `piece` in one unbroken run. */
-function isCovered(pieces: readonly Piece[], piece: Piece): boolean {
-  let covered = piece.start;
-  for (const one of pieces) {
-    if (one.start <= covered && one.end > covered) covered = one.end;
-  }
-  return covered >= piece.end;
+/** True if one of `runs` holds every octet of `piece`: it came before, if not in the same cut. */
+function isInsideOne(runs: readonly Run[], piece: Piece): boolean {
+  return runs.some(({ start, end }) => start <= piece.start && end >= piece.end);
+}
+
+/** A piece at the very end lengthens the last run if it follows on; every other is its own run. */
+function addToRuns(runs: Run[], { start, end }: Piece): void {
+  const last = runs.at(-1);
+  if (last === undefined || last.end < start) runs.push({ start, end });
+  else if (last.end === start) last.end = end;
+  else runs.unshift({ start, end });
 }
 
 /** The mark of the whole (RFC 3168 section 5.3): bits 0 to 3 of `seen` stand for the codepoints. */

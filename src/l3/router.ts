@@ -27,10 +27,10 @@ import {
   checkEthernet,
   ETHERNET,
   ETHERNET_LENGTH,
+  EthernetTemplate,
   EtherType,
   skipPriorityTags,
   unknownType,
-  writeEthernet,
 } from "../l2/ethernet.ts";
 import { NeighborCache, type NeighborHost } from "../l2/neighbor-cache.ts";
 import { Addressing } from "./addressing.ts";
@@ -276,17 +276,17 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const device = packet.output;
     assert(device !== null, "a routed packet has a device to leave by");
     if (packet.routeKind === RouteKind.Unicast) this.neighbors.send(device, packet, now);
-    else if (packet.routeKind === RouteKind.Local) this.output(device, packet, MAC_ZERO, now);
-    else if (packet.routeKind === RouteKind.Broadcast) {
-      this.output(device, packet, MAC_BROADCAST, now);
-    } else this.output(device, packet, groupMac(packet.nextHop), now);
+    else {
+      const dst = linkAddressOf(packet);
+      this.output(device, packet, new EthernetTemplate(dst, device.mac, EtherType.Ipv4), now);
+    }
   };
 
-  /** Send `packet` in a new Ethernet frame to `dst`. Takes ownership. */
-  output(device: Device, packet: Packet, dst: Mac, now: Instant): void {
+  /** Send `packet` in a new frame that begins with `header`. Takes ownership. */
+  output(device: Device, packet: Packet, header: EthernetTemplate, now: Instant): void {
     completeChecksum(packet);
     packet.frame = packet.network - ETHERNET_LENGTH;
-    writeEthernet(this.pool.view, packet.frame, dst, device.mac, EtherType.Ipv4);
+    header.write(this.pool.view, packet.frame);
     device.transmit(packet, now);
   }
 
@@ -391,5 +391,9 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   }
 }
 
-/** A multicast group's MAC address (RFC 1112 section 6.4). */
-const groupMac = (group: Ipv4Addr): Mac => macOf(0x0100_5e00_0000 + (group & 0x7f_ffff));
+/** The address of a frame that needs no neighbor: this host's own, a group's (RFC 1112 section 6.4), all. */
+function linkAddressOf({ routeKind, nextHop }: Packet): Mac {
+  if (routeKind === RouteKind.Local) return MAC_ZERO;
+  if (routeKind === RouteKind.Broadcast) return MAC_BROADCAST;
+  return macOf(0x0100_5e00_0000 + (nextHop & 0x7f_ffff));
+}
