@@ -22,7 +22,7 @@ import {
 } from "./dhcpd-request.ts";
 import { LeaseSearch } from "./lease-choice.ts";
 import { type GrantRefusal, grantLease, type Site } from "./lease-grant.ts";
-import { type Lease, LeaseTable, secondsOf } from "./lease-table.ts";
+import { type Lease, LeaseTable, type Seconds, secondsOf } from "./lease-table.ts";
 import { BootpOp, decodeMessage, type DhcpDiscard, DhcpType } from "./message.ts";
 import { Evaluation } from "./option-state.ts";
 
@@ -94,12 +94,19 @@ export class DhcpdEngine {
     profile: DhcpdProfile,
     conf: DhcpdConf,
     interfaces: readonly DhcpInterface[],
-    limit: number,
+    { limit, epoch }: { readonly limit: number; readonly epoch: Seconds },
   ) {
     const networks = new Networks(conf);
     const first = new Map<SharedNetwork, ServedInterface>();
-    this.table = new LeaseTable(networks, { limit });
-    this.#site = { profile, networks, table: this.table, named: namesOf(conf), interfaces: first };
+    this.table = new LeaseTable(networks, { limit, forgetsAbandoned: profile.forgetsAbandoned });
+    this.#site = {
+      profile,
+      networks,
+      table: this.table,
+      named: namesOf(conf),
+      interfaces: first,
+      epoch,
+    };
     for (const one of interfaces) {
       const share = shareOf(networks, one);
       const [address] = one.addresses;
@@ -131,7 +138,8 @@ export class DhcpdEngine {
     if (!message.isIntact) return silence("dhcp/options");
     const { profile, networks } = this.#site;
     const request = requestOf(networks, profile, message, { octets, source, input });
-    if (profile.dropsEmptyClientId && request.clientId?.length === 0) return silence("dhcp/client-id");
+    if (profile.dropsEmptyClientId && request.clientId?.length === 0)
+      return silence("dhcp/client-id");
     if (request.type === 0) return this.#bootp(request, now);
     const mayBeAnywhere = request.type === DhcpType.Request || request.type === DhcpType.Inform;
     if (request.share === null && !mayBeAnywhere) return silence("dhcp/unknown-network");
@@ -179,9 +187,12 @@ export class DhcpdEngine {
     }
   }
 
-  #search(request: DhcpRequest, share: SharedNetwork, now: Instant): { lease: Lease | null; isOurs: boolean } {
-    const { networks, table } = this.#site;
-    const search = new LeaseSearch(networks, table, request, share, now, this.#nakText);
+  #search(
+    request: DhcpRequest,
+    share: SharedNetwork,
+    now: Instant,
+  ): { lease: Lease | null; isOurs: boolean } {
+    const search = new LeaseSearch(this.#site, request, share, now, this.#nakText);
     const { lease, isOurs, message } = search.run();
     this.#nakText = message;
     return { lease, isOurs };
@@ -213,31 +224,37 @@ export class DhcpdEngine {
     if (isFromRelay || isBroadcast) {
       const isHere = networks.findOnNetwork(share, asked) !== null;
       if (!isHere) {
-        return share.scope.isAuthoritative ? this.#refuse(request) : silence("dhcp/not-authoritative");
+        if (!share.scope.isAuthoritative) return silence("dhcp/not-authoritative");
+        return this.#refuse(request, null);
       }
     }
     if (found === null) return silence("dhcp/unknown-lease");
     if (found.lease !== null) return this.#grant(request, found.lease, DhcpType.Ack, now);
-    return found.isOurs ? this.#refuse(request) : silence("dhcp/unknown-lease");
+    return found.isOurs ? this.#refuse(request, subnet) : silence("dhcp/unknown-lease");
   }
 
   /** A client from a place that the configuration does not know. */
   #wrongNetwork(request: DhcpRequest, subnet: Subnet | null): DhcpAnswer {
     if (subnet === null) return silence("dhcp/unknown-subnet");
-    return subnet.scope.isAuthoritative ? this.#refuse(request) : silence("dhcp/not-authoritative");
+    if (!subnet.scope.isAuthoritative) return silence("dhcp/not-authoritative");
+    return this.#refuse(request, null);
   }
 
-  #refuse(request: DhcpRequest): DhcpAnswer {
-    return answer(refuse(this.#site, request, this.#nakText), "dhcp/nak");
+  /** @param subnet of the address that the client asks for. */
+  #refuse(request: DhcpRequest, subnet: Subnet | null): DhcpAnswer {
+    return answer(refuse(this.#site, request, subnet, this.#nakText), "dhcp/nak");
   }
 
   /** RFC 2131 section 4.3.4. */
   #release({ message, clientId, hardware }: DhcpRequest, now: Instant): DhcpAnswer {
     const byId = clientId === null ? [] : this.table.findByClientId(clientId);
     const lease =
-      byId.find(({ address }) => address === message.ciaddr) ?? this.table.findByAddress(message.ciaddr);
+      byId.find(({ address }) => address === message.ciaddr) ??
+      this.table.findByAddress(message.ciaddr);
     const isOwn =
-      lease !== null && lease.hardware !== null && this.table.findByHardware(hardware).includes(lease);
+      lease !== null &&
+      lease.hardware !== null &&
+      this.table.findByHardware(hardware).includes(lease);
     if (!isOwn) return silence("dhcp/unknown-lease");
     if (lease.ends > secondsOf(now)) this.table.release(lease, now);
     return silence("dhcp/released");
@@ -267,7 +284,8 @@ export class DhcpdEngine {
     if (message.op !== BootpOp.Request) return silence("dhcp/op");
     if (share === null) return silence("dhcp/unknown-network");
     const found = this.#search(request, share, now).lease;
-    if (found !== null && found.pool === null) return answer(bootReply(this.#site, request, found), "dhcp/bootp");
+    if (found !== null && found.pool === null)
+      return answer(bootReply(this.#site, request, found), "dhcp/bootp");
     const lease = found ?? this.#free(request, share, now);
     return lease === null ? silence("dhcp/no-free-lease") : this.#grant(request, lease, 0, now);
   }
@@ -300,7 +318,8 @@ function answer(reply: DhcpReply | InformRefusal, reason: DhcpReason): DhcpAnswe
 
 function namesOf({ items }: DhcpdConf): ReadonlyMap<number, NamedOption> {
   const names = new Map(BUILT_IN_OPTIONS.map((option) => [option.code, namedOption(option)]));
-  for (const item of items) if (item.kind === "definition") names.set(item.option.code, item.option);
+  for (const item of items)
+    if (item.kind === "definition") names.set(item.option.code, item.option);
   return names;
 }
 
@@ -311,6 +330,7 @@ function shareOf(networks: Networks, { name, addresses }: DhcpInterface): Shared
     if (subnet !== null) shares.add(subnet.share);
   }
   const [share = null, ...others] = shares;
-  if (others.length > 0) throw new OptionError("interfaces", name, "an interface on one shared network only");
+  if (others.length > 0)
+    throw new OptionError("interfaces", name, "an interface on one shared network only");
   return share;
 }

@@ -5,12 +5,21 @@
  * @module
  */
 import { IPV4_BROADCAST, type Ipv4Addr, ipv4Of, MAC_BROADCAST } from "../wire/addr.ts";
-import type { Host } from "./dhcpd-networks.ts";
+import type { Host, Subnet } from "./dhcpd-networks.ts";
 import { type DhcpReply, encodeReply, headerFor, type ReplyBody } from "./dhcpd-reply.ts";
 import { addressOf, type DhcpRequest, selectionOf } from "./dhcpd-request.ts";
-import { bodyOf, framed, nameServer, relayed, type Site } from "./lease-grant.ts";
+import {
+  bodyOf,
+  echoClientId,
+  framed,
+  nameServer,
+  relayed,
+  setHostName,
+  type Site,
+} from "./lease-grant.ts";
 import type { Lease } from "./lease-table.ts";
 import {
+  BOOTP_LENGTH,
   BROADCAST_FLAG,
   DHCP,
   DHCP_CLIENT_PORT,
@@ -38,17 +47,17 @@ export function inform(site: Site, request: DhcpRequest): DhcpReply | InformRefu
   const { profile, networks, table } = site;
   const { message, source } = request;
   const client = message.ciaddr === 0 ? source : message.ciaddr;
-  if (client >>> 8 === 0) return "dhcp/no-address";
+  if (client === 0) return "dhcp/no-address";
   const isRelayed = profile.informsFully && message.giaddr !== 0 && message.ciaddr === 0;
   const selection = profile.informsFully ? selectionOf(message, profile) : null;
-  if (selection !== null && selection.length !== 4) return "dhcp/unknown-subnet";
+  if (selection !== null && selection[1].length !== 4) return "dhcp/unknown-subnet";
   const here = isRelayed ? message.giaddr : client;
-  const subnet = networks.findSubnet(selection === null ? here : addressOf(selection));
+  const subnet = networks.findSubnet(selection === null ? here : addressOf(selection[1]));
   if (subnet === null) return "dhcp/unknown-subnet";
   if (!subnet.scope.isAuthoritative) return "dhcp/not-authoritative";
   const evaluation = new Evaluation();
   const { options } = evaluation;
-  if (selection !== null) options.set(Option.SubnetSelection.code, selection);
+  if (selection !== null) options.set(...selection);
   evaluation.enter(subnet.scope);
   if (profile.informsFully) {
     const lease = message.ciaddr === 0 ? null : table.findByAddress(client);
@@ -62,14 +71,21 @@ export function inform(site: Site, request: DhcpRequest): DhcpReply | InformRefu
     options.set(...rawOption(Option.SubnetMask, subnet.netmask));
   }
   if (profile.informsFully) {
-    for (const { code } of [Option.LeaseTime, Option.RenewalTime, Option.RebindingTime]) options.delete(code);
+    for (const { code } of [Option.LeaseTime, Option.RenewalTime, Option.RebindingTime])
+      options.delete(code);
   }
   const header: DhcpHeader = {
     ...headerFor(request),
     siaddr: ipv4Of(evaluation.address("next-server") ?? 0),
     flags: isRelayed ? message.flags | BROADCAST_FLAG : message.flags,
   };
-  const body: ReplyBody = { ...bodyOf(evaluation, request), largest: 0, wantsNul: request.wantsNul };
+  const wantsNul = profile.informsFully && request.wantsNul;
+  const body: ReplyBody = {
+    ...bodyOf(evaluation, request),
+    largest: 0,
+    wantsNul,
+    echoesAgent: profile.informsFully,
+  };
   const payload = encodeReply(profile, request, header, body, site.named);
   return {
     transport: "socket",
@@ -96,22 +112,40 @@ function findHost({ networks }: Site, request: DhcpRequest, client: Ipv4Addr): H
 }
 
 /** Tell a client that it may not use its address: RFC 2131 section 4.3.2. */
-export function refuse(site: Site, request: DhcpRequest, text: string): DhcpReply {
+export function refuse(
+  site: Site,
+  request: DhcpRequest,
+  subnet: Subnet | null,
+  text: string,
+): DhcpReply {
   const { profile } = site;
   const { message, input } = request;
+  const network = profile.nakKnowsNetwork ? networkOf(site, request, subnet) : new Evaluation();
   const options = new OptionState();
   options.set(...rawOption(Option.MessageType, DhcpType.Nak));
   options.set(Option.Message.code, textOctets(text));
-  options.set(...rawOption(Option.ServerIdentifier, input.address));
+  const source = nameServer(network.options, input);
+  options.set(...rawOption(Option.ServerIdentifier, source));
+  echoClientId(network, options, request);
+  const body: ReplyBody = { ...PLAIN, options, echoesAgent: true };
   const header: DhcpHeader = {
     ...headerFor(request),
     ciaddr: ipv4Of(0),
     siaddr: profile.nakNamesServer ? input.address : ipv4Of(0),
     flags: message.flags | BROADCAST_FLAG,
   };
-  const payload = encodeReply(profile, request, header, { ...PLAIN, options }, site.named);
+  const payload = encodeReply(profile, request, header, body, site.named);
   if (message.giaddr !== 0) return relayed(message.giaddr, payload);
-  return framed(profile, request, payload, input.address, IPV4_BROADCAST, MAC_BROADCAST);
+  return framed(profile, request, payload, source, IPV4_BROADCAST, MAC_BROADCAST);
+}
+
+/** What holds on the client's network: ISC dhcpd 4.4's `eval_network_statements`. */
+function networkOf({ networks }: Site, { share }: DhcpRequest, subnet: Subnet | null): Evaluation {
+  const evaluation = new Evaluation();
+  evaluation.enter((share === null ? subnet : (share.subnets[0] ?? share))?.scope ?? networks.root);
+  const pool = share?.pools[0];
+  if (pool !== undefined) evaluation.enter(pool.scope, pool.share.scope);
+  return evaluation;
 }
 
 const PLAIN: Omit<ReplyBody, "options"> = {
@@ -120,12 +154,17 @@ const PLAIN: Omit<ReplyBody, "options"> = {
   wantsNul: false,
   mayOverload: false,
   echoesClientId: false,
+  echoesAgent: false,
   file: "",
   sname: "",
 };
 
 /** Answer a BOOTP client that has a fixed address: RFC 951 section 7.3. */
-export function bootReply(site: Site, request: DhcpRequest, lease: Lease): DhcpReply | InformRefusal {
+export function bootReply(
+  site: Site,
+  request: DhcpRequest,
+  lease: Lease,
+): DhcpReply | InformRefusal {
   const { profile } = site;
   const { message, input } = request;
   const evaluation = new Evaluation();
@@ -133,7 +172,8 @@ export function bootReply(site: Site, request: DhcpRequest, lease: Lease): DhcpR
   if (lease.host !== null) evaluation.enter(lease.host.scope, lease.subnet.scope);
   if (evaluation.isDenied("bootp")) return "dhcp/bootp-denied";
   if (evaluation.isDenied("booting")) return "dhcp/booting-denied";
-  const isBroadcast = (message.flags & BROADCAST_FLAG) !== 0 || evaluation.flag("always-broadcast") === true;
+  const isBroadcast =
+    (message.flags & BROADCAST_FLAG) !== 0 || evaluation.flag("always-broadcast") === true;
   const first = site.interfaces.get(lease.subnet.share) ?? input;
   const header: DhcpHeader = {
     ...headerFor(request),
@@ -144,7 +184,12 @@ export function bootReply(site: Site, request: DhcpRequest, lease: Lease): DhcpR
   };
   const payload = bootPayload(site, request, header, evaluation, lease);
   if (message.giaddr !== 0) {
-    return { transport: "socket", payload, destination: message.giaddr, destinationPort: DHCP_SERVER_PORT };
+    return {
+      transport: "socket",
+      payload,
+      destination: message.giaddr,
+      destinationPort: DHCP_SERVER_PORT,
+    };
   }
   const mac = macOfHeader(message) ?? MAC_BROADCAST;
   const destination = isBroadcast ? IPV4_BROADCAST : lease.address;
@@ -167,12 +212,16 @@ function bootPayload(
       file: file === "" ? header.file : textOctets(file.slice(0, DHCP.file.span)),
       sname: textOctets(sname.slice(0, DHCP.sname.span)),
     };
-    const payload = encodeMessage({ ...header, ...names }, null);
+    const shortest = profile.copiesVendorArea
+      ? Math.max(BOOTP_LENGTH, request.octets.length)
+      : BOOTP_LENGTH;
+    const payload = encodeMessage({ ...header, ...names }, null, shortest);
     payload.set(request.octets.subarray(DHCP_LENGTH, payload.length), DHCP_LENGTH);
     return payload;
   }
   if (options.find(Option.SubnetMask.code) === null) {
     options.set(...rawOption(Option.SubnetMask, lease.subnet.netmask));
   }
+  if (profile.namesBootpHosts) setHostName(evaluation, lease.host);
   return encodeReply(profile, request, header, { ...PLAIN, options, file, sname }, named);
 }

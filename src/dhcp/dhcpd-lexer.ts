@@ -125,7 +125,9 @@ export class Lexer {
   }
 
   #escape(): string {
-    const [, octal, hex] = /^(?:([0-3][0-7]{0,2})|x([0-9a-fA-F]{1,2}))/.exec(this.#text.slice(this.#at, this.#at + 3)) ?? [];
+    const [, octal, hex] =
+      /^(?:([0-3][0-7]{0,2})|x([0-9a-fA-F]{1,2}))/.exec(this.#text.slice(this.#at, this.#at + 3)) ??
+      [];
     if (octal !== undefined) {
       this.#at += octal.length;
       return String.fromCharCode(Number.parseInt(octal, 8));

@@ -206,7 +206,10 @@ const NO_BOOTP: Permit = { kind: "permit", verdict: "deny", clients: "dynamic bo
 
 /** The last word about authority among `items`; it counts for what is declared after it. */
 function authorityOf(items: readonly Item[], inherited: boolean): boolean {
-  return items.reduce((said, item) => (item.kind === "authority" ? item.isAuthoritative : said), inherited);
+  return items.reduce(
+    (said, item) => (item.kind === "authority" ? item.isAuthoritative : said),
+    inherited,
+  );
 }
 
 /** Before the first that it lies in and is narrower than, else at `otherwise`. */
@@ -239,4 +242,7 @@ function poolOf(share: OpenShare, added: Open<Pool>): Open<Pool> {
 }
 
 const keyOfPermits = (permits: readonly Permit[]): string =>
-  permits.map(({ clients }) => clients).sort().join();
+  permits
+    .map(({ clients }) => clients)
+    .sort()
+    .join();

@@ -110,7 +110,8 @@ class Parser {
   }
 
   #expected(place: Place, word: Token): ParseError {
-    const what = place === "root" ? "expecting a parameter or declaration" : "expecting a declaration";
+    const what =
+      place === "root" ? "expecting a parameter or declaration" : "expecting a declaration";
     return this.#lexer.fault(what, word);
   }
 
@@ -170,7 +171,8 @@ class Parser {
     const word = this.#lexer.next();
     if (place !== "root") throw this.#lexer.fault("option definitions may not be scoped.", word);
     const code = readNumber(this.#lexer, 1);
-    if (code < 1 || code > 254) throw this.#lexer.fault("expecting an option code from 1 to 254", word);
+    if (code < 1 || code > 254)
+      throw this.#lexer.fault("expecting an option code from 1 to 254", word);
     this.#expectMark("=", "expecting an equals sign");
     const option = { code, name, form: this.#form() };
     this.#options.set(name, option);
@@ -199,7 +201,8 @@ class Parser {
     }
     const width = this.#lexer.next();
     const integer = INTEGERS.get(`${isSigned ? "signed" : "unsigned"}${width.text}`);
-    if (integer === undefined) throw this.#lexer.fault(`invalid integer width ${width.text}.`, width);
+    if (integer === undefined)
+      throw this.#lexer.fault(`invalid integer width ${width.text}.`, width);
     return integer;
   }
 
@@ -223,7 +226,8 @@ class Parser {
   #hardware(word: Token, place: Place): Item {
     const type = this.#lexer.next();
     const htype = HARDWARE_TYPES.get(type.text) ?? unknownNumber(type.text);
-    if (htype === null || htype > 255) throw this.#lexer.fault("expecting a network hardware type", type);
+    if (htype === null || htype > 255)
+      throw this.#lexer.fault("expecting a network hardware type", type);
     const octets = readHex(this.#lexer);
     if (octets.length > 16) throw this.#lexer.fault("hardware address too long", word);
     if (place !== "host") {
@@ -234,7 +238,8 @@ class Parser {
 
   #fixedAddress(word: Token, place: Place): Item {
     const addresses = this.#addresses();
-    if (place !== "host") throw this.#lexer.fault("fixed-address parameter not allowed here.", word);
+    if (place !== "host")
+      throw this.#lexer.fault("fixed-address parameter not allowed here.", word);
     return { kind: "fixed-address", addresses };
   }
 
@@ -375,7 +380,10 @@ const MAY_HOLD: Readonly<Record<Place, readonly Block["kind"][]>> = {
 };
 
 function kindOf(text: string): Block["kind"] | null {
-  return (["subnet", "shared-network", "pool", "group", "host"] as const).find((one) => one === text) ?? null;
+  return (
+    (["subnet", "shared-network", "pool", "group", "host"] as const).find((one) => one === text) ??
+    null
+  );
 }
 
 function isParameter(text: string): text is ParameterName {

@@ -48,6 +48,8 @@ export interface DhcpdProfile {
   readonly reclaimsAbandoned: boolean;
   /** If an abandoned lease is pinged although its client was heard just now. */
   readonly pingsAbandoned: boolean;
+  /** If a lease that would end after 2106 ends in 2038 instead. */
+  readonly endsTimeIn2038: boolean;
   /** Per cent of a lease's time during which it is repeated unchanged. */
   readonly cacheThreshold: number;
 }
@@ -80,6 +82,7 @@ export const ISC_3_0_5: DhcpdProfile = {
   forgetsAbandoned: false,
   reclaimsAbandoned: false,
   pingsAbandoned: false,
+  endsTimeIn2038: false,
   cacheThreshold: 0,
 };
 
@@ -114,5 +117,6 @@ export const ISC_4_4_3: DhcpdProfile = {
   forgetsAbandoned: true,
   reclaimsAbandoned: true,
   pingsAbandoned: true,
+  endsTimeIn2038: true,
   cacheThreshold: 25,
 };

@@ -6,14 +6,7 @@ import { IPV4_ANY, type Ipv4Addr, type Mac } from "../wire/addr.ts";
 import type { NamedOption } from "./dhcpd-conf.ts";
 import type { DhcpdProfile } from "./dhcpd-profile.ts";
 import { type DhcpRequest, subOptions } from "./dhcpd-request.ts";
-import {
-  BootpOp,
-  DHCP,
-  DHCP_LENGTH,
-  type DhcpHeader,
-  DhcpType,
-  encodeMessage,
-} from "./message.ts";
+import { BootpOp, DHCP, DHCP_LENGTH, type DhcpHeader, DhcpType, encodeMessage } from "./message.ts";
 import type { OptionState } from "./option-state.ts";
 import { joinOctets, textOctets } from "./option-type.ts";
 import { Option, packOptions, type PackedOptions, type RawOption } from "./options.ts";
@@ -60,6 +53,8 @@ export interface ReplyBody {
   readonly mayOverload: boolean;
   /** If the client identifier goes back although the client did not ask for it. */
   readonly echoesClientId: boolean;
+  /** If a relay agent's option goes back. */
+  readonly echoesAgent: boolean;
   /** Contents of `file`, or empty. */
   readonly file: string;
   /** Contents of `sname`, or empty. */
@@ -111,7 +106,7 @@ export function encodeReply(
   body: ReplyBody,
   named: ReadonlyMap<number, NamedOption>,
 ): Uint8Array {
-  const tail = agentOption(profile, request);
+  const tail = body.echoesAgent ? agentOption(profile, request) : NO_OCTETS;
   const room = roomFor(request, body, tail.length);
   const codes = orderOf(profile, request, body);
   const options: RawOption[] = [];
@@ -158,16 +153,19 @@ function roomFor({ message, type }: DhcpRequest, { largest }: ReplyBody, agent: 
 }
 
 /** The relay agent's option as it goes back: RFC 3046 section 2.2. */
-function agentOption({ echoesAnyAgent }: DhcpdProfile, { message }: DhcpRequest): Uint8Array {
+function agentOption(profile: DhcpdProfile, { message }: DhcpRequest): Uint8Array {
   const agent = message.options.get(Option.RelayAgent.code);
-  if (agent === undefined || (message.giaddr === 0 && !echoesAnyAgent)) return NO_OCTETS;
-  const found = new Map<number, Uint8Array[]>();
+  if (agent === undefined || (message.giaddr === 0 && !profile.echoesAnyAgent)) return NO_OCTETS;
+  const seen = new Set<number>();
+  const parts: Uint8Array[] = [];
   for (const [code, octets] of subOptions(agent)) {
-    const part = joinOctets([Uint8Array.of(code, octets.length), octets]);
-    found.set(code, [...(found.get(code) ?? []), part]);
+    const isSeen = seen.has(code);
+    seen.add(code);
+    if (profile.prunesAgentOption && (isSeen || octets.length === 0)) continue;
+    parts.push(Uint8Array.of(code, octets.length), octets);
   }
-  const octets = joinOctets([...found.values()].flat());
-  const { main } = packOptions([[Option.RelayAgent.code, octets]], { main: AGENT_ROOM });
+  if (parts.length === 0) return NO_OCTETS;
+  const { main } = packOptions([[Option.RelayAgent.code, joinOctets(parts)]], { main: AGENT_ROOM });
   return main.subarray(0, main.length - 1);
 }
 
@@ -178,7 +176,8 @@ function orderOf(profile: DhcpdProfile, request: DhcpRequest, body: ReplyBody): 
   if (list === null || list.length === 0) {
     order.push(...profile.usual, ...body.options.codes(), ...profile.last);
   } else {
-    if (body.options.find(Option.SubnetSelection.code) !== null) order.push(Option.SubnetSelection.code);
+    if (body.options.find(Option.SubnetSelection.code) !== null)
+      order.push(Option.SubnetSelection.code);
     if (body.echoesClientId) order.push(Option.ClientIdentifier.code);
     order.push(...list.slice(0, LONGEST_LIST - order.length));
     order.push(...unasked(profile, request));

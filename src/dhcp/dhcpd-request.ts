@@ -7,7 +7,7 @@ import type { Networks, Pool, SharedNetwork } from "./dhcpd-networks.ts";
 import type { DhcpdProfile } from "./dhcpd-profile.ts";
 import type { HardwareAddress } from "./lease-table.ts";
 import type { DhcpMessage } from "./message.ts";
-import { Option } from "./options.ts";
+import { Option, type RawOption } from "./options.ts";
 
 /** A device on which the server may listen. */
 export interface DhcpInterface {
@@ -71,7 +71,9 @@ export function requestOf(
     isKnown:
       (clientId !== null && networks.hostsByClientId(clientId).length > 0) ||
       networks.hostsByHardware(htype, hardware.octets).length > 0,
-    wantsNul: options.get(Option.HostName.code)?.at(-1) === 0,
+    wantsNul: message.parts.some(
+      ([code, octets]) => code === Option.HostName.code && octets.at(-1) === 0,
+    ),
   };
 }
 
@@ -88,16 +90,19 @@ const LINK_SELECTION = 5;
 export function selectionOf(
   { options }: DhcpMessage,
   { knowsLinkSelection }: DhcpdProfile,
-): Uint8Array | null {
+): RawOption | null {
   const agent = knowsLinkSelection ? options.get(Option.RelayAgent.code) : undefined;
-  const link = agent === undefined ? undefined : subOptions(agent).find(([code]) => code === LINK_SELECTION);
-  return link?.[1] ?? options.get(Option.SubnetSelection.code) ?? null;
+  const links = agent === undefined ? [] : subOptions(agent);
+  const link = links.find(([code]) => code === LINK_SELECTION);
+  const { code } = Option.SubnetSelection;
+  const subnet = options.get(code);
+  return link ?? (subnet === undefined ? null : [code, subnet]);
 }
 
 /** Sub-options up to the first that does not fit: RFC 3046 section 2.0. */
 export function subOptions(octets: Uint8Array): readonly (readonly [number, Uint8Array])[] {
   const found: [number, Uint8Array][] = [];
-  for (let at = 0; at < octets.length; ) {
+  for (let at = 0; at < octets.length;) {
     const code = octets[at] ?? 0;
     if (code === 255) break;
     at += 1;
@@ -118,8 +123,8 @@ function locate(
 ): SharedNetwork | null {
   const selection = selectionOf(message, profile);
   if (selection === null && message.giaddr === 0) return input.share;
-  if (selection !== null && selection.length !== 4) return null;
-  const where = selection === null ? message.giaddr : addressOf(selection);
+  if (selection !== null && selection[1].length !== 4) return null;
+  const where = selection === null ? message.giaddr : addressOf(selection[1]);
   return networks.findSubnet(where)?.share ?? null;
 }
 

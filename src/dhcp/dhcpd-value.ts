@@ -85,7 +85,10 @@ export function readHex(lexer: Lexer): Uint8Array {
   const octets: number[] = [];
   do {
     const word = lexer.next();
-    const value = /^[0-9a-f]+$/i.test(word.text) && word.kind !== "string" ? Number.parseInt(word.text, 16) : -1;
+    const value =
+      /^[0-9a-f]+$/i.test(word.text) && word.kind !== "string"
+        ? Number.parseInt(word.text, 16)
+        : -1;
     if (value < 0 || value > 255) throw lexer.fault("expecting hexadecimal number.", word);
     octets.push(value);
   } while (lexer.skipMark(":"));
@@ -146,7 +149,10 @@ function readDomains(lexer: Lexer): Uint8Array {
 function bigEndian(value: number, length: number): Uint8Array {
   const span = 2 ** (8 * length);
   const unsigned = value < 0 ? value + span : value;
-  return Uint8Array.from({ length }, (_, index) => Math.floor(unsigned / 2 ** (8 * (length - 1 - index))) % 256);
+  return Uint8Array.from(
+    { length },
+    (_, index) => Math.floor(unsigned / 2 ** (8 * (length - 1 - index))) % 256,
+  );
 }
 
 /** The text of an option's octets, which {@link readOptionData} reads back. */

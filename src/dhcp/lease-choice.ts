@@ -8,7 +8,9 @@
 import type { Instant } from "../base/time.ts";
 import type { Ipv4Addr } from "../wire/addr.ts";
 import { type Host, inSubnet, keyOf, type Networks, type SharedNetwork } from "./dhcpd-networks.ts";
+import type { DhcpdProfile } from "./dhcpd-profile.ts";
 import { type DhcpRequest, isPermitted } from "./dhcpd-request.ts";
+import type { Site } from "./lease-grant.ts";
 import { fixedLease, type Lease, type LeaseTable } from "./lease-table.ts";
 import { DhcpType } from "./message.ts";
 
@@ -31,6 +33,7 @@ export const NakText = {
 
 /** One search. It may release leases that the client has no more right to. */
 export class LeaseSearch {
+  readonly #profile: DhcpdProfile;
   readonly #networks: Networks;
   readonly #table: LeaseTable;
   readonly #request: DhcpRequest;
@@ -44,13 +47,13 @@ export class LeaseSearch {
 
   /** @param message what the last search said. */
   constructor(
-    networks: Networks,
-    table: LeaseTable,
+    { profile, networks, table }: Pick<Site, "profile" | "networks" | "table">,
     request: DhcpRequest,
     share: SharedNetwork,
     now: Instant,
     message: string,
   ) {
+    this.#profile = profile;
     this.#networks = networks;
     this.#table = table;
     this.#request = request;
@@ -115,10 +118,12 @@ export class LeaseSearch {
     if (fixed !== null && byAddress !== null) this.#release(byAddress);
     const first = fixed ?? byAddress;
     if (first !== null && byId?.state === "active" && this.#isRequest) this.#release(byId);
-    return first ?? byId ?? (byHardware !== null && this.#mayResume(byHardware) ? byHardware : null);
+    return (
+      first ?? byId ?? (byHardware !== null && this.#mayResume(byHardware) ? byHardware : null)
+    );
   }
 
-  /** Then the client that gave up the address, or was offered it since, may have it after all. */
+  /** An abandoned lease is offered if there is no other; the client that was may ask for it. */
   #mayReclaim({ address }: Lease): boolean {
     const { message, requested } = this.#request;
     const asked = message.ciaddr === 0 ? requested : message.ciaddr;
@@ -141,7 +146,8 @@ export class LeaseSearch {
 
   #byClientId(): Lease | null {
     const { clientId } = this.#request;
-    const leases = clientId === null || clientId.length === 0 ? [] : this.#table.findByClientId(clientId);
+    const leases =
+      clientId === null || clientId.length === 0 ? [] : this.#table.findByClientId(clientId);
     for (const lease of [...leases]) {
       const isHere = this.#isHere(lease);
       if (lease.state !== "abandoned" && isHere && this.#isPermitted(lease)) return lease;
@@ -181,7 +187,9 @@ export class LeaseSearch {
     if (lease.clientId !== null) return this.#isSameId(lease);
     const { htype, octets } = this.#request.hardware;
     const { hardware } = lease;
-    return hardware !== null && hardware.htype === htype && keyOf(hardware.octets) === keyOf(octets);
+    return (
+      hardware !== null && hardware.htype === htype && keyOf(hardware.octets) === keyOf(octets)
+    );
   }
 
   #isSameId({ clientId }: Lease): boolean {

@@ -7,12 +7,7 @@ import { IPV4_BROADCAST, type Ipv4Addr, ipv4Of, MAC_BROADCAST, type Mac } from "
 import type { NamedOption } from "./dhcpd-conf.ts";
 import { type Host, keyOf, type Networks, type SharedNetwork } from "./dhcpd-networks.ts";
 import type { DhcpdProfile } from "./dhcpd-profile.ts";
-import {
-  type DhcpReply,
-  encodeReply,
-  headerFor,
-  type ReplyBody,
-} from "./dhcpd-reply.ts";
+import { type DhcpReply, encodeReply, headerFor, type ReplyBody } from "./dhcpd-reply.ts";
 import { addressOf, type DhcpRequest, type ServedInterface } from "./dhcpd-request.ts";
 import { type Lease, type LeaseTable, type Seconds, secondsOf } from "./lease-table.ts";
 import {
@@ -24,7 +19,8 @@ import {
   macOfHeader,
 } from "./message.ts";
 import { Evaluation, type OptionState } from "./option-state.ts";
-import { textOctets, U32 } from "./option-type.ts";
+import { endOf, setTimes } from "./lease-time.ts";
+import { textOctets } from "./option-type.ts";
 import { Option, rawOption } from "./options.ts";
 
 /** What a dhcpd knows while it runs. */
@@ -36,6 +32,8 @@ export interface Site {
   readonly named: ReadonlyMap<number, NamedOption>;
   /** The first interface of each network. */
   readonly interfaces: ReadonlyMap<SharedNetwork, ServedInterface>;
+  /** Which second since 1970 the instant 0 is. */
+  readonly epoch: Seconds;
 }
 
 /** Why a lease is not given. */
@@ -52,16 +50,11 @@ export interface Granted {
   readonly pingSeconds: Seconds;
 }
 
-/** ISC dhcpd's defaults, in seconds. */
-const DEFAULT_LEASE_TIME = 43_200;
-const DEFAULT_MAX_LEASE_TIME = 86_400;
-const DEFAULT_MIN_LEASE_TIME = 300;
 /** For how long an offer holds. */
 const OFFER_TIME = 120;
 /** A client that was heard so recently is not pinged. */
 const PING_QUIET_TIME = 60;
 const DEFAULT_PING_TIMEOUT = 1;
-const LONGEST_TIME = 0xffff_ffff;
 
 /** `IPTOS_LOWDELAY`, which dhcpd's own frames carry. */
 const TOS = 0x10;
@@ -78,22 +71,22 @@ export function grantLease(
   evaluation.enter(lease.subnet.scope);
   if (lease.pool !== null) evaluation.enter(lease.pool.scope, lease.pool.share.scope);
   if (request.type === DhcpType.Request && evaluation.flag("one-lease-per-client") === true) {
-    releaseOthers(site, lease, now);
+    releaseOthers(site, request, lease, evaluation, now);
   }
   const least = evaluation.number("min-secs");
-  if (offer === DhcpType.Offer && least !== null && request.message.secs < least) return "dhcp/min-secs";
-  const host = lease.host ?? findUnfixedHost(site.networks, request);
+  if (offer === DhcpType.Offer && least !== null && request.message.secs < least)
+    return "dhcp/min-secs";
+  const host = lease.host ?? findUnfixed(site.networks, request);
   if (host !== null) evaluation.enter(host.scope, (lease.pool ?? lease.subnet).scope);
   if (host === null && evaluation.isDenied("unknown-clients")) return "dhcp/unknown-client";
   if (offer === 0 && evaluation.isDenied("bootp")) return "dhcp/bootp-denied";
   if (evaluation.isDenied("booting")) return "dhcp/booting-denied";
-  const heard = lease.heard;
-  const seconds = commit(site, request, lease, evaluation, offer, now);
   const isPinged =
     offer === DhcpType.Offer &&
     lease.pool !== null &&
-    secondsOf(now) - heard > PING_QUIET_TIME &&
+    isQuiet(site, lease, now) &&
     evaluation.flag("ping-check") !== false;
+  const seconds = commit(site, request, lease, { host, evaluation, offer, isPinged }, now);
   const wait = evaluation.number("ping-timeout") ?? DEFAULT_PING_TIMEOUT;
   return {
     reply: compose(site, request, lease, host, evaluation, offer, seconds),
@@ -101,84 +94,134 @@ export function grantLease(
   };
 }
 
+const isUnfixed = ({ fixedAddresses }: Host): boolean => fixedAddresses.length === 0;
+
 /** The declaration of a client that names no address: its statements hold for a pool's lease. */
-function findUnfixedHost(networks: Networks, { clientId, hardware }: DhcpRequest): Host | null {
-  const isUnfixed = ({ fixedAddresses }: Host): boolean => fixedAddresses.length === 0;
+function findUnfixed(networks: Networks, { clientId, hardware }: DhcpRequest): Host | null {
   const byId = clientId === null ? [] : networks.hostsByClientId(clientId);
   const byHardware = networks.hostsByHardware(hardware.htype, hardware.octets);
   return byId.find(isUnfixed) ?? byHardware.find(isUnfixed) ?? null;
 }
 
-function releaseOthers({ table }: Site, lease: Lease, now: Instant): void {
-  const { clientId, hardware } = lease;
-  const byId = clientId === null ? [] : table.findByClientId(clientId);
-  const others = byId.length > 0 || hardware === null ? byId : table.findByHardware(hardware);
-  for (const other of [...others]) {
-    if (other !== lease && other.state === "active") table.release(other, now);
+/** That which `find_lease` sees: a client that is declared by its identifier is so by that alone. */
+function findDeclared(networks: Networks, { clientId, hardware }: DhcpRequest): Host | null {
+  const byId = clientId === null ? [] : networks.hostsByClientId(clientId);
+  const byHardware = networks.hostsByHardware(hardware.htype, hardware.octets);
+  return (byId.length > 0 ? byId : byHardware).find(isUnfixed) ?? null;
+}
+
+/** The client's other leases, which it has forgotten if it can have one only. */
+function releaseOthers(
+  { table, networks }: Site,
+  request: DhcpRequest,
+  lease: Lease,
+  evaluation: Evaluation,
+  now: Instant,
+): void {
+  const { clientId, hardware } = lease.host ?? lease;
+  const others = clientId === null ? [] : [...table.findByClientId(clientId)];
+  const host = lease.host ?? (lease.state === "active" ? findDeclared(networks, request) : null);
+  const isByHardware = host?.clientId === null && evaluation.isDenied("duplicates");
+  if (hardware !== null && (clientId === null || isByHardware)) {
+    others.push(...table.findByHardware(hardware));
   }
+  for (const other of others) {
+    if (other !== lease && other.state !== "free") table.release(other, now);
+  }
+}
+
+/** If nothing was heard of the lease's client for so long that its address is to be pinged. */
+function isQuiet({ profile }: Site, { state, heard }: Lease, now: Instant): boolean {
+  if (state === "abandoned" && profile.pingsAbandoned) return true;
+  return secondsOf(now) - heard > PING_QUIET_TIME;
+}
+
+/** What of a lease changes with an answer. */
+interface Commitment {
+  /** The declaration whose statements hold for the client. */
+  readonly host: Host | null;
+  readonly evaluation: Evaluation;
+  /** The type of the answer; 0 for BOOTP. */
+  readonly offer: number;
+  readonly isPinged: boolean;
 }
 
 /** Enter the lease into the table. @returns for how many seconds the answer gives it. */
 function commit(
-  { profile, table }: Site,
+  site: Site,
   request: DhcpRequest,
   lease: Lease,
-  evaluation: Evaluation,
-  offer: number,
+  { host, evaluation, offer, isPinged }: Commitment,
   now: Instant,
 ): Seconds {
+  const { profile, table } = site;
   const time = secondsOf(now);
-  const given = offer === 0 ? bootpTime(evaluation) : leaseTime(request, evaluation);
-  if (lease.pool === null) return given;
+  const end = endOf(site, request, evaluation, offer, time);
+  if (lease.pool === null) return end - time;
   const keepsId = evaluation.flag("ignore-client-uids") !== true;
-  const clientId = keepsId ? request.clientId : null;
+  const client = {
+    clientId: keepsId ? request.clientId : null,
+    hardware: request.hardware,
+    hostName: hostNameOf(request),
+  };
   const threshold = evaluation.number("dhcp-cache-threshold") ?? profile.cacheThreshold;
-  if (offer !== 0 && isReusable(lease, clientId, threshold, time)) {
-    table.update(lease, { mustRenew: false }, now);
+  const percent = threshold < 100 ? threshold : profile.cacheThreshold;
+  const isSameHost = host === findDeclared(site.networks, request);
+  if (isSameHost && isSameClient(lease, client) && isYoung(lease, percent, time)) {
+    table.update(lease, { mustRenew: false, heard: isPinged ? lease.heard : time }, now);
     return lease.ends - time;
   }
   const isOffer = offer === DhcpType.Offer;
   table.update(
     lease,
     {
+      ...client,
       state: isOffer ? lease.state : "active",
       starts: time,
-      ends: isOffer ? Math.max(time + OFFER_TIME, lease.ends) : time + given,
+      ends: isOffer ? Math.max(time + OFFER_TIME, lease.ends) : end,
       heard: time,
-      clientId,
-      hardware: request.hardware,
       mustRenew: isOffer,
     },
     now,
   );
-  return given;
+  return end - time;
 }
 
 /** If a lease is so young that its old times are repeated. */
-function isReusable(lease: Lease, clientId: Uint8Array | null, threshold: number, time: Seconds): boolean {
-  if (threshold <= 0 || threshold >= 100 || lease.state !== "active" || lease.mustRenew) return false;
-  const sameId = clientId === null ? lease.clientId === null : isSame(lease.clientId, clientId);
-  const limit = Math.floor(((lease.ends - lease.starts) * threshold) / 100);
-  return sameId && time - lease.starts <= limit;
+function isYoung(
+  { state, mustRenew, starts, ends }: Lease,
+  percent: number,
+  time: Seconds,
+): boolean {
+  if (percent === 0 || state !== "active" || mustRenew) return false;
+  return time - starts <= Math.floor(((ends - starts) * percent) / 100);
 }
 
-const isSame = (one: Uint8Array | null, other: Uint8Array): boolean =>
-  one !== null && keyOf(one) === keyOf(other);
-
-function bootpTime(evaluation: Evaluation): Seconds {
-  return evaluation.number("dynamic-bootp-lease-length") ?? Number.POSITIVE_INFINITY;
+function isSameClient(
+  lease: Lease,
+  {
+    clientId,
+    hardware,
+    hostName,
+  }: Pick<Lease, "clientId" | "hostName"> & Pick<DhcpRequest, "hardware">,
+): boolean {
+  return (
+    isSame(lease.clientId, clientId) &&
+    lease.hardware?.htype === hardware.htype &&
+    isSame(lease.hardware.octets, hardware.octets) &&
+    (hostName === null || isSame(lease.hostName, hostName))
+  );
 }
 
-function leaseTime({ message }: DhcpRequest, evaluation: Evaluation): Seconds {
-  const usual = evaluation.number("default-lease-time") ?? DEFAULT_LEASE_TIME;
-  const longest = evaluation.number("max-lease-time") ?? DEFAULT_MAX_LEASE_TIME;
-  const shortest = evaluation.number("min-lease-time") ?? Math.min(DEFAULT_MIN_LEASE_TIME, longest);
-  const asked = message.options.get(Option.LeaseTime.code);
-  const wanted = asked?.length === 4 ? addressOf(asked) : usual;
-  const time = Math.min(wanted, longest);
-  if (time >= shortest) return time;
-  return shortest === 0 ? usual : shortest;
+/** What the client calls itself, without NULs at the end. */
+function hostNameOf({ message }: DhcpRequest): Uint8Array | null {
+  const octets = message.options.get(Option.HostName.code);
+  if (octets === undefined || octets.length === 0) return null;
+  return octets.slice(0, octets.findLastIndex((octet) => octet !== 0) + 1);
 }
+
+const isSame = (one: Uint8Array | null, other: Uint8Array | null): boolean =>
+  one === null || other === null ? one === other : keyOf(one) === keyOf(other);
 
 function compose(
   site: Site,
@@ -198,10 +241,11 @@ function compose(
   if (offer !== 0) {
     options.set(...rawOption(Option.MessageType, offer));
     source = nameServer(options, input);
-    setTimes(profile, options, Math.min(seconds, LONGEST_TIME));
+    setTimes(profile, options, seconds);
   }
   setDefaults(evaluation, lease, host);
-  const flags = evaluation.flag("always-broadcast") === true ? message.flags | BROADCAST_FLAG : message.flags;
+  const flags =
+    evaluation.flag("always-broadcast") === true ? message.flags | BROADCAST_FLAG : message.flags;
   const header: DhcpHeader = {
     ...headerFor(request),
     flags,
@@ -212,17 +256,16 @@ function compose(
     ...bodyOf(evaluation, request),
     wantsNul: offer !== 0 && request.wantsNul,
     mayOverload: true,
+    echoesClientId: echoClientId(evaluation, options, request),
   };
   const payload = encodeReply(profile, request, header, body, site.named);
   return deliver(profile, request, header, payload, source, lease, offer);
 }
 
 /** What an answer takes from the scopes besides the options themselves. */
-export function bodyOf(evaluation: Evaluation, { message, clientId }: DhcpRequest): ReplyBody {
+export function bodyOf(evaluation: Evaluation, { message }: DhcpRequest): ReplyBody {
   const { options } = evaluation;
   const configured = options.find(Option.MaxMessageSize.code);
-  const echoesClientId = evaluation.flag("echo-client-id") === true && clientId !== null;
-  if (echoesClientId && clientId !== null) options.set(Option.ClientIdentifier.code, clientId);
   return {
     options,
     list:
@@ -235,10 +278,22 @@ export function bodyOf(evaluation: Evaluation, { message, clientId }: DhcpReques
         : (Option.MaxMessageSize.type.decode(configured) ?? 0),
     wantsNul: false,
     mayOverload: false,
-    echoesClientId,
+    echoesClientId: false,
+    echoesAgent: true,
     file: evaluation.text("filename"),
     sname: evaluation.text("server-name"),
   };
+}
+
+/** RFC 6842 section 3, if `scope` says so. @returns true if the client's identifier goes back. */
+export function echoClientId(
+  scope: Evaluation,
+  options: OptionState,
+  { clientId }: DhcpRequest,
+): boolean {
+  if (clientId === null || scope.flag("echo-client-id") !== true) return false;
+  options.set(Option.ClientIdentifier.code, clientId);
+  return true;
 }
 
 /** Let the answer say who the server is. @returns the address by which it calls itself. */
@@ -249,37 +304,25 @@ export function nameServer(options: OptionState, { address }: ServedInterface): 
   return address;
 }
 
-function setTimes({ givesTimers }: DhcpdProfile, options: OptionState, seconds: Seconds): void {
-  options.set(...rawOption(Option.LeaseTime, seconds));
-  if (givesTimers) {
-    const half = Math.floor(seconds / 2);
-    options.set(...rawOption(Option.RenewalTime, half));
-    const rebinding = half + Math.floor(half / 2) + Math.floor(half / 4);
-    options.set(...rawOption(Option.RebindingTime, rebinding));
-    return;
-  }
-  let limit = seconds;
-  for (const { code } of [Option.RebindingTime, Option.RenewalTime]) {
-    const octets = options.find(code);
-    const time = octets === null ? null : U32.decode(octets);
-    if (time === null) continue;
-    if (time >= limit) options.delete(code);
-    else limit = time;
-  }
-}
-
 function setDefaults(evaluation: Evaluation, lease: Lease, host: Host | null): void {
   const { options } = evaluation;
   const { subnet, address } = lease;
   if (options.find(Option.SubnetMask.code) === null) {
     options.set(...rawOption(Option.SubnetMask, subnet.netmask));
   }
-  if (host !== null && evaluation.flag("use-host-decl-names") === true) {
-    if (options.find(Option.HostName.code) === null) options.set(Option.HostName.code, textOctets(host.name));
-  }
+  setHostName(evaluation, host);
   if (evaluation.flag("use-lease-addr-for-default-route") === true) {
-    if (options.find(Option.Routers.code) === null) options.set(...rawOption(Option.Routers, [address]));
+    if (options.find(Option.Routers.code) === null)
+      options.set(...rawOption(Option.Routers, [address]));
   }
+}
+
+/** A host may be called as its declaration is. */
+export function setHostName(evaluation: Evaluation, host: Host | null): void {
+  const { options } = evaluation;
+  if (host === null || evaluation.flag("use-host-decl-names") !== true) return;
+  const { code } = Option.HostName;
+  if (options.find(code) === null) options.set(code, textOctets(host.name));
 }
 
 const LOOPBACK = 0x7f00_0001;

@@ -50,18 +50,25 @@ export interface Lease {
   /** `null` if the client gave none, or there is no client. */
   readonly clientId: Uint8Array | null;
   readonly hardware: HardwareAddress | null;
+  /** What the client calls itself; `null` if it did not say when the lease changed last. */
+  readonly hostName: Uint8Array | null;
   /** True after an offer that could not repeat the old times: the next answer will not either. */
   readonly mustRenew: boolean;
 }
 
 /** What {@link LeaseTable.update} may change. */
 export type LeaseChange = Partial<
-  Pick<Lease, "state" | "starts" | "ends" | "heard" | "clientId" | "hardware" | "mustRenew">
+  Pick<
+    Lease,
+    "state" | "starts" | "ends" | "heard" | "clientId" | "hardware" | "hostName" | "mustRenew"
+  >
 >;
 
 export interface LeaseTableOptions {
   /** Addresses that all pools together may have; 65,536. */
   readonly limit?: number;
+  /** If an abandoned lease is free again after its time; true. If not it is given in need at once. */
+  readonly forgetsAbandoned?: boolean;
 }
 
 type Row = { -readonly [K in keyof Lease]: Lease[K] } & { readonly pool: Pool };
@@ -87,12 +94,14 @@ const VIRGIN = {
   heard: Number.NEGATIVE_INFINITY,
   clientId: null,
   hardware: null,
+  hostName: null,
   mustRenew: false,
 } as const;
 
 /** All leases of all pools. */
 export class LeaseTable implements Machine {
   readonly limit: number;
+  readonly #forgetsAbandoned: boolean;
   readonly #rows = new Map<Ipv4Addr, Row>();
   readonly #queues = new Map<Pool, Queues>();
   readonly #byClientId = new Map<string, Row[]>();
@@ -100,9 +109,14 @@ export class LeaseTable implements Machine {
   readonly #deadlines = new DeadlineHeap<Row>();
 
   /** @throws {OptionError} if the pools have more addresses than the limit. */
-  constructor(networks: Networks, { limit = 65_536 }: LeaseTableOptions = {}) {
-    if (!Number.isInteger(limit) || limit < 0) throw new OptionError("limit", limit, "a whole number from 0");
+  constructor(
+    networks: Networks,
+    { limit = 65_536, forgetsAbandoned = true }: LeaseTableOptions = {},
+  ) {
+    if (!Number.isInteger(limit) || limit < 0)
+      throw new OptionError("limit", limit, "a whole number from 0");
     this.limit = limit;
+    this.#forgetsAbandoned = forgetsAbandoned;
     const rows: Row[] = [];
     for (const share of networks.shares) {
       for (const pool of share.pools) {
@@ -155,19 +169,24 @@ export class LeaseTable implements Machine {
   update(lease: Lease, change: LeaseChange, now: Instant): void {
     const row = this.#rows.get(lease.address);
     assert(row !== undefined && row === lease, "a changed lease is in its table");
-    this.#leave(row);
+    remove(this.#queueOf(row) ?? [], row);
+    const { clientId = row.clientId, hardware = row.hardware } = change;
+    if (change.clientId !== undefined || change.hardware !== undefined) {
+      this.#index(row, clientId, hardware);
+    }
     Object.assign(row, change);
-    this.#enter(row, now);
+    this.#enqueue(row, now);
   }
 
   /** The client gives the address back. It keeps its claim on it for as long as nobody else asks. */
   release(lease: Lease, now: Instant): void {
-    if (lease.state !== "free") this.update(lease, { state: "free", ends: secondsOf(now) }, now);
+    if (lease.state === "free") return;
+    this.update(lease, { state: "free", ends: secondsOf(now), hostName: null }, now);
   }
 
   /** Somebody else uses the address: do not give it away for so many seconds. */
   abandon(lease: Lease, seconds: Seconds, now: Instant): void {
-    const ends = secondsOf(now) + seconds;
+    const ends = secondsOf(now) + (this.#forgetsAbandoned ? seconds : 0);
     this.update(lease, { state: "abandoned", ends, clientId: null, hardware: null }, now);
   }
 
@@ -176,8 +195,12 @@ export class LeaseTable implements Machine {
     for (const before of older.leases()) {
       const row = this.#rows.get(before.address);
       if (row === undefined || before.heard === Number.NEGATIVE_INFINITY) continue;
-      const { state, starts, ends, heard, clientId, hardware, mustRenew } = before;
-      this.update(row, { state, starts, ends, heard, clientId, hardware, mustRenew }, now);
+      const { state, starts, ends, heard, clientId, hardware, hostName, mustRenew } = before;
+      this.update(
+        row,
+        { state, starts, ends, heard, clientId, hardware, hostName, mustRenew },
+        now,
+      );
     }
   }
 
@@ -187,7 +210,7 @@ export class LeaseTable implements Machine {
 
   expire(now: Instant): void {
     for (let row = this.#deadlines.pop(now); row !== null; row = this.#deadlines.pop(now)) {
-      this.update(row, { state: "free" }, now);
+      this.update(row, { state: "free", hostName: null }, now);
     }
   }
 
@@ -221,9 +244,9 @@ export class LeaseTable implements Machine {
 
   #candidate(pool: Pool, seconds: Seconds): Row | null {
     const { free, abandoned } = this.#queuesOf(pool);
-    const [first] = free;
-    if (first !== undefined && first.ends <= seconds) return first;
-    return abandoned[0] ?? null;
+    const first = free[0] ?? abandoned[0] ?? null;
+    const isDue = first?.state === "abandoned" && this.#forgetsAbandoned;
+    return first !== null && (isDue || first.ends <= seconds) ? first : null;
   }
 
   #queuesOf(pool: Pool): Queues {
@@ -236,19 +259,23 @@ export class LeaseTable implements Machine {
     return state === "active" ? null : this.#queuesOf(pool)[state];
   }
 
-  #leave(row: Row): void {
-    remove(this.#queueOf(row) ?? [], row);
+  /**
+   * Note whose the lease is now. ISC dhcpd does so before it changes the lease's state and times:
+   * the old ones say where among the client's leases this one comes.
+   */
+  #index(row: Row, clientId: Uint8Array | null, hardware: HardwareAddress | null): void {
     if (row.clientId !== null) leaveIndex(this.#byClientId, keyOf(row.clientId), row);
     if (row.hardware !== null) leaveIndex(this.#byHardware, keyOfHardware(row.hardware), row);
+    if (clientId !== null) enterIndex(this.#byClientId, keyOf(clientId), row);
+    if (hardware !== null) enterIndex(this.#byHardware, keyOfHardware(hardware), row);
   }
 
-  #enter(row: Row, now: Instant): void {
+  #enqueue(row: Row, now: Instant): void {
+    const { state, ends } = row;
     const queue = this.#queueOf(row);
-    if (queue !== null) insertBefore(queue, row, (other) => other.ends >= row.ends);
-    if (row.clientId !== null) enterIndex(this.#byClientId, keyOf(row.clientId), row);
-    if (row.hardware !== null) enterIndex(this.#byHardware, keyOfHardware(row.hardware), row);
-    const ends = row.state === "free" ? NEVER : Math.max(row.ends * SECOND, now);
-    this.#deadlines.set(row, ends);
+    if (queue !== null) insertBefore(queue, row, (other) => other.ends >= ends);
+    const isLasting = state === "free" || (state === "abandoned" && !this.#forgetsAbandoned);
+    this.#deadlines.set(row, isLasting ? NEVER : Math.max(ends * SECOND, now));
   }
 }
 
@@ -260,7 +287,8 @@ const bucketOf = ({ address }: Lease): number => address % LEASE_BUCKETS;
 const keyOfHardware = ({ htype, octets }: HardwareAddress): string => hardwareKey(htype, octets);
 
 function isBetter(candidate: Row, best: Row): boolean {
-  if (candidate.state === "abandoned") return best.state === "abandoned" && candidate.ends < best.ends;
+  if (candidate.state === "abandoned")
+    return best.state === "abandoned" && candidate.ends < best.ends;
   if (best.state === "abandoned") return true;
   if (isUsed(candidate) && !isUsed(best)) return false;
   return (isUsed(best) && !isUsed(candidate)) || candidate.ends < best.ends;

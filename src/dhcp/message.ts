@@ -12,6 +12,7 @@ import {
   Option,
   Overload,
   type PackedOptions,
+  type RawOption,
   readOptions,
 } from "./options.ts";
 
@@ -90,6 +91,8 @@ export function checkDhcp(view: DataView, at: number, end: number): DhcpDiscard 
 export interface DhcpMessage extends DhcpHeader {
   /** Options by code, in the order of their first octets; empty for BOOTP without a cookie. */
   readonly options: DhcpOptions;
+  /** The same as they stood, before those of one code were joined. */
+  readonly parts: readonly RawOption[];
   /** False if an option runs past the end of its place: `options` has those before it. */
   readonly isIntact: boolean;
   /** True if options may follow the fixed part; false for plain BOOTP. */
@@ -115,14 +118,16 @@ export function decodeMessage(
   const length = end - at;
   const options = at + DHCP_LENGTH;
   if (end - options < COOKIE.span || COOKIE.get(view, options) !== DHCP_COOKIE) {
-    return { ...header, options: NO_OPTIONS, isIntact: true, hasCookie: false, length };
+    const none = { options: NO_OPTIONS, parts: [] };
+    return { ...header, ...none, isIntact: true, hasCookie: false, length };
   }
   const found = new Map<number, Uint8Array>();
-  let isIntact = readOptions(bytes.subarray(options + COOKIE.span, end), found);
+  const parts: RawOption[] = [];
+  let isIntact = readOptions(bytes.subarray(options + COOKIE.span, end), found, parts);
   const overload = found.get(Option.Overload.code)?.[0] ?? 0;
-  if (isIntact && overload & Overload.File) isIntact = readOptions(header.file, found);
-  if (isIntact && overload & Overload.Sname) isIntact = readOptions(header.sname, found);
-  return { ...header, options: found, isIntact, hasCookie: true, length };
+  if (isIntact && overload & Overload.File) isIntact = readOptions(header.file, found, parts);
+  if (isIntact && overload & Overload.Sname) isIntact = readOptions(header.sname, found, parts);
+  return { ...header, options: found, parts, isIntact, hasCookie: true, length };
 }
 
 /**

@@ -2,13 +2,7 @@
  * The options and parameters that hold for one client: what the scopes say, the inner over the outer.
  * @module
  */
-import type {
-  Allowance,
-  Item,
-  ParameterName,
-  ParameterValue,
-  Permission,
-} from "./dhcpd-conf.ts";
+import type { Allowance, Item, ParameterName, ParameterValue, Permission } from "./dhcpd-conf.ts";
 
 /** Statements that hold inside a declaration, and around it. */
 export interface Scope {

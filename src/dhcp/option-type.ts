@@ -60,7 +60,11 @@ function integerOctets(value: number, length: number, isSigned: boolean): Uint8A
   const span = 2 ** (8 * length);
   const lowest = isSigned ? -span / 2 : 0;
   if (!Number.isInteger(value) || value < lowest || value >= lowest + span) {
-    throw new RangeFault("option-integer", value, `an integer from ${lowest} to ${lowest + span - 1}`);
+    throw new RangeFault(
+      "option-integer",
+      value,
+      `an integer from ${lowest} to ${lowest + span - 1}`,
+    );
   }
   const bytes = new Uint8Array(length);
   let rest = value < 0 ? value + span : value;
@@ -198,11 +202,13 @@ function characters(octets: Uint8Array): string {
  * @throws {RangeFault} for a character above 255.
  */
 export function textOctets(text: string): Uint8Array {
-  return Uint8Array.from(Array.from(text, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    if (code > 255) throw new RangeFault("option-text", text, "characters of one octet");
-    return code;
-  }));
+  return Uint8Array.from(
+    Array.from(text, (character) => {
+      const code = character.codePointAt(0) ?? 0;
+      if (code > 255) throw new RangeFault("option-text", text, "characters of one octet");
+      return code;
+    }),
+  );
 }
 
 function decodeRoutes(octets: Uint8Array): readonly ClasslessRoute[] | null {
@@ -283,7 +289,7 @@ function readDomain(octets: Uint8Array, start: number): { name: string; end: num
   let at = start;
   let lowest = start;
   let end = -1;
-  for (let total = 1; total <= LONGEST_DOMAIN; ) {
+  for (let total = 1; total <= LONGEST_DOMAIN;) {
     const length = octets[at];
     if (length === undefined) return null;
     if (length === 0) {

@@ -25,9 +25,14 @@ const LONGEST_PART = 255;
 /**
  * Read options from all of `octets` until End, adding to `found`; parts of one code are joined in
  * the order in which they come (RFC 3396 section 7). A missing End is no fault.
+ * @param parts takes the parts one by one.
  * @returns false if an option's length is missing or runs past the last octet.
  */
-export function readOptions(octets: Uint8Array, found: Map<number, Uint8Array>): boolean {
+export function readOptions(
+  octets: Uint8Array,
+  found: Map<number, Uint8Array>,
+  parts: RawOption[] = [],
+): boolean {
   let at = 0;
   while (at < octets.length) {
     const code = octets[at];
@@ -37,9 +42,10 @@ export function readOptions(octets: Uint8Array, found: Map<number, Uint8Array>):
     if (code === PAD) continue;
     const length = octets[at];
     if (length === undefined || at + 1 + length > octets.length) return false;
-    const part = octets.subarray(at + 1, at + 1 + length);
+    const part = octets.slice(at + 1, at + 1 + length);
+    parts.push([code, part]);
     const before = found.get(code);
-    found.set(code, before === undefined ? part.slice() : joinOctets([before, part]));
+    found.set(code, before === undefined ? part : joinOctets([before, part]));
     at += 1 + length;
   }
   return true;
@@ -172,7 +178,7 @@ function putOption(places: readonly Place[], code: number, value: Uint8Array): b
     if (value.length === 0) return false;
   }
   const before = places.map(({ used }) => used);
-  for (let at = 0; at < value.length; ) {
+  for (let at = 0; at < value.length;) {
     const place = places.find((candidate) => candidate.room(candidate.partReserve) >= 2);
     if (place === undefined) {
       places.forEach((each, index) => {
@@ -196,7 +202,8 @@ function closePlaces(
 ): PackedOptions {
   const fileOctets = file.close();
   const snameOctets = sname.close();
-  const used = (fileOctets === null ? 0 : Overload.File) + (snameOctets === null ? 0 : Overload.Sname);
+  const used =
+    (fileOctets === null ? 0 : Overload.File) + (snameOctets === null ? 0 : Overload.Sname);
   if (used !== 0) main.put(Option.Overload.code, Uint8Array.of(used));
   const hasEnd = main.used < main.octets.length;
   return {

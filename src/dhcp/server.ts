@@ -23,6 +23,8 @@ export interface DhcpServerOptions {
   readonly startTime?: Duration;
   /** Addresses that all pools together may have; 65,536. */
   readonly leaseLimit?: number;
+  /** Which second since 1970 the instant 0 is; the first of February 2010. It cannot count past 2038. */
+  readonly epoch?: number;
   /** Takes each offer that waited for a ping; none waits for a fixed address. */
   readonly transmit?: (reply: DhcpReply, now: Instant) => void;
 }
@@ -40,7 +42,7 @@ export interface DhcpStart {
 export class DhcpServer implements Machine {
   readonly #profile: DhcpdProfile;
   readonly #startTime: Duration;
-  readonly #leaseLimit: number;
+  readonly #limits: { readonly limit: number; readonly epoch: number };
   readonly #transmit: (reply: DhcpReply, now: Instant) => void;
   #engine: DhcpdEngine | null = null;
   #readyAt: Instant = NEVER;
@@ -52,6 +54,7 @@ export class DhcpServer implements Machine {
     profile = ISC_3_0_5,
     startTime = SECOND,
     leaseLimit = 65_536,
+    epoch = 1_264_982_400,
     transmit = () => {},
   }: DhcpServerOptions = {}) {
     if (!Number.isInteger(startTime) || startTime < 0) {
@@ -59,7 +62,7 @@ export class DhcpServer implements Machine {
     }
     this.#profile = profile;
     this.#startTime = startTime;
-    this.#leaseLimit = leaseLimit;
+    this.#limits = { limit: leaseLimit, epoch };
     this.#transmit = transmit;
   }
 
@@ -81,7 +84,7 @@ export class DhcpServer implements Machine {
    */
   restart(now: Instant, conf: DhcpdConf, interfaces: readonly DhcpInterface[]): DhcpStart {
     this.stop();
-    const engine = new DhcpdEngine(this.#profile, conf, interfaces, this.#leaseLimit);
+    const engine = new DhcpdEngine(this.#profile, conf, interfaces, this.#limits);
     const { listening, ignored } = engine;
     if (listening.length === 0) return { readyAt: NEVER, listening, ignored };
     if (this.#file !== null) engine.table.inherit(this.#file, now);

@@ -78,6 +78,10 @@ export class Evaluator {
         step = step.next;
         continue;
       }
+      if ((step.flags & Flag.Place) !== 0 && !step.admits(context, isLater)) {
+        step = step.next;
+        continue;
+      }
       if ((step.flags & Flag.Ports) !== 0) {
         if (sport === UNREAD) {
           sport = sourcePort(packet, protocol);
@@ -89,8 +93,8 @@ export class Evaluator {
           continue;
         }
       }
-      if ((step.flags & Flag.Ask) !== 0) {
-        const result = step.ask(packet, context, isLater);
+      if ((step.flags & Flag.Matches) !== 0) {
+        const result = step.ask(packet, context);
         if (result === MatchResult.Malformed) {
           return this.#drop(step, "filter/malformed", packet, context);
         }

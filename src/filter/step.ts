@@ -42,10 +42,12 @@ export const Flag = {
   NotSource: 1,
   NotDestination: 2,
   NotProtocol: 4,
+  /** {@link Step.admits} must be asked: names of devices, fragments. */
+  Place: 8,
   /** The ports are asked, as numbers. */
-  Ports: 8,
-  /** {@link Step.ask} must be called. */
-  Ask: 16,
+  Ports: 16,
+  /** {@link Step.ask} must be asked: matches. */
+  Matches: 32,
 } as const;
 
 /** What the rules of a long row name, each one of it. */
@@ -168,8 +170,9 @@ export class Step {
     const matchers = rule.matches.map((match) => match.bind(services));
     step.#setMatchers(matchers.filter((matcher) => matcher !== null));
     step.#setTarget(rule.target, services);
-    const asks = step.#input ?? step.#output;
-    if (asks !== null || step.#fragment !== 0 || step.#matchers.length > 0) step.flags |= Flag.Ask;
+    const hasDevice = step.#input !== null || step.#output !== null;
+    if (hasDevice || step.#fragment !== 0) step.flags |= Flag.Place;
+    if (step.#matchers.length > 0) step.flags |= Flag.Matches;
     return step;
   }
 
@@ -224,11 +227,17 @@ export class Step {
     return this.destinationMask === -1 && (this.flags & Flag.NotDestination) === 0;
   }
 
-  /** Judge what the plain comparisons do not tell: names of devices, fragments, matches. */
-  ask(packet: Packet, context: HookContext, isLaterFragment: boolean): MatchResult {
-    if (this.#input !== null && !this.#input.matches(context.input)) return MatchResult.No;
-    if (this.#output !== null && !this.#output.matches(context.output)) return MatchResult.No;
-    if (this.#fragment !== 0 && isLaterFragment !== (this.#fragment === 1)) return MatchResult.No;
+  /** True unless the names of the devices or a test for fragments say no. */
+  admits({ input, output }: HookContext, isLaterFragment: boolean): boolean {
+    return (
+      (this.#input === null || this.#input.matches(input)) &&
+      (this.#output === null || this.#output.matches(output)) &&
+      (this.#fragment === 0 || isLaterFragment === (this.#fragment === 1))
+    );
+  }
+
+  /** What the matches say, those aside that are compared as numbers. */
+  ask(packet: Packet, context: HookContext): MatchResult {
     for (const matcher of this.#matchers) {
       const result = matcher.matches(packet, context);
       if (result !== MatchResult.Yes) return result;

@@ -17,7 +17,7 @@ import {
 } from "../l3/icmp.ts";
 import type { IcmpListener } from "../l3/icmp-responder.ts";
 import { headerLengthOf, IPV4, Protocol } from "../l3/ipv4.ts";
-import type { DatagramOptions, SendFailure } from "../l4/datagram.ts";
+import type { DatagramOptions, DatagramOrigin, SendFailure } from "../l4/datagram.ts";
 import { quotedPacket, requireWhole, type Tool, type ToolHost } from "./tool.ts";
 
 /** The `timeval` at the start of the data, as 64-bit and 32-bit hosts of one byte order write it. */
@@ -100,6 +100,7 @@ export class Ping implements Tool, IcmpListener {
   totalRtt: Duration = 0;
   readonly #host: ToolHost;
   readonly #options: PingOptions;
+  readonly #origin: DatagramOrigin;
   readonly #count: number | null;
   readonly #interval: Duration;
   readonly #size: number;
@@ -122,6 +123,14 @@ export class Ping implements Tool, IcmpListener {
     this.#size = size;
     this.#timeOctets = options.hasShortTime === true ? TIMEVAL_32.span : TIMEVAL_64.span;
     this.target = options.target;
+    this.#origin = {
+      ...options,
+      protocol: Protocol.Icmp,
+      src: IPV4_ANY,
+      dst: options.target,
+      length: ICMP_LENGTH + size,
+      counter: null,
+    };
     this.id = id ?? host.chance.below(SEQUENCES);
     this.#sendAt = now;
     host.router.icmp.addListener(this);
@@ -175,17 +184,7 @@ export class Ping implements Tool, IcmpListener {
 
   #transmit(sequence: number, now: Instant): SendFailure | null {
     const { router, datagrams } = this.#host;
-    const packet = datagrams.make(
-      {
-        ...this.#options,
-        protocol: Protocol.Icmp,
-        src: IPV4_ANY,
-        dst: this.target,
-        length: ICMP_LENGTH + this.#size,
-        counter: null,
-      },
-      now,
-    );
+    const packet = datagrams.make(this.#origin, now);
     if (typeof packet === "string") return packet;
     const { view, bytes } = packet.pool;
     const at = packet.transport;

@@ -122,6 +122,8 @@ export const nextState = (
 
 /** True if `left` comes before `right` in sequence space (RFC 9293 section 3.4). */
 export const isBefore = (left: number, right: number): boolean => ((left - right) | 0) < 0;
+/** True if `left` and `right` are one sequence number, signed or not. */
+export const isSame = (left: number, right: number): boolean => ((left - right) | 0) === 0;
 /** True if `left` comes after `right` in sequence space. */
 export const isAfter = (left: number, right: number): boolean => ((right - left) | 0) < 0;
 
@@ -174,7 +176,10 @@ export interface TcpTracking {
   track(flow: TcpFlow, segment: TcpSegment, settings: TcpSettings): Outcome;
 }
 
-/** What a tracker reads of a segment. One object serves all segments. */
+/**
+ * What a tracker reads of a segment. One object serves all segments. Sequence numbers are signed
+ * 32-bit integers here: an engine need not box them when they are handed on.
+ */
 export class TcpSegment {
   view: DataView;
   /** First octet of the header. */
@@ -198,12 +203,12 @@ export class TcpSegment {
     this.at = at;
     this.flags = TCP.flags.get(view, at);
     this.kind = kindOf(this.flags);
-    this.seq = TCP.seq.get(view, at);
-    this.ack = TCP.ack.get(view, at);
+    this.seq = TCP.seq.get(view, at) | 0;
+    this.ack = TCP.ack.get(view, at) | 0;
     this.window = TCP.window.get(view, at);
     const length = end - at - tcpHeaderLengthOf(view, at);
     const phantoms = ((this.flags & TcpFlag.Syn) >> 1) + (this.flags & TcpFlag.Fin);
-    this.end = (this.seq + length + phantoms) >>> 0;
+    this.end = (this.seq + length + phantoms) | 0;
   }
 
   has(flag: number): boolean {
@@ -218,7 +223,7 @@ export class TcpSegment {
       if (TCP_OPTION.kind.get(view, here) !== TcpOptionKind.Sack) continue;
       const blocks = sackBlocksOf(view, here);
       for (let block = 0; block < blocks; block += 1) {
-        const right = TCP_SACK_BLOCK.right.get(view, sackBlockAt(here, block));
+        const right = TCP_SACK_BLOCK.right.get(view, sackBlockAt(here, block)) | 0;
         if (isAfter(right, highest)) highest = right;
       }
       if (blocks > 0) break;

@@ -11,6 +11,7 @@ import {
   IGNORE,
   isAfter,
   isBefore,
+  isSame,
   nextState,
   NO_STATE,
   SIDE,
@@ -137,7 +138,7 @@ function ignore(flow: TcpFlow, segment: TcpSegment): Outcome {
     segment.kind === TcpKind.SynAck &&
     CONNECTION.lastKind.get(view, at) === TcpKind.Syn &&
     CONNECTION.lastDirection.get(view, at) !== direction &&
-    CONNECTION.lastEnd.get(view, at) === segment.ack;
+    isSame(CONNECTION.lastEnd.get(view, at), segment.ack);
   // The ends agree and we do not: without this answer, the client begins anew and we with it.
   if (acknowledgesIgnored) {
     flow.isKilled = true;
@@ -167,7 +168,7 @@ function answersIgnored(flow: TcpFlow, segment: TcpSegment): boolean {
   const last = CONNECTION.lastKind.get(view, at);
   const followsSyn = flow.has(Status.SeenReply) && last === TcpKind.Syn;
   const followsAck = !flow.has(Status.Assured) && last === TcpKind.Ack;
-  return (followsSyn || followsAck) && segment.ack === CONNECTION.lastEnd.get(view, at);
+  return (followsSyn || followsAck) && isSame(segment.ack, CONNECTION.lastEnd.get(view, at));
 }
 
 /** Judge the segment by both windows, and learn from it if it is inside. */
@@ -180,11 +181,11 @@ function isInWindow(flow: TcpFlow, segment: TcpSegment, settings: TcpSettings): 
   meet(flow, segment, state);
   const isReset = segment.kind === TcpKind.Rst;
   if (!segment.has(TcpFlag.Ack) || (isReset && ack === 0)) {
-    ack = SIDE.end.get(view, receiver);
+    ack = SIDE.end.get(view, receiver) | 0;
     sack = ack;
   }
   if (seq === end && (!isReset || (seq === 0 && state === TcpState.SynSent))) {
-    seq = SIDE.end.get(view, sender);
+    seq = SIDE.end.get(view, sender) | 0;
     end = seq;
   }
   const isLoose = SIDE.loose.get(view, sender) > 0 || SIDE.loose.get(view, receiver) > 0;
@@ -279,9 +280,9 @@ function countRepeat(
 ): void {
   const isRepeated =
     CONNECTION.lastDirection.get(view, at) === direction &&
-    CONNECTION.lastSeq.get(view, at) === seq &&
-    CONNECTION.lastAck.get(view, at) === ack &&
-    CONNECTION.lastEnd.get(view, at) === end;
+    isSame(CONNECTION.lastSeq.get(view, at), seq) &&
+    isSame(CONNECTION.lastAck.get(view, at), ack) &&
+    isSame(CONNECTION.lastEnd.get(view, at), end);
   if (isRepeated) {
     CONNECTION.repeats.set(view, at, (CONNECTION.repeats.get(view, at) + 1) & 255);
     return;

@@ -10,6 +10,7 @@ import {
   CONNECTION,
   IGNORE,
   isBefore,
+  isSame,
   nextState,
   NO_STATE,
   SideFlag,
@@ -197,7 +198,7 @@ function acknowledgesIgnored({ view, at, direction }: TcpFlow, segment: TcpSegme
     segment.kind === TcpKind.SynAck &&
     CONNECTION.lastKind.get(view, at) === TcpKind.Syn &&
     CONNECTION.lastDirection.get(view, at) !== direction &&
-    CONNECTION.lastEnd.get(view, at) === segment.ack
+    isSame(CONNECTION.lastEnd.get(view, at), segment.ack)
   );
 }
 
@@ -282,11 +283,11 @@ function judgeReset(
   if (seq === 0 && !flow.isEstablished) return Reset.Sound;
   const maxAck = SIDE.maxAck.get(view, receiver);
   if (isBefore(seq, maxAck) && !settings.ignoresInvalidReset) return Reset.Invalid;
-  if (!flow.isEstablished || seq === maxAck) return Reset.Sound;
+  if (!flow.isEstablished || isSame(seq, maxAck)) return Reset.Sound;
   const endsTrain =
     last === TcpKind.Ack &&
     CONNECTION.lastDirection.get(view, at) === direction &&
-    seq === CONNECTION.lastEnd.get(view, at);
+    isSame(seq, CONNECTION.lastEnd.get(view, at));
   return endsTrain ? Reset.Sound : Reset.Challenged;
 }
 
@@ -298,13 +299,13 @@ function answersIgnored(flow: TcpFlow, segment: TcpSegment, before: number): boo
   const followsSyn = flow.has(Status.SeenReply) && last === TcpKind.Syn;
   const followsAck = !flow.has(Status.Assured) && last === TcpKind.Ack;
   if ((followsSyn || followsAck) && lastDirection !== direction) {
-    if (segment.ack === CONNECTION.lastEnd.get(view, at)) return true;
+    if (isSame(segment.ack, CONNECTION.lastEnd.get(view, at))) return true;
   }
   return (
     before === TcpState.SynSent &&
     last === TcpKind.Ack &&
     lastDirection === 1 &&
-    segment.seq === CONNECTION.lastAck.get(view, at)
+    isSame(segment.seq, CONNECTION.lastAck.get(view, at))
   );
 }
 

@@ -8,6 +8,7 @@ import {
   CONNECTION,
   isAfter,
   isBefore,
+  isSame,
   SIDE,
   SideFlag,
   type TcpFlow,
@@ -38,11 +39,11 @@ export function judgeWindow(
   if (meet(flow, segment, state, sack)) return WindowJudgement.Inside;
   const isReset = segment.kind === TcpKind.Rst;
   if (!segment.has(TcpFlag.Ack) || (isReset && ack === 0)) {
-    ack = SIDE.end.get(view, receiver);
+    ack = SIDE.end.get(view, receiver) | 0;
     sack = ack;
   }
   if (isReset && seq === 0 && state === TcpState.SynSent) {
-    seq = SIDE.end.get(view, sender);
+    seq = SIDE.end.get(view, sender) | 0;
     end = seq;
   }
   const judgement = compare(flow, seq, end, sack);
@@ -81,7 +82,7 @@ function meet(flow: TcpFlow, segment: TcpSegment, state: number, sack: number): 
   if (SIDE.maxWindow.get(view, receiver) === 0) {
     SIDE.end.set(view, receiver, sack);
     SIDE.maxEnd.set(view, receiver, sack);
-  } else if (sack === ((SIDE.end.get(view, receiver) + 1) >>> 0)) {
+  } else if (isSame(sack, SIDE.end.get(view, receiver) + 1)) {
     // Likely the answer to a keep-alive.
     SIDE.end.set(view, receiver, sack);
   }
@@ -176,7 +177,7 @@ function learn(
   if (isAfter(sack + window, SIDE.maxEnd.get(view, receiver) - 1)) {
     SIDE.maxEnd.set(view, receiver, sack + Math.max(window, 1));
   }
-  if (ack === SIDE.end.get(view, receiver)) flow.lower(receiver, SideFlag.Unacknowledged);
+  if (isSame(ack, SIDE.end.get(view, receiver))) flow.lower(receiver, SideFlag.Unacknowledged);
   if (segment.kind === TcpKind.Ack) countRepeat(flow, segment.window, seq, ack, end);
 }
 
@@ -189,9 +190,9 @@ function countRepeat(
 ): void {
   const isRepeated =
     CONNECTION.lastDirection.get(view, at) === direction &&
-    CONNECTION.lastSeq.get(view, at) === seq &&
-    CONNECTION.lastAck.get(view, at) === ack &&
-    CONNECTION.lastEnd.get(view, at) === end &&
+    isSame(CONNECTION.lastSeq.get(view, at), seq) &&
+    isSame(CONNECTION.lastAck.get(view, at), ack) &&
+    isSame(CONNECTION.lastEnd.get(view, at), end) &&
     CONNECTION.lastWindow.get(view, at) === window;
   if (isRepeated) {
     CONNECTION.repeats.set(view, at, (CONNECTION.repeats.get(view, at) + 1) & 255);

@@ -89,10 +89,10 @@ export class Device {
     if (index >= 0) this.#taps = this.#taps.toSpliced(index, 1);
   }
 
-  /** A frame comes in from the link. Takes ownership. */
+  /** A frame comes in from the link; what another stack noted on it is forgotten. Takes ownership. */
   receive(packet: Packet, now: Instant): void {
     packet.input = this;
-    packet.output = null;
+    packet.forgetStack();
     this.rxFrames += 1;
     this.rxOctets += packet.end - packet.frame;
     packet.pool.observer?.received(this, packet, now);

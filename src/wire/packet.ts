@@ -87,6 +87,18 @@ export class Packet {
     this.capacity = capacity;
   }
 
+  /** Clear what a stack notes while the packet is on its way through it. */
+  forgetStack(): void {
+    this.output = null;
+    this.nextHop = IPV4_ANY;
+    this.routeKind = 0;
+    this.pathMtu = 0;
+    this.largestFragment = 0;
+    this.mark = 0;
+    this.flow = -1;
+    this.flowState = 0;
+  }
+
   /** Octets of the frame. */
   get length(): number {
     return this.end - this.frame;
@@ -227,14 +239,8 @@ export class PacketPool {
     packet.transport = packet.frame;
     packet.end = packet.frame + length;
     packet.cast = Cast.Host;
-    packet.nextHop = IPV4_ANY;
-    packet.routeKind = 0;
-    packet.pathMtu = 0;
-    packet.largestFragment = 0;
     packet.hasBlankChecksum = false;
-    packet.mark = 0;
-    packet.flow = -1;
-    packet.flowState = 0;
+    packet.forgetStack();
     packet.isLive = true;
     this.allocated += 1;
     return packet;

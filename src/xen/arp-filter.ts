@@ -6,7 +6,7 @@
 import type { Ipv4Addr, Mac } from "../wire/addr.ts";
 import { formatIpv4, formatMac, IPV4_ANY } from "../wire/addr.ts";
 import type { Packet } from "../wire/packet.ts";
-import { ARP, checkArp } from "../l2/arp.ts";
+import { ARP, ArpOp, checkArp } from "../l2/arp.ts";
 import { ETHERNET, EtherType } from "../l2/ethernet.ts";
 import type { FrameFilter } from "../l3/interface.ts";
 
@@ -34,7 +34,8 @@ export class ArpFilter implements FrameFilter {
     if (checkArp(view, packet.network, packet.end) !== null) return null;
     if (ARP.sha.get(view, packet.network) !== this.#mac) return "anti-spoof/arp-sender-mac";
     const spa = ARP.spa.get(view, packet.network);
-    const isOwn = spa === IPV4_ANY || this.#addresses.includes(spa);
+    const isProbe = spa === IPV4_ANY && ARP.op.get(view, packet.network) === ArpOp.Request;
+    const isOwn = isProbe || this.#addresses.includes(spa);
     return isOwn ? null : "anti-spoof/arp-sender-address";
   }
 

@@ -45,11 +45,22 @@ export class HostRules {
     this.#options = options;
     options.groups?.onChange(() => this.#rewriteGroups());
     if (options.groups !== null) this.#inside(ESTABLISHED_RULE);
+    if (options.inward !== null && options.hasNat) this.#guardGateway(options.uplink);
   }
 
   get machines(): readonly Machine[] {
     const { inside, outside } = this.#options;
     return inside === outside ? inside.machines : [...inside.machines, ...outside.machines];
+  }
+
+  /**
+   * What no connection accounts for would leave with its private source (`nat` passes it by), and
+   * what comes for a public address of nobody would go back out by the uplink.
+   */
+  #guardGateway(uplink: string): void {
+    const drop = (cause: string): string => `-m comment --comment "gateway/${cause}" -j DROP`;
+    this.#outside(`-A FORWARD -m state --state INVALID ${drop("invalid")}`);
+    this.#outside(`-A FORWARD -i ${uplink} -o ${uplink} ${drop("no-such-address")}`);
   }
 
   /** Anti-spoofing for a vif. */

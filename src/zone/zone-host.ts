@@ -98,6 +98,7 @@ export class ZoneHost {
     const { device } = domain.backend;
     device.attachCarrier(null);
     domain.guest?.host.device.attachCarrier(null);
+    domain.guest?.host.router.removeInterface(domain.guest.host.device, now);
     this.dom0.removeVif(domain.backend, now);
     this.#services.onDestroy(this, domain);
     this.#services.reschedule(this.dom0);

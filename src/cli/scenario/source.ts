@@ -43,6 +43,16 @@ export class SourceText {
     this.value = this.#plain();
   }
 
+  /** The value at `path`; `undefined` if there is none. */
+  at(path: Path): unknown {
+    let value = this.value;
+    for (const key of path) {
+      if (typeof value !== "object" || value === null) return undefined;
+      value = Reflect.get(value, key);
+    }
+    return value;
+  }
+
   /** The line, from 1, of the value at `path`, or of the innermost one around it that is there. */
   lineOf(path: Path): number {
     let node: unknown = this.#document.contents;

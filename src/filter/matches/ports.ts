@@ -71,11 +71,15 @@ export const PORT_OPTIONS = [
   option("dport", { aliases: ["destination-port"], isInvertible: true }),
 ] as const;
 
+/** `iptables` reads 010 as 8 for TCP and as 10 for UDP: such forms are refused. */
+const DECIMAL = /^(?:(?:0|[1-9]\d*)?(?::|$)){1,2}$/;
+
 /** What the option `name` asks of a port; every port if it is not given. */
 export function readPorts(given: Options, name: "sport" | "dport"): PortTest {
   const found = given.find(name);
   if (found === null) return { ...ALL_PORTS, isInverted: false };
   const { word, isInverted } = found;
+  if (!DECIMAL.test(word)) refuse(word, `ports are decimal here, without zeros before them: ${word}`);
   const range = parseRange(word, "a port");
   if (isInverted && isAll(range)) refuse(word, "no port is outside of all ports");
   return { ...range, isInverted };

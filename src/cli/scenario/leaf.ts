@@ -1,0 +1,176 @@
+/** Scalars of a scenario: each has one message for all that can be wrong with it. @module */
+import { z } from "zod";
+import { EmulatorError } from "../../base/errors.ts";
+import { parseDuration } from "../../base/time.ts";
+import { parseInterfaceAddress, parseIpv4, parseMac, parsePrefix } from "../../wire/addr.ts";
+import type { Reason } from "../../wire/packet.ts";
+import { serialOfDomain } from "../../zone/naming.ts";
+import { hint } from "../suggest.ts";
+
+/** `value` in a message: "text", 5, nothing, a list. */
+export function shown(value: unknown): string {
+  if (value === undefined || value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a mapping";
+  const text = JSON.stringify(value) ?? typeof value;
+  return text.length > 60 ? `${text.slice(0, 56)}..."` : text;
+}
+
+/** The message of a schema that takes nothing else than `what`. */
+const only =
+  (what: string) =>
+  ({ input }: { readonly input?: unknown }): string =>
+    `expected ${what}, got ${shown(input)}`;
+
+/** What a JSON Schema says of a scalar besides its type. */
+interface Description {
+  readonly id: string;
+  readonly description: string;
+  readonly examples: readonly string[];
+  readonly pattern?: string;
+}
+
+/** A text that `parse` reads. Its EmulatorError says what was expected; `what` does for no text. */
+function textOf<T>(what: string, parse: (text: string) => T, description: Description) {
+  return z
+    .string({ error: only(what) })
+    .meta({ ...description, examples: [...description.examples] })
+    .transform((text, context): T => {
+      try {
+        return parse(text);
+      } catch (error) {
+        if (!(error instanceof EmulatorError)) throw error;
+        context.addIssue({ code: "custom", message: error.message, input: text });
+        return z.NEVER;
+      }
+    });
+}
+
+/** "250ms", "5s", in microseconds. */
+export const duration = textOf('a duration such as "250ms" or "5s"', parseDuration, {
+  id: "Duration",
+  description: "A time span: a number with a unit of us, ms, s, m, h or d.",
+  examples: ["250ms", "5s", "2h"],
+  pattern: String.raw`^\d+(\.\d+)?(us|ms|s|m|h|d)$`,
+});
+
+/** "10.254.170.223". */
+export const ipv4 = textOf("an IPv4 address such as 10.254.170.223", parseIpv4, {
+  id: "Ipv4Address",
+  description: "An IPv4 address: four decimal parts.",
+  examples: ["10.254.170.223"],
+  pattern: String.raw`^(\d{1,3}\.){3}\d{1,3}$`,
+});
+
+/** "216.182.232.10/20": host bits stay; without a length, /32. */
+export const interfaceAddress = textOf(
+  "an address such as 216.182.232.10/20",
+  parseInterfaceAddress,
+  {
+    id: "InterfaceAddress",
+    description: "An IPv4 address and the length of its network's prefix, as `ip addr` writes it.",
+    examples: ["216.182.232.10/20"],
+    pattern: String.raw`^(\d{1,3}\.){3}\d{1,3}(/\d{1,2})?$`,
+  },
+);
+
+/** "10.254.168.0/23": no bits below the length. */
+export const prefix = textOf("a prefix such as 10.254.168.0/23", parsePrefix, {
+  id: "Prefix",
+  description: "A block of IPv4 addresses.",
+  examples: ["10.254.168.0/23", "0.0.0.0/0"],
+  pattern: String.raw`^(\d{1,3}\.){3}\d{1,3}(/\d{1,2})?$`,
+});
+
+/** "12:31:39:00:A5:11". */
+export const mac = textOf("a MAC address such as 12:31:39:00:A5:11", parseMac, {
+  id: "MacAddress",
+  description: "A MAC address: six octets of two hexadecimal digits.",
+  examples: ["12:31:39:00:A5:11"],
+  pattern: "^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$",
+});
+
+/** "dom_32504936". */
+export const domainName = textOf(
+  "a domain name such as dom_32504936",
+  (text) => {
+    serialOfDomain(text);
+    return text;
+  },
+  {
+    id: "DomainName",
+    description: "A domain's name: dom_ and its number in the zone.",
+    examples: ["dom_32504936"],
+    pattern: String.raw`^dom_\d{1,10}$`,
+  },
+);
+
+const NAME = /^[\w.-]{1,64}$/;
+/** A name of a host, a security group or an internet host. */
+export const name = z
+  .string({ error: only("a name such as host-a") })
+  .regex(NAME, { error: only("a name of up to 64 letters, digits, . _ -") })
+  .meta({ id: "Name", description: "A name: letters, digits, full stops, underscores, hyphens." });
+
+/** Free text without control characters. */
+export const words = z
+  .string({ error: only("a text") })
+  .max(65_507, { error: only("a text of at most 65507 characters") });
+
+const FRAME = /^(?:[0-9a-f]{2}[\s:-]?)*$/i;
+/** Octets in hexadecimal, 14 to 65,549 of them. */
+export const frame = z
+  .string({ error: only('octets in hexadecimal, in quotation marks: "ffffffffffff 1231..."') })
+  .refine((text) => FRAME.test(text), {
+    error: only("pairs of hexadecimal digits, with blanks or colons between them or not"),
+  })
+  .meta({
+    id: "Frame",
+    description: "An Ethernet frame in hexadecimal, from the target address on, no check sequence.",
+    examples: ["ffffffffffff 12313900a511 0806 ..."],
+  })
+  .transform((text, context): Uint8Array => {
+    const digits = text.replaceAll(/[\s:-]/g, "");
+    const octets = Uint8Array.from({ length: digits.length / 2 }, (_, index) =>
+      Number.parseInt(digits.slice(2 * index, 2 * index + 2), 16),
+    );
+    if (octets.length >= 14) return octets;
+    const message = `expected a frame of at least 14 octets, got ${octets.length}`;
+    context.addIssue({ code: "custom", message, input: text });
+    return z.NEVER;
+  });
+
+/** A whole number from `lower` to `upper`. */
+export function whole(lower: number, upper: number) {
+  const error = only(`a whole number from ${lower} to ${upper}`);
+  return z.number({ error }).int({ error }).min(lower, { error }).max(upper, { error });
+}
+
+/** From 0 to 1. */
+export const probability = z
+  .number({ error: only("a probability from 0 to 1") })
+  .min(0, { error: only("a probability from 0 to 1") })
+  .max(1, { error: only("a probability from 0 to 1") })
+  .meta({ id: "Probability", description: "A probability." });
+
+/** One of `known`, with a suggestion for what is none. */
+export function oneOf<const T extends readonly [string, ...string[]]>(known: T) {
+  return z.enum(known, {
+    error: ({ input }) =>
+      typeof input === "string"
+        ? `${shown(input)} is not known; ${hint(input, known)}`
+        : `expected one of ${known.join(", ")}, got ${shown(input)}`,
+  });
+}
+
+/** A reason such as "anti-spoof/source-address". */
+export const reason = z
+  .string({ error: only('a reason such as "security-group/no-permission"') })
+  .regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, {
+    error: only('a reason such as "security-group/no-permission"'),
+  })
+  .meta({ id: "Reason", description: "Why a packet came to nothing: layer and cause." })
+  .transform((text): Reason => {
+    const [layer = "", cause = ""] = text.split("/");
+    return `${layer}/${cause}`;
+  });

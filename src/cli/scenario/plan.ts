@@ -1,0 +1,92 @@
+/** A scenario ready to run: steps with one action each, in the order of the file. @module */
+import type { Duration, Instant } from "../../base/time.ts";
+import type { Ipv4Addr } from "../../wire/addr.ts";
+import type { Reason } from "../../wire/packet.ts";
+import type { Permission } from "../../xen/security-group.ts";
+import type { ACTIONS, Scenario } from "./schema.ts";
+import type { z } from "zod";
+
+type Host = Scenario["hosts"][number];
+/** A domain as the file describes it. */
+export type DomainPlan = NonNullable<Host["domains"]>[number];
+/** A host with a name and its domains. */
+export type HostPlan = Omit<Host, "name" | "domains"> & {
+  readonly name: string;
+  readonly domains: readonly DomainPlan[];
+};
+/** An internet host as the file describes it. */
+export type InternetPlan = NonNullable<Scenario["internet"]>[number];
+
+type Parsed<K extends keyof typeof ACTIONS> = z.output<(typeof ACTIONS)[K]>;
+
+/** What a step does. */
+export type Action =
+  | ({ readonly kind: "ping" } & Parsed<"ping">)
+  | ({ readonly kind: "traceroute" } & Parsed<"traceroute">)
+  | ({ readonly kind: "udp" } & Parsed<"udp">)
+  | ({ readonly kind: "send" } & Parsed<"send">)
+  | { readonly kind: "launch"; readonly host: string; readonly domain: DomainPlan }
+  | { readonly kind: "shutdown"; readonly domain: string }
+  | { readonly kind: "associate"; readonly domain: string; readonly address: Ipv4Addr }
+  | { readonly kind: "disassociate"; readonly domain: string }
+  | {
+      readonly kind: "securityGroup";
+      readonly name: string;
+      readonly permissions: readonly Permission[];
+    }
+  | ({ readonly kind: "link" } & Parsed<"link">);
+
+/** What must come of a step; absent keys say nothing. */
+export interface Expectation {
+  readonly replies?: number | undefined;
+  /** `null` is nobody. */
+  readonly hops?: readonly (Ipv4Addr | null)[] | undefined;
+  readonly received?: number | undefined;
+  readonly dropped?: Reason | undefined;
+}
+
+/** One step. */
+export interface StepPlan {
+  /** Place in the file's list, from 0. */
+  readonly index: number;
+  /** Line in the file, from 1. */
+  readonly line: number;
+  readonly at: Instant;
+  /** A heading for people; `null` for none. */
+  readonly says: string | null;
+  readonly action: Action;
+  readonly expect: Expectation;
+}
+
+/** A whole scenario. */
+export interface Plan {
+  /** As the user named the file. */
+  readonly file: string;
+  readonly title: string | null;
+  readonly seed: number;
+  readonly profile: "ec2-2010" | "linux";
+  /** `null` for the profile's. */
+  readonly vifMac: Scenario["vifMac"] | null;
+  /** `null` to run until all steps are done. */
+  readonly until: Duration | null;
+  readonly hosts: readonly HostPlan[];
+  readonly securityGroups: ReadonlyMap<string, readonly Permission[]>;
+  readonly internet: readonly InternetPlan[];
+  readonly steps: readonly StepPlan[];
+  /** The line, from 1, where a host or a domain of a host begins. */
+  readonly lineOf: (host: number, domain?: number) => number;
+}
+
+/** The keys of {@link Expectation} that an action can meet. */
+export const EXPECTABLE: Readonly<Record<Action["kind"], readonly (keyof Expectation)[]>> = {
+  ping: ["replies", "received", "dropped"],
+  traceroute: ["hops", "dropped"],
+  udp: ["replies", "received", "dropped"],
+  send: ["received", "dropped"],
+  launch: [],
+  shutdown: [],
+  associate: [],
+  disassociate: [],
+  securityGroup: [],
+  link: [],
+};

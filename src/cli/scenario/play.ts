@@ -1,0 +1,161 @@
+/** Plays a scenario in virtual time, from boot to the last expectation. @module */
+import { EmulatorError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { type Duration, type Instant, MILLISECOND, MINUTE, SECOND } from "../../base/time.ts";
+import { formatIpv4, formatPrefix } from "../../wire/addr.ts";
+import type { Device } from "../../wire/device.ts";
+import { findOption, Option } from "../../dhcp/options.ts";
+import { DhcpType, type DhcpMessage } from "../../dhcp/message.ts";
+import { FanOut } from "../../zone/observers.ts";
+import type { Zone } from "../../zone/zone.ts";
+import { faultAt, InputError } from "../failure.ts";
+import type { RunEvent } from "./events.ts";
+import type { Plan, StepPlan } from "./plan.ts";
+import { StepRun } from "./step-run.ts";
+import { Watch } from "./watch.ts";
+import { domainEvent, World } from "./world.ts";
+import { wordsOf } from "./words.ts";
+
+/** Where a capture goes. */
+export interface CaptureTarget {
+  /** Takes a chunk, which is borrowed until return. */
+  readonly sink: (chunk: Uint8Array) => void;
+  /** Write what was taken; called between slices of the run. */
+  flush(): Promise<void>;
+}
+
+/** How a scenario is played. */
+export interface PlayOptions {
+  readonly plan: Plan;
+  /** Instead of the plan's; `null` for the plan's. */
+  readonly seed: number | null;
+  /** Instead of the plan's; `null` for the plan's. */
+  readonly until: Instant | null;
+  /** `null` for no capture. */
+  readonly capture: CaptureTarget | null;
+  /** Packets whose way {@link Zone.explain} remembers; 0 for none. */
+  readonly traceLimit: number;
+  readonly log: Logger;
+  /** Aborted by Ctrl-C: the run ends where it is. */
+  readonly signal: AbortSignal;
+  /** Told each event, in order. */
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** What is left of a run. */
+export interface PlayOutcome {
+  readonly world: World;
+  /** Expectations that failed. */
+  readonly failed: number;
+  readonly isInterrupted: boolean;
+}
+
+/** What is still under way when a step is done may take so long to arrive. */
+const SETTLE: Duration = SECOND;
+/** A run without steps and end: time to boot. */
+const BOOT: Duration = 30 * SECOND;
+/** A step that is not done so long after the last one began never will be. */
+const PATIENCE: Duration = 10 * MINUTE;
+/** Real time that one slice of the run should take. */
+const SLICE_MS = 20;
+
+/**
+ * Play a scenario. The capture gets all there is even if the run is interrupted or fails.
+ * @throws {InputError} if a step asks for what is not possible then, and what the capture throws.
+ */
+export async function play(options: PlayOptions): Promise<PlayOutcome> {
+  const player = new Player(options);
+  try {
+    player.start();
+    await player.run();
+  } finally {
+    player.zone.close();
+    await options.capture?.flush();
+  }
+  return player.end();
+}
+
+class Player {
+  readonly #options: PlayOptions;
+  readonly #plan: Plan;
+  readonly #seed: number;
+  readonly #world: World;
+  readonly #watch: Watch;
+  /** Steps in the order of their time. */
+  readonly #steps: readonly StepPlan[];
+  readonly #end: Instant | null;
+  #settled = 0;
+  #held = 0;
+  #failed = 0;
+
+  constructor(options: PlayOptions) {
+    const { plan, traceLimit, log } = options;
+    this.#options = options;
+    this.#plan = plan;
+    this.#seed = options.seed ?? plan.seed;
+    this.#end = options.until ?? plan.until;
+    this.#steps = plan.steps.toSorted((left, right) => left.at - right.at);
+    this.#world = new World({ plan, seed: this.#seed, traceLimit, log });
+    this.#watch = new Watch(
+      {
+        drop: (drop) => options.onEvent({ event: "drop", ...drop }),
+        dhcp: (device, message, { id }, now) => this.#onDhcp(device, message, id, now),
+      },
+      (device) => this.#world.nameOf(device),
+    );
+  }
+
+  get zone(): Zone {
+    return this.#world.zone;
+  }
+
+  start(): void {
+    const { capture, onEvent } = this.#options;
+    const { pool } = this.zone;
+    if (capture !== null) this.zone.capture.writeTo(capture.sink);
+    const { observer, isTracing } = pool;
+    pool.observe(new FanOut(observer === null ? [this.#watch] : [observer, this.#watch]), isTracing);
+    onEvent(this.#startEvent());
+    for (const [, host] of this.#world.internet) this.#watch.addMachine(host.device);
+    this.#world.launchAll((running) => {
+      const device = running.domain.guest?.host.device;
+      if (device !== undefined) this.#watch.addMachine(device);
+      onEvent(domainEvent(running, null, this.zone.now));
+    });
+    for (const step of this.#steps) this.zone.at(step.at, (now) => this.#begin(step, now));
+  }
+
+  /** Run to the end, slice by slice, so that Ctrl-C is heard and the capture is written. */
+  async run(): Promise<void> {
+    const { signal, capture } = this.#options;
+    const last = this.#steps.at(-1)?.at ?? BOOT;
+    const end = this.#end ?? last + PATIENCE;
+    let slice = 100 * MILLISECOND;
+    while (this.zone.now < end && !signal.aborted && !this.#isOver(last)) {
+      const began = performance.now();
+      await this.zone.run({ until: Math.min(this.zone.now + slice, end) });
+      const took = performance.now() - began;
+      if (took < SLICE_MS / 2) slice *= 2;
+      else if (took > SLICE_MS) slice = Math.max(MILLISECOND, Math.round(slice / 2));
+      await capture?.flush();
+      await breathe();
+    }
+  }
+
+  end(): PlayOutcome {
+    const isInterrupted = this.#options.signal.aborted;
+    const { pool, now } = this.zone;
+    this.#options.onEvent({
+      event: "end",
+      at: now,
+      isInterrupted,
+      packets: pool.allocated,
+      live: pool.live,
+      ends: this.#watch.ends,
+      held: this.#held,
+      failed: this.#failed,
+      unreached: this.#steps.length - this.#settled,
+    });
+    return { world: this.#world, failed: this.#failed, isInterrupted };
+  }
+}

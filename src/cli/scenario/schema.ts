@@ -1,0 +1,197 @@
+/**
+ * What a scenario file may say. The published JSON Schema is made of this declaration.
+ * @module
+ */
+import { z } from "zod";
+import {
+  domainName,
+  duration,
+  frame,
+  interfaceAddress,
+  ipv4,
+  mac,
+  name,
+  oneOf,
+  prefix,
+  probability,
+  reason,
+  whole,
+  words,
+} from "./leaf.ts";
+
+const groups = z
+  .array(name)
+  .meta({ description: "Groups whose permissions apply; fixed at launch. The default: [default]." });
+
+const DOMAIN = {
+  name: domainName.optional().meta({ description: "Left out: the zone's next number." }),
+  domid: whole(1, 32_751).optional().meta({ description: "Xen's number on the host." }),
+  mac: mac.optional().meta({ description: "Left out: the address plan's." }),
+  privateAddress: interfaceAddress
+    .optional()
+    .meta({ description: "Left out: the plan's next. A prefix length must agree with the plan." }),
+  publicAddress: z
+    .union([ipv4, z.null()])
+    .optional()
+    .meta({ description: "Mapped 1:1 by NAT. Left out: the plan's next; null: none." }),
+  securityGroups: groups.optional(),
+  guest: oneOf(["simulated", "external"])
+    .optional()
+    .meta({ description: "simulated boots a domU; external leaves the vif to raw frames." }),
+};
+
+/** A domain of a host. */
+export const domain = z.strictObject(DOMAIN);
+
+const host = z.strictObject({
+  name: name.optional().meta({ description: "Left out: host-a, host-b and so on." }),
+  privateAddress: ipv4
+    .optional()
+    .meta({ description: "Dom0's private address, the first hop of a domU's traceroute." }),
+  externalAddress: interfaceAddress
+    .optional()
+    .meta({ description: "Dom0's external address, the second hop." }),
+  domains: z.array(domain).optional(),
+});
+
+const ports = z
+  .union([
+    whole(0, 65_535),
+    z.string().regex(/^\d{1,5}(-\d{1,5})?$/, { error: "expected a port or a range such as 8000-8080" }),
+  ])
+  .meta({ description: "A port, or a range such as 8000-8080. Left out: all." });
+
+/** What may come in: from a block by protocol, or everything from a group's members. */
+export const permission = z
+  .strictObject({
+    protocol: oneOf(["tcp", "udp", "icmp"]).optional(),
+    ports: ports.optional(),
+    type: whole(-1, 255).optional().meta({ description: "ICMP type; -1, the default, for any." }),
+    code: whole(-1, 255).optional().meta({ description: "ICMP code; -1, the default, for any." }),
+    source: z.union([prefix, z.strictObject({ group: name })]),
+  })
+  .meta({ id: "Permission", description: "From a block by protocol, or from a group's members." });
+
+const internetHost = z.strictObject({
+  name,
+  address: ipv4,
+  serves: z.array(oneOf(["echo"])).optional().meta({ description: "Services: UDP echo on port 7." }),
+});
+
+const end = name.meta({ description: "A name of the scenario, or an IPv4 address." });
+
+const ping = z.strictObject({
+  from: name,
+  to: end,
+  count: whole(1, 65_535).default(3),
+  size: whole(0, 65_507).default(56).meta({ description: "Octets of data." }),
+  interval: duration.optional().meta({ description: "Between requests; a second." }),
+});
+
+const traceroute = z.strictObject({
+  from: name,
+  to: end,
+  method: oneOf(["udp", "icmp"]).default("udp"),
+});
+
+const udp = z.strictObject({
+  from: name,
+  to: end,
+  port: whole(1, 65_535).default(7),
+  payload: words.default("dom0").meta({ description: "Text, sent as UTF-8." }),
+});
+
+const send = z.strictObject({ from: domainName, frame });
+
+const faults = {
+  loss: probability.default(0),
+  corruption: probability.default(0).meta({ description: "That a bit is flipped." }),
+  duplication: probability.default(0),
+  reordering: probability.default(0),
+  holdBack: duration.optional().meta({ description: "The longest wait of a reordered frame." }),
+};
+
+/** The actions of a step, by key. */
+export const ACTIONS = {
+  ping: ping.meta({ description: "ICMP echo, as iputils' ping sends it." }),
+  traceroute: traceroute.meta({ description: "As Butskoy's traceroute." }),
+  udp: udp.meta({ description: "One UDP datagram; port 7 of simulated machines echoes." }),
+  send: send.meta({ description: "A raw frame out of a domU, external or simulated." }),
+  launch: z
+    .strictObject({ host: name, ...DOMAIN })
+    .meta({ description: "Start a domain on a host." }),
+  shutdown: domainName.meta({ description: "Stop a domain; its vif goes offline." }),
+  associate: z
+    .strictObject({ domain: domainName, address: ipv4 })
+    .meta({ description: "Give a domain another public address." }),
+  disassociate: domainName.meta({ description: "Take a domain's public address away." }),
+  securityGroup: z
+    .strictObject({ name, permissions: z.array(permission) })
+    .meta({ description: "Replace a group's permissions; running domains feel it at once." }),
+  link: z
+    .strictObject({ of: name, ...faults })
+    .meta({ description: "Faults of a machine's link from now on, both ways." }),
+};
+
+const expectation = z
+  .strictObject({
+    replies: whole(0, 65_535)
+      .optional()
+      .meta({ description: "Answers to a ping, or echoes of a datagram." }),
+    hops: z
+      .array(z.union([ipv4, z.literal("*")]))
+      .optional()
+      .meta({ description: "Who answers a traceroute's first hops, in order; * for nobody." }),
+    received: whole(0, 65_535)
+      .optional()
+      .meta({ description: "Packets of the step that reached another machine." }),
+    dropped: reason
+      .optional()
+      .meta({ description: "Why at least one packet of the step came to nothing." }),
+  })
+  .meta({ id: "Expectation" });
+
+const kinds = Object.keys(ACTIONS);
+
+const step = z
+  .strictObject({
+    at: duration.meta({ description: "When, since the start of the run." }),
+    says: words.optional().meta({ description: "A heading for people." }),
+    ping: ACTIONS.ping.optional(),
+    traceroute: ACTIONS.traceroute.optional(),
+    udp: ACTIONS.udp.optional(),
+    send: ACTIONS.send.optional(),
+    launch: ACTIONS.launch.optional(),
+    shutdown: ACTIONS.shutdown.optional(),
+    associate: ACTIONS.associate.optional(),
+    disassociate: ACTIONS.disassociate.optional(),
+    securityGroup: ACTIONS.securityGroup.optional(),
+    link: ACTIONS.link.optional(),
+    expect: expectation.optional(),
+  })
+  .meta({
+    id: "Step",
+    description: "One action at one time, and what must come of it.",
+    oneOf: kinds.map((kind) => ({ required: [kind] })),
+  });
+
+/** A scenario file. */
+export const SCENARIO = z
+  .strictObject({
+    title: words.optional(),
+    seed: whole(0, Number.MAX_SAFE_INTEGER).default(1).meta({ description: "Of all chance." }),
+    profile: oneOf(["ec2-2010", "linux"]).default("ec2-2010"),
+    vifMac: mac.optional().meta({ description: "Dom0's end of every vif; the profile's." }),
+    until: duration.optional().meta({ description: "When the run ends; when all steps are done." }),
+    hosts: z.array(host).min(1, { error: "expected at least one host" }),
+    securityGroups: z.record(name, z.array(permission)).optional(),
+    internet: z.array(internetHost).optional(),
+    steps: z.array(step).optional(),
+  })
+  .meta({
+    title: "dom0 scenario",
+    description: "A zone of hosts with their domUs, and what happens to it.",
+  });
+
+/** A scenario as read: addresses are numbers, durations microseconds, frames octets. */
+export type Scenario = z.output<typeof SCENARIO>;

@@ -1,0 +1,201 @@
+/** The zone of a scenario: its machines by name. @module */
+import { EmulatorError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Instant } from "../../base/time.ts";
+import { formatIpv4, formatMac, type Ipv4Addr, parseIpv4 } from "../../wire/addr.ts";
+import type { Device } from "../../wire/device.ts";
+import type { Host } from "../../guest/host.ts";
+import type { Domain } from "../../zone/domain.ts";
+import { Zone } from "../../zone/zone.ts";
+import type { ZoneHost } from "../../zone/zone-host.ts";
+import { faultAt, InputError } from "../failure.ts";
+import { isAddress } from "./check.ts";
+import type { EventOf } from "./events.ts";
+import type { DomainPlan, Plan } from "./plan.ts";
+
+/** What a run decides over the scenario. */
+export interface WorldOptions {
+  readonly plan: Plan;
+  readonly seed: number;
+  /** Packets whose way is remembered; 0 for none. */
+  readonly traceLimit: number;
+  readonly log: Logger;
+}
+
+/** A domain and the host that runs it. */
+export interface Running {
+  readonly host: ZoneHost;
+  readonly domain: Domain;
+}
+
+/** A zone with everything that the scenario starts with, except its domains. */
+export class World {
+  readonly zone: Zone;
+  readonly #plan: Plan;
+  readonly #domains = new Map<string, Running>();
+  readonly #internet = new Map<string, Host>();
+  readonly #hosts = new Map<string, ZoneHost>();
+
+  /** @throws {InputError} for what only the zone can refuse, with the line. */
+  constructor({ plan, seed, traceLimit, log }: WorldOptions) {
+    this.#plan = plan;
+    this.zone = new Zone({ seed, profile: plan.profile, traceLimit, log });
+    this.#blame(1, "securityGroups", () => {
+      for (const [name, permissions] of plan.securityGroups) {
+        this.zone.setSecurityGroup(name, permissions);
+      }
+    });
+    for (const [index, host] of plan.hosts.entries()) {
+      const { name, privateAddress, externalAddress } = host;
+      const options = {
+        name,
+        ...(privateAddress === undefined ? {} : { privateAddress }),
+        ...(externalAddress === undefined ? {} : { externalAddress }),
+        ...(plan.vifMac === null || plan.vifMac === undefined ? {} : { vifMac: plan.vifMac }),
+      };
+      const added = this.#blame(plan.lineOf(index), `hosts[${index}]`, () =>
+        this.zone.addHost(options),
+      );
+      this.#hosts.set(name, added);
+    }
+    for (const { name, address, serves } of plan.internet) {
+      const echoPorts = serves === undefined || serves.includes("echo") ? [7] : [];
+      this.#internet.set(name, this.zone.addInternetHost({ name, address, echoPorts }));
+    }
+  }
+
+  /** The domains that run, in the order of their launch. */
+  get running(): Iterable<Running> {
+    return this.#domains.values();
+  }
+
+  get hosts(): Iterable<ZoneHost> {
+    return this.#hosts.values();
+  }
+
+  get internet(): Iterable<[string, Host]> {
+    return this.#internet;
+  }
+
+  /** Start the domains of the hosts. @throws {InputError} as the constructor. */
+  launchAll(onLaunch: (running: Running) => void): void {
+    for (const [index, { name, domains }] of this.#plan.hosts.entries()) {
+      for (const [at, domain] of domains.entries()) {
+        const key = `hosts[${index}].domains[${at}]`;
+        onLaunch(
+          this.#blame(this.#plan.lineOf(index, at), key, () => this.launch(name, domain)),
+        );
+      }
+    }
+  }
+
+  /** Start a domain on the host called `name`. @throws {EmulatorError} if it cannot be. */
+  launch(name: string, plan: DomainPlan): Running {
+    const host = this.#hosts.get(name);
+    if (host === undefined) throw new EmulatorError("host", name, `there is no host "${name}"`);
+    const { privateAddress, domid, mac, publicAddress, securityGroups, guest } = plan;
+    const domain = host.launch({
+      ...(plan.name === undefined ? {} : { name: plan.name }),
+      ...(domid === undefined ? {} : { domid }),
+      ...(mac === undefined ? {} : { mac }),
+      ...(privateAddress === undefined ? {} : { privateAddress: privateAddress.address }),
+      ...(publicAddress === undefined ? {} : { publicAddress }),
+      ...(securityGroups === undefined ? {} : { securityGroups }),
+      ...(guest === undefined ? {} : { guest }),
+    });
+    const running = { host, domain };
+    this.#domains.set(domain.name, running);
+    return running;
+  }
+
+  /** Stop a domain: its guest gives the address back, its vif goes. @throws {EmulatorError} */
+  shutdown(name: string, now: Instant): void {
+    const { host, domain } = this.domain(name);
+    domain.guest?.shutDown(now);
+    host.destroy(domain);
+    this.#domains.delete(name);
+  }
+
+  /** @throws {EmulatorError} if the domain does not run. */
+  domain(name: string): Running {
+    const running = this.#domains.get(name);
+    if (running !== undefined) return running;
+    throw new EmulatorError("domain", name, `${name} is not running`);
+  }
+
+  /** The simulated host behind a name. @throws {EmulatorError} if it does not run. */
+  machine(name: string): Host {
+    const machine = this.#internet.get(name) ?? this.domain(name).domain.guest?.host;
+    if (machine !== undefined) return machine;
+    throw new EmulatorError("domain", name, `${name} is external: it runs no programs of ours`);
+  }
+
+  /**
+   * The address that `name` has for `from`: between domUs the private one, for the outside the
+   * public one, as EC2's names had it (docs/sources.md).
+   * @throws {EmulatorError} if there is none.
+   */
+  addressOf(name: string, from: string): Ipv4Addr {
+    if (isAddress(name)) return parseIpv4(name);
+    const isOutside = this.#internet.has(from);
+    const host = this.#hosts.get(name)?.dom0;
+    if (host !== undefined) return isOutside ? host.externalAddress : host.privateAddress;
+    const configured = this.#internet.get(name)?.configuration;
+    if (configured !== undefined && configured !== null) return configured.address;
+    const { domain } = this.domain(name);
+    if (!isOutside) return domain.privateAddress;
+    if (domain.publicAddress !== null) return domain.publicAddress;
+    throw new EmulatorError("domain", name, `${name} has no public address`);
+  }
+
+  /** How captures call `device`. */
+  nameOf(device: Device): string {
+    for (const { host, domain } of this.#domains.values()) {
+      if (device === domain.backend.device) return this.#prefixed(host, domain.backend.name);
+      if (device === domain.guest?.host.device) return domain.name;
+    }
+    for (const host of this.#hosts.values()) {
+      if (device === host.dom0.uplink) return this.#prefixed(host, device.name);
+    }
+    for (const [name, host] of this.#internet) if (device === host.device) return name;
+    return device.name;
+  }
+
+  /** A line of `explain` and of captures names the host only where there is more than one. */
+  #prefixed(host: ZoneHost, name: string): string {
+    return this.#hosts.size > 1 ? `${host.name}/${name}` : name;
+  }
+
+  /** Do `work`; what it refuses is wrong on that line. */
+  #blame<T>(line: number, key: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof EmulatorError)) throw error;
+      throw new InputError([faultAt({ file: this.#plan.file, line }, key, error.message)]);
+    }
+  }
+}
+
+/** What is told of a domain that was launched. */
+export function domainEvent(
+  { host, domain }: Running,
+  step: number | null,
+  at: Instant,
+): EventOf<"domain"> {
+  const { backend, publicAddress } = domain;
+  return {
+    event: "domain",
+    at,
+    step,
+    host: host.name,
+    name: domain.name,
+    instanceId: domain.instanceId,
+    vif: backend.name,
+    mac: formatMac(domain.mac),
+    privateAddress: formatIpv4(domain.privateAddress),
+    publicAddress: publicAddress === null ? null : formatIpv4(publicAddress),
+    securityGroups: backend.securityGroups,
+    guest: domain.guest === null ? "external" : "simulated",
+  };
+}
