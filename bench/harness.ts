@@ -39,7 +39,8 @@ function calibrate({ run }: Case): number {
   let count = 16;
   for (;;) {
     const spent = time(() => run(count));
-    if (spent > ROUND_NANOSECONDS / 2) return Math.max(1, Math.round((count * ROUND_NANOSECONDS) / spent));
+    if (spent > ROUND_NANOSECONDS / 2)
+      return Math.max(1, Math.round((count * ROUND_NANOSECONDS) / spent));
     count *= 2;
   }
 }

@@ -46,5 +46,5 @@ const figures = measure([
   arpAnswer(),
   dhcpExchange(recordedDhcp()),
 ]);
-const [{ model = "unknown processor" } = {}] = cpus();
+const [{ model } = { model: "unknown processor" }] = cpus();
 process.stdout.write(`${model}, Node ${process.version}\n\n${table(figures)}\n`);

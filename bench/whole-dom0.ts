@@ -89,7 +89,13 @@ shared-network vifs { subnet 10.254.168.0 netmask 255.255.255.0 { }
 `;
 }
 
-function udpFrame(dst: Mac, src: Mac, from: Ipv4Addr, to: Ipv4Addr, ports: [number, number]): Uint8Array {
+function udpFrame(
+  dst: Mac,
+  src: Mac,
+  from: Ipv4Addr,
+  to: Ipv4Addr,
+  ports: [number, number],
+): Uint8Array {
   const bytes = new Uint8Array(FRAME);
   const view = viewOf(bytes);
   const ip = ETHERNET_LENGTH;

@@ -1,5 +1,6 @@
 /**
- * dom0: EC2-Classic's host network, brought back packet by packet. The public interface; what is not
+ * dom0: EC2-Classic's host network, brought back packet by packet. The public interface; what is
+ * not
  * here is internal.
  * @module
  */

@@ -1,19 +1,14 @@
 /**
- * Packet reception of ARP as Linux does it (RFC 826 "Packet Reception", RFC 1027 for proxy ARP,
- * RFC 5227 section 2.1.1 for probes; net/ipv4/arp.c).
+ * Packet reception of ARP as Linux does it (RFC 826 "Packet Reception"), with the proxies of RFC
+ * 1027 section 2 and the
+ * probes of RFC 5227 section 2.1.1 (net/ipv4/arp.c).
  * @module
  */
 import type { Jiffies } from "../base/jiffies.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Chance } from "../base/prng.ts";
 import { type Duration, type Instant, MILLISECOND, NEVER } from "../base/time.ts";
-import {
-  IPV4_ANY,
-  type Ipv4Addr,
-  isLoopback,
-  isMulticast,
-  type Mac,
-} from "../wire/addr.ts";
+import { IPV4_ANY, type Ipv4Addr, isLoopback, isMulticast, type Mac } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
 import { Cast, type Packet, type PacketPool } from "../wire/packet.ts";
 import { ARP, ARP_LENGTH, ArpOp, checkArp, writeArp } from "./arp.ts";
@@ -28,7 +23,10 @@ export interface ArpBehaviour {
   readonly proxyDelay: Duration;
 }
 
-/** What routing says to a question: this host has the address, another device leads to it, or neither. */
+/**
+ * What routing says to a question: this host has the address, another device leads to it, or
+ * neither.
+ */
 export type ArpJudgement = "local" | "proxy" | "none";
 
 /** What the responder asks of the routing above. */
@@ -39,6 +37,7 @@ export interface ArpRouting {
   isLocal(address: Ipv4Addr): boolean;
 }
 
+/** What an {@link ArpResponder} works with. */
 export interface ArpResponderOptions {
   readonly pool: PacketPool;
   readonly routing: ArpRouting;

@@ -25,13 +25,16 @@ export const ARP_LENGTH: number = layout.span;
 export const ARP = fieldsOf(layout);
 /** Cold path: the same message as a plain object. */
 export type ArpMessage = ObjectOf<typeof layout.fields>;
+/** Cold path: octets to objects and back. */
 export const arpCodec = codecOf(layout);
 
 /** Hardware types that an Ethernet device takes (Linux net/ipv4/arp.c). */
 const ARP_ETHERNET = 1;
 const ARP_IEEE802 = 6;
 
+/** What `op` says; Linux takes no others. */
 export const ArpOp = { Request: 1, Reply: 2 } as const;
+/** Why a message cannot be used. */
 export type ArpDiscard = "arp/truncated" | "arp/hardware" | "arp/protocol" | "arp/op";
 
 /**

@@ -15,8 +15,11 @@ const layout = struct([mac("dst"), mac("src"), u16be("type")]);
 export const ETHERNET_LENGTH: number = layout.span;
 /** Octets of the shortest frame on a real wire, without its checksum: shorter ones are padded. */
 export const ETHERNET_MIN_FRAME = 60;
+/** Hot path: `ETHERNET.type.get(view, at)`. */
 export const ETHERNET = fieldsOf(layout);
+/** The header as a plain object. */
 export type EthernetHeader = ObjectOf<typeof layout.fields>;
+/** Cold path: octets to objects and back. */
 export const ethernetCodec = codecOf(layout);
 
 const tagLayout = struct([u16be("tci"), u16be("type")]);
@@ -24,14 +27,18 @@ const tagFields = fieldsOf(tagLayout);
 
 /** Octets that an 802.1Q tag adds after the source address, its own type field aside. */
 export const VLAN_TAG_LENGTH: number = tagLayout.span;
-/** The tag as it lies after {@link ETHERNET_LENGTH}: priority, drop eligibility, VLAN, inner type. */
+/**
+ * The tag as it lies after {@link ETHERNET_LENGTH}: priority, drop eligibility, VLAN, inner type.
+ */
 export const VLAN = Object.freeze({
   ...tagFields,
   priority: bits(tagFields.tci, 13, 3),
   isDropEligible: bits(tagFields.tci, 12, 1),
   vlan: bits(tagFields.tci, 0, 12),
 });
+/** The tag as a plain object. */
 export type VlanTag = ObjectOf<typeof tagLayout.fields>;
+/** Cold path: octets to objects and back. */
 export const vlanCodec = codecOf(tagLayout);
 
 /** Numbers below 0x0600 are lengths of 802.3 frames, not types. */
@@ -47,6 +54,7 @@ export const EtherType = {
 export const isVlanType = (type: number): boolean =>
   type === EtherType.Vlan || type === EtherType.ProviderVlan;
 
+/** Why a frame cannot be used. */
 export type EthernetDiscard =
   | "ethernet/truncated"
   | "ethernet/other-host"

@@ -42,6 +42,7 @@ export interface NeighborHost {
   unreachable(packet: Packet, now: Instant): void;
 }
 
+/** What a {@link NeighborCache} works with. */
 export interface NeighborCacheOptions {
   readonly host: NeighborHost;
   readonly behaviour: NeighborBehaviour;
@@ -172,7 +173,9 @@ export class NeighborCache implements Machine {
     this.#reachable.delete(device);
   }
 
-  /** Send `packet` to its `nextHop` on `device`, now or when the address is known. Takes ownership. */
+  /**
+   * Send `packet` to its `nextHop` on `device`, now or when the address is known. Takes ownership.
+   */
   send(device: Device, packet: Packet, now: Instant): void {
     const last = this.#last;
     const isLast = last !== null && last.device === device && last.address === packet.nextHop;

@@ -1,4 +1,7 @@
-/** What differs between the IP stacks of kernels; see DESIGN's table and docs/sources.md. @module */
+/**
+ * What differs between the IP stacks of kernels; see DESIGN's table and docs/sources.md.
+ * @module
+ */
 import type { JiffiesOptions } from "../base/jiffies.ts";
 import type { ArpBehaviour } from "../l2/arp-responder.ts";
 import type { NeighborBehaviour } from "../l2/neighbor-cache.ts";

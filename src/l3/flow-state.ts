@@ -1,5 +1,6 @@
 /**
- * What connection tracking says of a packet, kept in `Packet.flowState` (Linux `ip_conntrack_info`).
+ * What connection tracking says of a packet, kept in `Packet.flowState` (Linux
+ * `ip_conntrack_info`).
  * @module
  */
 

@@ -1,5 +1,6 @@
 /**
- * The five netfilter hooks, and who hangs on them by priority (Linux `include/linux/netfilter_ipv4.h`).
+ * The five netfilter hooks, and who hangs on them by priority (Linux
+ * `include/linux/netfilter_ipv4.h`).
  * @module
  */
 import type { Instant } from "../base/time.ts";
@@ -135,12 +136,7 @@ class HookList {
     this.isEmpty = kept.length === 0;
   }
 
-  pass(
-    packet: Packet,
-    input: Device | null,
-    output: Device | null,
-    now: Instant,
-  ): Packet | null {
+  pass(packet: Packet, input: Device | null, output: Device | null, now: Instant): Packet | null {
     const context = this.#context;
     let current = packet;
     for (const { hooked } of this.#entries) {

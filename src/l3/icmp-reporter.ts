@@ -135,12 +135,7 @@ export class IcmpReporter {
   }
 
   /** An error but for its type, code and checksum. */
-  #write(
-    offender: Packet,
-    echoed: EchoedOptions,
-    route: Route,
-    now: Instant,
-  ): Packet | null {
+  #write(offender: Packet, echoed: EchoedOptions, route: Route, now: Instant): Packet | null {
     const { pool, network: at } = offender;
     const { view, bytes } = pool;
     const { addressing, peers } = this.#host;

@@ -33,7 +33,9 @@ export interface RespondHost {
   readonly peers: Peers;
 }
 
-/** Hears replies and errors that came to this host; borrows the packet, whose message is checked. */
+/**
+ * Hears replies and errors that came to this host; borrows the packet, whose message is checked.
+ */
 export interface IcmpListener {
   onIcmp(packet: Packet, type: number, now: Instant): void;
 }

@@ -32,11 +32,16 @@ export const ICMP = Object.freeze({
 });
 /** Milliseconds since midnight UTC, after {@link ICMP_LENGTH} of a timestamp message. */
 export const ICMP_TIMESTAMPS = fieldsOf(timestamps);
+/** The shared header as a plain object. */
 export type IcmpHeader = ObjectOf<typeof layout.fields>;
+/** Cold path: octets to objects and back. */
 export const icmpCodec = codecOf(layout);
+/** Cold path: the form of echo messages. */
 export const icmpEchoCodec = codecOf(echo);
+/** Cold path: what follows the header of a timestamp message. */
 export const icmpTimestampsCodec = codecOf(timestamps);
 
+/** Types of RFC 792 and the address mask's of RFC 950 section 2. */
 export const IcmpType = {
   EchoReply: 0,
   Unreachable: 3,
@@ -71,6 +76,7 @@ export const TimeExceeded = { InTransit: 0, Reassembly: 1 } as const;
 /** The highest type that Linux knows; a message of a higher one counts as an error. */
 export const ICMP_LAST_TYPE = 18;
 
+/** Why a message cannot be used. */
 export type IcmpDiscard = "icmp/truncated" | "icmp/checksum" | "icmp/type";
 
 /**

@@ -39,11 +39,7 @@ export class InputRouting {
   readonly #behaviour: RouterBehaviour;
   readonly #interfaces: ReadonlyMap<Device, Interface>;
 
-  constructor(
-    fib: Fib,
-    behaviour: RouterBehaviour,
-    interfaces: ReadonlyMap<Device, Interface>,
-  ) {
+  constructor(fib: Fib, behaviour: RouterBehaviour, interfaces: ReadonlyMap<Device, Interface>) {
     this.#fib = fib;
     this.#behaviour = behaviour;
     this.#interfaces = interfaces;
@@ -97,8 +93,7 @@ export class InputRouting {
     const soundness = this.#isSourceSound(via, src, route.device);
     if (soundness < 0) return;
     this.#take(RouteKind.Unicast, route);
-    this.isDetour =
-      route.device === via.device && soundness > 0 && via.settings.sendsRedirects;
+    this.isDetour = route.device === via.device && soundness > 0 && via.settings.sendsRedirects;
   }
 
   #toBroadcast(via: Interface, src: Ipv4Addr): void {
@@ -115,14 +110,14 @@ export class InputRouting {
     }
   }
 
-  /** @returns -1 for a martian (`reason` is set), 1 if the source is on the link of `via`, else 0. */
+  /**
+   * @returns -1 for a martian (`reason` is set), 1 if the source is on the link of `via`, else 0.
+   */
   #isSourceSound(via: Interface, src: Ipv4Addr, output: Device | null): number {
     const { rpFilter, sendsRedirects } = via.settings;
     const back = this.#fib.find(src);
     const isFull =
-      rpFilter > 0 ||
-      (output === via.device && sendsRedirects) ||
-      this.#behaviour.checksSourceKind;
+      rpFilter > 0 || (output === via.device && sendsRedirects) || this.#behaviour.checksSourceKind;
     if (!isFull) return this.#judge(back?.kind !== RouteKind.Local, 0);
     if (back === null) return this.#judge(rpFilter === 0, 0);
     if (back.kind !== RouteKind.Unicast) {

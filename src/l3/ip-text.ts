@@ -32,7 +32,8 @@ export function routeText(route: Route): string {
   if (route.scope !== "global") words.push("scope", route.scope);
   if (route.source !== null) words.push("src", formatIpv4(route.source));
   if (route.metric > 0) words.push("metric", String(route.metric));
-  if (route.mtu !== null) words.push("mtu", ...(route.isMtuLocked ? ["lock"] : []), String(route.mtu));
+  if (route.mtu !== null)
+    words.push("mtu", ...(route.isMtuLocked ? ["lock"] : []), String(route.mtu));
   return words.filter((word) => word !== "").join(" ");
 }
 

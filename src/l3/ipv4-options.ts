@@ -197,7 +197,8 @@ export class Ipv4Options {
   }
 
   /**
-   * How far the time that an answer writes moves the pointer of the timestamp option at `here`: 0 if
+   * How far the time that an answer writes moves the pointer of the timestamp option at `here`: 0
+   * if
    * the address at `pointer`, which was asked for by name, is not this host's.
    */
   stepOfTime(view: DataView, here: number, pointer: number): number {
@@ -300,12 +301,7 @@ export function echoOptions(
 }
 
 /** Append the source route at `here`, as far as it was gone, backwards. @returns its first hop. */
-function reverseRoute(
-  view: DataView,
-  at: number,
-  here: number,
-  octets: number[],
-): Ipv4Addr | null {
+function reverseRoute(view: DataView, at: number, here: number, octets: number[]): Ipv4Addr | null {
   const src = IPV4.src.get(view, at);
   const end = Math.min(OPTION.pointer.get(view, here), OPTION.length.get(view, here) + 1);
   const gone: Ipv4Addr[] = [];

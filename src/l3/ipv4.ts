@@ -26,6 +26,7 @@ const octets = fieldsOf(layout);
 export const IPV4_MIN_LENGTH: number = layout.span;
 /** Octets of the largest packet. */
 export const IPV4_MAX_PACKET = 65_535;
+/** Hot path: `IPV4.ttl.get(view, at)`; single bits and nibbles besides whole fields. */
 export const IPV4 = Object.freeze({
   ...octets,
   version: bits(octets.versionIhl, 4, 4),
@@ -38,10 +39,12 @@ export const IPV4 = Object.freeze({
 });
 /** The header without its options. */
 export type Ipv4Header = ObjectOf<typeof layout.fields>;
+/** Cold path: octets to objects and back. */
 export const ipv4Codec = codecOf(layout);
 
 /** The DF and MF bits of `flagsFragment`. */
 export const DONT_FRAGMENT = 0x4000;
+/** The MF bit of `flagsFragment`. */
 export const MORE_FRAGMENTS = 0x2000;
 /** MF and the offset: not zero in a fragment. */
 export const FRAGMENT_MASK = 0x3fff;
@@ -49,6 +52,7 @@ export const FRAGMENT_MASK = 0x3fff;
 /** Numbers of the protocols that this library reads. */
 export const Protocol = { Icmp: 1, Igmp: 2, Tcp: 6, Udp: 17 } as const;
 
+/** Why a packet cannot be used. */
 export type Ipv4Discard =
   | "ipv4/truncated"
   | "ipv4/version"

@@ -11,7 +11,10 @@ import type { HookContext } from "./hooks.ts";
 export interface NatRange {
   /** Which side of the connection's first packet is changed. */
   readonly side: "source" | "destination";
-  /** First and last address to choose from; `null` keeps the address (a null binding, REDIRECT's kin). */
+  /**
+   * First and last address to choose from; `null` keeps the address (a null binding, REDIRECT's
+   * kin).
+   */
   readonly addresses: { readonly lower: Ipv4Addr; readonly upper: Ipv4Addr } | null;
   /** First and last port or ICMP id to choose from, from 0 to 65,535; `null` keeps it if it can. */
   readonly ports: { readonly lower: number; readonly upper: number } | null;

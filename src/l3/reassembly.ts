@@ -1,5 +1,6 @@
 /**
- * Reassembly: RFC 791 section 3.2 and RFC 815, with the checks of Linux (net/ipv4/ip_fragment.c):
+ * Reassembly: RFC 791 section 3.2, RFC 815 section 3, with the checks of Linux
+ * (net/ipv4/ip_fragment.c):
  * since 4.19 any overlap discards the datagram (RFC 5722 section 4), before that it was trimmed.
  * @module
  */
@@ -31,6 +32,7 @@ export interface ReassemblyBehaviour {
   readonly memoryLimit: number;
 }
 
+/** What a {@link Reassembler} works with. */
 export interface ReassemblerOptions {
   readonly behaviour: ReassemblyBehaviour;
   readonly jiffies: Jiffies;
@@ -38,7 +40,9 @@ export interface ReassemblerOptions {
   readonly timeout?: Duration;
   /** Fragments that may wait at the same time, of all datagrams; 1,024. */
   readonly fragmentLimit?: number;
-  /** Told of a datagram whose time is over, while its first fragment is still whole; may be absent. */
+  /**
+   * Told of a datagram whose time is over, while its first fragment is still whole; may be absent.
+   */
   readonly onTimeout?: (first: Packet, now: Instant) => void;
 }
 
@@ -104,7 +108,8 @@ export class Reassembler implements Machine {
 
   /**
    * Take a fragment whose header is checked, `network` and `end` set. Takes ownership.
-   * @returns the whole packet, owned by the caller, when this was the last missing piece; else `null`.
+   * @returns the whole packet, owned by the caller, when this was the last missing piece; else
+   * `null`.
    */
   receive(packet: Packet, now: Instant): Packet | null {
     const datagram = this.#datagramOf(packet, now);
@@ -114,9 +119,7 @@ export class Reassembler implements Machine {
     }
     if (!this.#accept(datagram, packet, now)) return null;
     const isWhole =
-      datagram.hasLast &&
-      datagram.pieces[0]?.start === 0 &&
-      datagram.present === datagram.length;
+      datagram.hasLast && datagram.pieces[0]?.start === 0 && datagram.present === datagram.length;
     return isWhole ? this.#join(datagram, now) : null;
   }
 
@@ -269,7 +272,8 @@ export class Reassembler implements Machine {
     IPV4.flagsFragment.set(view, whole.network, isUnfragmentable ? DONT_FRAGMENT : 0);
     sealHeader(view, whole.network);
     this.#forget(datagram);
-    for (const { packet } of datagram.pieces) pool.end(packet, "consumed", "reassembly/joined", now);
+    for (const { packet } of datagram.pieces)
+      pool.end(packet, "consumed", "reassembly/joined", now);
     return whole;
   }
 

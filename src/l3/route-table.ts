@@ -181,7 +181,9 @@ export class Fib {
     return this.#local.findBy(dst, device) ?? this.#main.findBy(dst, device);
   }
 
-  /** What kind of address `address` is (`inet_addr_type`): unicast unless the local table knows it. */
+  /**
+   * What kind of address `address` is (`inet_addr_type`): unicast unless the local table knows it.
+   */
   kindOf(address: Ipv4Addr): RouteKind {
     if (address === 0 || address === 0xffff_ffff) return RouteKind.Broadcast;
     if (address >>> 28 === 0xe) return RouteKind.Multicast;

@@ -1,6 +1,7 @@
 /**
- * The IP stack of one host: a router as RFC 1812 wants it, in the order of Linux (net/ipv4). With
- * forwarding off it is a host (RFC 1122); a simulated domU runs on the same class.
+ * The IP stack of one host: a router as RFC 1812 section 5.2 wants it, in the order of Linux
+ * (net/ipv4). With
+ * forwarding off it is a host (RFC 1122 section 3.1); a simulated domU runs on the same class.
  * @module
  */
 import { assert } from "../base/assert.ts";
@@ -14,9 +15,7 @@ import {
   IPV4_ANY,
   type Ipv4Addr,
   type Mac,
-  MAC_BROADCAST,
   MAC_ZERO,
-  macOf,
 } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
 import { Cast, type Packet, type PacketPool } from "../wire/packet.ts";
@@ -52,6 +51,7 @@ import {
   Protocol,
   sealHeader,
 } from "./ipv4.ts";
+import { linkAddressOf } from "./link-address.ts";
 import { PacketOptions } from "./packet-options.ts";
 import { Peers } from "./peers.ts";
 import { Reassembler } from "./reassembly.ts";
@@ -62,6 +62,7 @@ export interface ProtocolHandler {
   deliver(packet: Packet, now: Instant): void;
 }
 
+/** What a {@link Router} works with. */
 export interface RouterOptions {
   /** For people, in traces. */
   readonly name: string;
@@ -169,9 +170,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const { view } = this.pool;
     const at = packet.network;
     const wrong =
-      packet.cast === Cast.OtherHost
-        ? "ethernet/other-host"
-        : checkIpv4(view, at, packet.end);
+      packet.cast === Cast.OtherHost ? "ethernet/other-host" : checkIpv4(view, at, packet.end);
     if (wrong !== null) {
       this.pool.end(packet, "discarded", wrong, now);
       return;
@@ -389,11 +388,4 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const what = `${formatPrefix(prefix)}${by} dev ${device?.name ?? "none"}`;
     packet.pool.observer?.step(packet, `${this.name} route`, what, now);
   }
-}
-
-/** The address of a frame that needs no neighbor: this host's own, a group's (RFC 1112 section 6.4), all. */
-function linkAddressOf({ routeKind, nextHop }: Packet): Mac {
-  if (routeKind === RouteKind.Local) return MAC_ZERO;
-  if (routeKind === RouteKind.Broadcast) return MAC_BROADCAST;
-  return macOf(0x0100_5e00_0000 + (nextHop & 0x7f_ffff));
 }

@@ -1,4 +1,7 @@
-/** Generators of addresses, messages and frames for fast-check, sound ones and hostile ones. @module */
+/**
+ * Generators of addresses, messages and frames for fast-check, sound ones and hostile ones.
+ * @module
+ */
 import fc from "fast-check";
 import { type Ipv4Addr, ipv4Of, type Mac, macOf } from "../wire/addr.ts";
 import { viewOf } from "../wire/field.ts";
@@ -23,7 +26,14 @@ export const ipv4 = (): fc.Arbitrary<Ipv4Addr> =>
       { weight: 4, arbitrary: fc.nat({ max: 0xffff_ffff }) },
       {
         weight: 1,
-        arbitrary: fc.constantFrom(0, 0xffff_ffff, 0x7f00_0001, 0xe000_0001, 0xf000_0000, 0xa9fe_a9fe),
+        arbitrary: fc.constantFrom(
+          0,
+          0xffff_ffff,
+          0x7f00_0001,
+          0xe000_0001,
+          0xf000_0000,
+          0xa9fe_a9fe,
+        ),
       },
     )
     .map(ipv4Of);
@@ -109,11 +119,7 @@ export const hostileFrame = (shape: FrameShape = {}): fc.Arbitrary<Uint8Array> =
   );
 
 /** Ethernet and IPv4 around random octets. */
-function packetFrame(
-  protocol: number,
-  least: number,
-  shape: FrameShape,
-): fc.Arbitrary<Uint8Array> {
+function packetFrame(protocol: number, least: number, shape: FrameShape): fc.Arbitrary<Uint8Array> {
   return fc
     .record({
       dstMac: orDrawn(shape.dstMac, mac()),

@@ -50,7 +50,10 @@ export class Device {
   txOctets = 0;
   /** Ends of the packets that came in here, by reason. */
   readonly ends = new Tally();
-  /** Whose deadlines a frame that comes in may change: a scheduler asks it anew; `null` for nobody's. */
+  /**
+   * Whose deadlines a frame that comes in may change: a scheduler asks it anew; `null` for
+   * nobody's.
+   */
   machine: Machine | null = null;
   #stack: Stack | null = null;
   #carrier: Carrier | null = null;
@@ -89,7 +92,9 @@ export class Device {
     if (index >= 0) this.#taps = this.#taps.toSpliced(index, 1);
   }
 
-  /** A frame comes in from the link; what another stack noted on it is forgotten. Takes ownership. */
+  /**
+   * A frame comes in from the link; what another stack noted on it is forgotten. Takes ownership.
+   */
   receive(packet: Packet, now: Instant): void {
     packet.input = this;
     packet.forgetStack();

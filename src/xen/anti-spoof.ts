@@ -1,5 +1,6 @@
 /**
- * The rules that keep a domU to its own addresses, as `ec2-vif-route-dhcpd` must have made them: the
+ * The rules that keep a domU to its own addresses, as `ec2-vif-route-dhcpd` must have made them:
+ * the
  * stock script's physdev rules never match a routed packet (docs/sources.md).
  * @module
  */
@@ -25,5 +26,4 @@ export function spoofRules(vif: Vif): string[] {
 }
 
 /** The rule that sends the vif's packets there. */
-export const spoofJump = (vif: Vif): string =>
-  `-A PREROUTING -i ${vif.name} -j ${spoofChain(vif)}`;
+export const spoofJump = (vif: Vif): string => `-A PREROUTING -i ${vif.name} -j ${spoofChain(vif)}`;

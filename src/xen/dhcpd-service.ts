@@ -20,6 +20,7 @@ import type { Vif } from "./vif.ts";
 
 const SERVER_PORT = 67;
 
+/** What a {@link DhcpdService} works with. */
 export interface DhcpdServiceOptions {
   /** The router that has the vifs. */
   readonly router: Router;

@@ -47,6 +47,7 @@ export interface UplinkOptions {
   readonly hasProxyArp?: boolean;
 }
 
+/** What a {@link Dom0} is made of. */
 export interface Dom0Options {
   /** For people. */
   readonly name: string;
@@ -180,7 +181,8 @@ export class Dom0 implements Machine {
     const vif = new Vif(config, this.#vifMac);
     if (this.#vifs.has(vif.name)) throw new OptionError("domid", vif.domid, "a domid that is free");
     for (const group of vif.securityGroups) {
-      if (!this.securityGroups.has(group)) throw new OptionError("securityGroups", group, "a defined group");
+      if (!this.securityGroups.has(group))
+        throw new OptionError("securityGroups", group, "a defined group");
     }
     this.#vifs.set(vif.name, vif);
     for (const address of vif.addresses) this.securityGroups.join(vif.securityGroups, address);
@@ -256,8 +258,16 @@ export class Dom0 implements Machine {
    */
   #joinRouters(guestBlocks: readonly Prefix[]): void {
     const inside = ipv4Of((this.privateAddress & maskOf(INSIDE_LENGTH)) + 1);
-    const eth0 = new Device({ name: "eth0", mac: macOf(0x02_00_00_00_00_0a), description: "Dom0's side of the internal link" });
-    const gw0 = new Device({ name: INWARD, mac: macOf(0x02_00_00_00_00_0b), description: "the NAT gateway's side of it" });
+    const eth0 = new Device({
+      name: "eth0",
+      mac: macOf(0x02_00_00_00_00_0a),
+      description: "Dom0's side of the internal link",
+    });
+    const gw0 = new Device({
+      name: INWARD,
+      mac: macOf(0x02_00_00_00_00_0b),
+      description: "the NAT gateway's side of it",
+    });
     new PatchCable(eth0, gw0);
     const settings = { isForwarding: true, sendsRedirects: false };
     const { router, gateway, privateAddress } = this;

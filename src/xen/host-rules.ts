@@ -17,6 +17,7 @@ import {
 } from "./security-group.ts";
 import type { Vif } from "./vif.ts";
 
+/** What a host's rules are about. */
 export interface HostRulesOptions {
   /** Of the router that has the vifs. */
   readonly inside: Firewall;

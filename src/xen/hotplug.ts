@@ -18,6 +18,7 @@ const classBroadcast = (address: Ipv4Addr): Ipv4Addr => {
   return ipv4Of(address | (address >>> 30 === 2 ? 0xffff : 0xff));
 };
 
+/** What the script works with. */
 export interface HotplugOptions {
   /** Where vifs are. */
   readonly router: Router;
@@ -53,7 +54,9 @@ export class Hotplug {
     ];
   }
 
-  /** `offline`: the reverse; entries of connection tracking stay, as no stock script flushes them. */
+  /**
+   * `offline`: the reverse; entries of connection tracking stay, as no stock script flushes them.
+   */
   offline(vif: Vif, now: Instant): string[] {
     const { rules, dhcpd } = this.#options;
     return [

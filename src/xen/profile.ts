@@ -1,5 +1,6 @@
 /**
- * Profiles: every named behaviour with its value, once for EC2's hosts of 2010 and once for a current
+ * Profiles: every named behaviour with its value, once for EC2's hosts of 2010 and once for a
+ * current
  * Linux. What only one profile has is a behaviour here, never a question for the profile's name.
  * @module
  */

@@ -22,6 +22,7 @@ export interface GroupPermission {
   readonly group: string;
 }
 
+/** What a group lets in. */
 export type Permission = CidrPermission | GroupPermission;
 
 /** EC2 2010: "up to 100 rules per group" (developer guide 2007-03-01). */
@@ -49,7 +50,11 @@ export class SecurityGroups {
       throw new OptionError("securityGroup", name, `up to ${LONGEST_NAME} letters, digits, . _ -`);
     }
     if (permissions.length > PERMISSIONS_PER_GROUP) {
-      throw new OptionError(name, permissions.length, `at most ${PERMISSIONS_PER_GROUP} permissions`);
+      throw new OptionError(
+        name,
+        permissions.length,
+        `at most ${PERMISSIONS_PER_GROUP} permissions`,
+      );
     }
     this.#groups.set(name, permissions);
     this.#tell();
@@ -79,7 +84,9 @@ export class SecurityGroups {
     return this.#groups.has(name);
   }
 
-  /** The rules of a group's chain, as `iptables` takes them; a group without members allows nobody. */
+  /**
+   * The rules of a group's chain, as `iptables` takes them; a group without members allows nobody.
+   */
   rulesOf(name: string): string[] {
     const chain = `-A ${groupChain(name)}`;
     return (this.#groups.get(name) ?? []).flatMap((permission) => {

@@ -60,7 +60,8 @@ export class AddressPlan {
    * @param publicBlock where public addresses come from.
    */
   constructor(privateBlock: Prefix, publicBlock: Prefix) {
-    if (privateBlock.length > 22) throw new OptionError("private", privateBlock.length, "a /22 or larger");
+    if (privateBlock.length > 22)
+      throw new OptionError("private", privateBlock.length, "a /22 or larger");
     this.#private = privateBlock;
     this.#public = publicBlock;
   }
@@ -78,20 +79,28 @@ export class AddressPlan {
 
   /** @throws {OptionError} if the plan has no more. */
   nextHost(): Ipv4Addr {
-    return this.#next("host", () => {
-      const index = this.#hosts++;
-      return Math.floor(index / 252) * BLOCK + 2 + (index % 252);
-    }, this.#private);
+    return this.#next(
+      "host",
+      () => {
+        const index = this.#hosts++;
+        return Math.floor(index / 252) * BLOCK + 2 + (index % 252);
+      },
+      this.#private,
+    );
   }
 
   /** @throws {OptionError} if the plan has no more. */
   nextGuest(): Ipv4Addr {
-    return this.#next("guest", () => {
-      const index = this.#guests++;
-      const within = index % 760;
-      const offset = within < 508 ? 512 + 2 + within : 256 + 2 + (within - 508);
-      return Math.floor(index / 760) * BLOCK + offset;
-    }, this.#private);
+    return this.#next(
+      "guest",
+      () => {
+        const index = this.#guests++;
+        const within = index % 760;
+        const offset = within < 508 ? 512 + 2 + within : 256 + 2 + (within - 508);
+        return Math.floor(index / 760) * BLOCK + offset;
+      },
+      this.#private,
+    );
   }
 
   /** @throws {OptionError} if the plan has no more. */

@@ -1,4 +1,7 @@
-/** A running domain of a zone: its names and addresses, and the guest inside or its vif for others. @module */
+/**
+ * A running domain of a zone: its names and addresses, and the guest inside or its vif for others.
+ * @module
+ */
 import type { Ipv4Addr, Mac } from "../wire/addr.ts";
 import type { Guest } from "../guest/guest.ts";
 import type { Vif } from "../xen/vif.ts";

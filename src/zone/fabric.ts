@@ -12,6 +12,7 @@ import type { RouterBehaviour } from "../l3/behaviour.ts";
 import { newRoute } from "../l3/route-table.ts";
 import { Router } from "../l3/router.ts";
 
+/** What a {@link Fabric} works with. */
 export interface FabricOptions {
   readonly pool: PacketPool;
   readonly behaviour: RouterBehaviour;
@@ -59,11 +60,9 @@ export class Fabric {
   /** Forget the way to `prefix`. */
   unroute(prefix: Prefix): void {
     this.router.addressing.fib.remove(
-      (route) =>
-        route.prefix.address === prefix.address && route.prefix.length === prefix.length,
+      (route) => route.prefix.address === prefix.address && route.prefix.length === prefix.length,
     );
   }
-
 
   #addLink(own: Ipv4Addr, peer: Ipv4Addr, description: string): Device {
     const { addressing } = this.router;

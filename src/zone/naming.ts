@@ -17,7 +17,11 @@ export const domainName = (serial: number): string => `dom_${checkSerial(serial)
 export function serialOfDomain(name: string): number {
   const [, digits = ""] = /^dom_(\d{1,10})$/.exec(name) ?? [];
   if (digits === "" || Number(digits) >= 2 ** 32) {
-    throw new ParseError("domain-name", name, `expected a name such as dom_32504936, got "${name}"`);
+    throw new ParseError(
+      "domain-name",
+      name,
+      `expected a name such as dom_32504936, got "${name}"`,
+    );
   }
   return Number(digits);
 }

@@ -1,4 +1,7 @@
-/** The way of each packet in words, kept for a bounded number of packets: what `explain` answers. @module */
+/**
+ * The way of each packet in words, kept for a bounded number of packets: what `explain` answers.
+ * @module
+ */
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Instant } from "../base/time.ts";
 import type { Device } from "../wire/device.ts";

@@ -1,4 +1,8 @@
-/** What a zone's user can see of its packets: a capture of vifs and uplinks, and the way of each packet. @module */
+/**
+ * What a zone's user can see of its packets: a capture of vifs and uplinks, and the way of each
+ * packet.
+ * @module
+ */
 import { OptionError } from "../base/errors.ts";
 import type { Instant } from "../base/time.ts";
 import type { Ipv4Addr } from "../wire/addr.ts";
@@ -37,7 +41,8 @@ export class ZoneCapture {
    * @throws {OptionError} if a capture runs already.
    */
   writeTo(sink: Sink, now: Instant = 0): void {
-    if (this.#running !== null) throw new OptionError("sink", "a second one", "one capture at a time");
+    if (this.#running !== null)
+      throw new OptionError("sink", "a second one", "one capture at a time");
     const capture = new Capture({ sink, epochNs: BigInt(this.#epoch) * 1000n });
     const filter = new DeviceFilter(capture);
     this.#running = { capture, filter };

@@ -57,8 +57,11 @@ export class ZoneHost {
    * @throws {OptionError} if a name, number, address or group cannot be used.
    */
   launch(options: LaunchOptions = {}): Domain {
-    const { services, now } = { services: this.#services, now: this.#services.now };
-    const serial = services.serial(options.name === undefined ? null : serialOfDomain(options.name));
+    const services = this.#services;
+    const now = services.now();
+    const serial = services.serial(
+      options.name === undefined ? null : serialOfDomain(options.name),
+    );
     const address = services.privateAddress(options.privateAddress ?? null);
     const publicAddress =
       options.publicAddress === null ? null : services.publicAddress(options.publicAddress ?? null);
@@ -80,9 +83,14 @@ export class ZoneHost {
     const guest = isExternal ? null : services.newGuest(domainName(serial), mac);
     const device = guest?.host.device ?? new Device({ name: "eth0", mac });
     const external = isExternal
-      ? new ExternalVif(device, services.pool, () => services.now)
+      ? new ExternalVif(device, services.pool, () => services.now())
       : null;
-    services.connect(vif.device, device, options.link ?? { delay: VIF_DELAY }, `${this.name}/${vif.name}`);
+    services.connect(
+      vif.device,
+      device,
+      options.link ?? { delay: VIF_DELAY },
+      `${this.name}/${vif.name}`,
+    );
     const domain = new Domain({ serial, vif, guest, external });
     this.#domains.set(domain.name, domain);
     services.onLaunch(this, domain);
@@ -94,7 +102,7 @@ export class ZoneHost {
   /** Stop a domain at once: its vif goes offline, its addresses are free again. */
   destroy(domain: Domain): void {
     if (!this.#domains.delete(domain.name)) return;
-    const { now } = this.#services;
+    const now = this.#services.now();
     const { device } = domain.backend;
     device.attachCarrier(null);
     domain.guest?.host.device.attachCarrier(null);

@@ -11,7 +11,8 @@ import type { ZoneHost } from "./zone-host.ts";
 
 /** The zone as its hosts see it. */
 export interface ZoneServices {
-  readonly now: Instant;
+  /** Microseconds since the zone began. */
+  now(): Instant;
   readonly pool: PacketPool;
   /** The serial of a new domain: `wanted`, or the next. @throws {OptionError} if it is taken. */
   serial(wanted: number | null): number;

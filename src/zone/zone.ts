@@ -1,5 +1,6 @@
 /**
- * A zone: hosts, the fabric between them, the internet behind it, in one virtual time. Same seed, same
+ * A zone: hosts, the fabric between them, the internet behind it, in one virtual time. Same seed,
+ * same
  * calls: the same frames, octet for octet.
  * @module
  */
@@ -37,6 +38,7 @@ import { ZoneCapture } from "./zone-capture.ts";
 import { ZoneHost } from "./zone-host.ts";
 import type { ZoneServices } from "./zone-services.ts";
 
+/** What a zone may be told; every part has a default. */
 export interface ZoneOptions {
   /** Decides every draw of chance: any integer below 2^53; 1. */
   readonly seed?: number;
@@ -154,7 +156,8 @@ export class Zone {
    */
   addHost(options: HostOptions = {}): ZoneHost {
     const index = this.#hosts.size;
-    const name = options.name ?? `host-${String.fromCharCode(97 + (index % 26))}${index < 26 ? "" : index}`;
+    const name =
+      options.name ?? `host-${String.fromCharCode(97 + (index % 26))}${index < 26 ? "" : index}`;
     if (this.#hosts.has(name)) throw new OptionError("name", name, "a name that no other host has");
     const privateAddress = this.#take("privateAddress", options.privateAddress, () =>
       this.#plan.nextHost(),
@@ -261,11 +264,8 @@ export class Zone {
   }
 
   #services(): ZoneServices {
-    const zone = this;
     return {
-      get now() {
-        return zone.now;
-      },
+      now: () => this.now,
       pool: this.pool,
       serial: (wanted) => this.#takeSerial(wanted),
       privateAddress: (wanted) =>
@@ -330,7 +330,8 @@ export class Zone {
 
   #takeSerial(wanted: number | null): number {
     const serial = wanted ?? this.#nextSerial;
-    if (this.#serials.has(serial)) throw new OptionError("name", serial, "a number that no other domain has");
+    if (this.#serials.has(serial))
+      throw new OptionError("name", serial, "a number that no other domain has");
     this.#serials.add(serial);
     this.#nextSerial = Math.max(this.#nextSerial, serial + 1);
     return serial;
@@ -348,6 +349,7 @@ function blocksBeside(privateAddress: Ipv4Addr): Prefix[] {
 
 function profileOf(wanted: string | Profile): Profile {
   const profile = typeof wanted === "string" ? PROFILES.get(wanted) : wanted;
-  if (profile === undefined) throw new OptionError("profile", wanted, [...PROFILES.keys()].join(" or "));
+  if (profile === undefined)
+    throw new OptionError("profile", wanted, [...PROFILES.keys()].join(" or "));
   return profile;
 }

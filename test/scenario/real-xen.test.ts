@@ -98,7 +98,14 @@ function xenHost(draws: readonly number[]) {
       ]),
     ),
     privateAddress: OWN,
-    uplink: { name: "eth0", mac: ETH0_MAC, address: OWN, length: 23, gateway: GATEWAY, hasProxyArp: true },
+    uplink: {
+      name: "eth0",
+      mac: ETH0_MAC,
+      address: OWN,
+      length: 23,
+      gateway: GATEWAY,
+      hasProxyArp: true,
+    },
     guestBlocks: [],
     routers: 1,
     hasNat: false,
@@ -108,7 +115,12 @@ function xenHost(draws: readonly number[]) {
     dhcpdStartTime: 0,
     midnightOffset: BASE % 86_400_000_000,
   });
-  dom0.addRoute({ prefix: parsePrefix("203.0.113.0/24"), gateway: GATEWAY, mtu: 1400, isMtuLocked: true });
+  dom0.addRoute({
+    prefix: parsePrefix("203.0.113.0/24"),
+    gateway: GATEWAY,
+    mtu: 1400,
+    isMtuLocked: true,
+  });
   dom0.addRoute({ prefix: parsePrefix("192.0.2.0/24"), kind: RouteKind.Unreachable });
   dom0.addRoute({ prefix: parsePrefix("198.51.100.0/24"), kind: RouteKind.Prohibit });
   const launch = (domid: number, { mac, address }: typeof D1): Device =>
@@ -195,20 +207,19 @@ function passedOn(out: readonly TimedFrame[]): TimedFrame[] {
 }
 
 /** The second domU answers questions for its address while its end was not captured. */
-const answerAsD2 =
-  (from: Instant, device: Device): Answerer => ({
-    device,
-    answer: (sent, now) => {
-      const view = viewOf(sent);
-      const isQuestion = ETHERNET.type.get(view, 0) === EtherType.Arp && now >= from;
-      if (!isQuestion || ARP.op.get(view, ETHERNET_LENGTH) !== ArpOp.Request) return null;
-      const octets = new Uint8Array(ETHERNET_LENGTH + ARP_LENGTH);
-      const { mac, address } = D2;
-      writeEthernet(viewOf(octets), 0, VIF_MAC, mac, EtherType.Arp);
-      writeArp(viewOf(octets), ETHERNET_LENGTH, ArpOp.Reply, mac, address, VIF_MAC, OWN);
-      return octets;
-    },
-  });
+const answerAsD2 = (from: Instant, device: Device): Answerer => ({
+  device,
+  answer: (sent, now) => {
+    const view = viewOf(sent);
+    const isQuestion = ETHERNET.type.get(view, 0) === EtherType.Arp && now >= from;
+    if (!isQuestion || ARP.op.get(view, ETHERNET_LENGTH) !== ArpOp.Request) return null;
+    const octets = new Uint8Array(ETHERNET_LENGTH + ARP_LENGTH);
+    const { mac, address } = D2;
+    writeEthernet(viewOf(octets), 0, VIF_MAC, mac, EtherType.Arp);
+    writeArp(viewOf(octets), ETHERNET_LENGTH, ArpOp.Reply, mac, address, VIF_MAC, OWN);
+    return octets;
+  },
+});
 
 describe("a recorded Xen host", () => {
   it("is answered as its Dom0 answered in the arp, icmp and big captures", () => {

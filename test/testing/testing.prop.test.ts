@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { arpFrame, echoFrame, faultOf, hostileFrame, leakOf, matchers, stationMac, udpFrame } from "../../src/testing/index.ts";
+import {
+  arpFrame,
+  echoFrame,
+  faultOf,
+  hostileFrame,
+  leakOf,
+  matchers,
+  stationMac,
+  udpFrame,
+} from "../../src/testing/index.ts";
 import { isGroupMac } from "../../src/wire/addr.ts";
 import { FIRST, seedZone } from "../support/hosts.ts";
 
@@ -37,7 +46,9 @@ describe("laws", () => {
   });
 
   it("word what they found", () => {
-    expect(matchers.toBeSoundFrame(new Uint8Array(3)).message()).toBe("the frame has ethernet/truncated");
+    expect(matchers.toBeSoundFrame(new Uint8Array(3)).message()).toBe(
+      "the frame has ethernet/truncated",
+    );
   });
 });
 

@@ -4,7 +4,14 @@ import { ARP_LENGTH, ArpOp, writeArp } from "../../src/l2/arp.ts";
 import { ETHERNET, ETHERNET_LENGTH, EtherType, writeEthernet } from "../../src/l2/ethernet.ts";
 import { IPV4, Protocol, sealHeader } from "../../src/l3/ipv4.ts";
 import { sealUdp, UDP } from "../../src/l4/udp.ts";
-import { type Ipv4Addr, MAC_BROADCAST, MAC_ZERO, type Mac, parseIpv4, parseMac } from "../../src/wire/addr.ts";
+import {
+  type Ipv4Addr,
+  MAC_BROADCAST,
+  MAC_ZERO,
+  type Mac,
+  parseIpv4,
+  parseMac,
+} from "../../src/wire/addr.ts";
 import type { Device } from "../../src/wire/device.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { PacketPool } from "../../src/wire/packet.ts";
@@ -37,7 +44,11 @@ function twoVifs() {
     dhcpdConf: dhcpdText(DOM0, blocks),
     dhcpdStartTime: 0,
   });
-  const config = (domid: number, { mac, address }: typeof FIRST, publicAddress: Ipv4Addr | null) => ({
+  const config = (
+    domid: number,
+    { mac, address }: typeof FIRST,
+    publicAddress: Ipv4Addr | null,
+  ) => ({
     domid,
     domain: `dom_${domid}`,
     mac,
@@ -50,13 +61,19 @@ function twoVifs() {
   for (const device of [vif, other, dom0.uplink]) recorder.attach(device);
   dom0.router.neighbors.addPermanent(vif, FIRST.address, FIRST.mac, 0);
   dom0.router.neighbors.addPermanent(other, SECOND.address, SECOND.mac, 0);
-  dom0.gateway.neighbors.addPermanent(dom0.uplink, parseIpv4("216.182.232.1"), parseMac("02:00:00:00:00:99"), 0);
+  dom0.gateway.neighbors.addPermanent(
+    dom0.uplink,
+    parseIpv4("216.182.232.1"),
+    parseMac("02:00:00:00:00:99"),
+    0,
+  );
   const send = (frame: Uint8Array): void => {
     const packet = pool.copyIn(frame);
     if (packet !== null) vif.receive(packet, 1_000_000);
   };
   const sent = (device: Device): number => recorder.frames.get(device)?.length ?? 0;
-  const all = (): number => [vif, other, dom0.uplink].reduce((sum, device) => sum + sent(device), 0);
+  const all = (): number =>
+    [vif, other, dom0.uplink].reduce((sum, device) => sum + sent(device), 0);
   return { pool, dom0, vif, other, recorder, send, sent, all };
 }
 
@@ -68,7 +85,13 @@ interface Udp {
   readonly ports?: readonly [number, number];
 }
 
-function udp({ srcMac = FIRST.mac, src = FIRST.address, dst = OUTSIDE, ttl = 64, ports = [4000, 7] }: Udp = {}): Uint8Array {
+function udp({
+  srcMac = FIRST.mac,
+  src = FIRST.address,
+  dst = OUTSIDE,
+  ttl = 64,
+  ports = [4000, 7],
+}: Udp = {}): Uint8Array {
   const bytes = new Uint8Array(60);
   const view = viewOf(bytes);
   const ip = ETHERNET_LENGTH;
@@ -83,7 +106,13 @@ function udp({ srcMac = FIRST.mac, src = FIRST.address, dst = OUTSIDE, ttl = 64,
   return bytes;
 }
 
-function arp(op: number, sha: Mac, spa: Ipv4Addr, tpa: Ipv4Addr, srcMac: Mac = FIRST.mac): Uint8Array {
+function arp(
+  op: number,
+  sha: Mac,
+  spa: Ipv4Addr,
+  tpa: Ipv4Addr,
+  srcMac: Mac = FIRST.mac,
+): Uint8Array {
   const bytes = new Uint8Array(ETHERNET_LENGTH + ARP_LENGTH);
   writeEthernet(viewOf(bytes), 0, MAC_BROADCAST, srcMac, EtherType.Arp);
   writeArp(viewOf(bytes), ETHERNET_LENGTH, op, sha, spa, MAC_ZERO, tpa);
@@ -101,15 +130,47 @@ const FORGERIES: readonly (readonly [string, Uint8Array, string])[] = [
   ["a foreign source address", udp({ src: SECOND.address }), "anti-spoof/source-address"],
   ["an outside source address", udp({ src: parseIpv4("8.8.8.8") }), "anti-spoof/source-address"],
   ["Dom0's own source address", udp({ src: DOM0 }), "anti-spoof/source-address"],
-  ["a foreign source whose time to live is over", udp({ src: parseIpv4("8.8.8.8"), ttl: 1 }), "anti-spoof/source-address"],
+  [
+    "a foreign source whose time to live is over",
+    udp({ src: parseIpv4("8.8.8.8"), ttl: 1 }),
+    "anti-spoof/source-address",
+  ],
   ["its own public address", udp({ src: FIRST_PUBLIC }), "anti-spoof/source-address"],
-  ["a DHCP server's offer to the neighbour", udp({ dst: SECOND.address, ports: [67, 68] }), "anti-spoof/dhcp-server"],
-  ["a DHCP server's broadcast", udp({ dst: parseIpv4("255.255.255.255"), ports: [67, 68] }), "anti-spoof/dhcp-server"],
-  ["ARP with a foreign sender MAC", arp(ArpOp.Request, FOREIGN_MAC, FIRST.address, DOM0), "anti-spoof/arp-sender-mac"],
-  ["ARP with a foreign sender address", arp(ArpOp.Request, FIRST.mac, SECOND.address, DOM0), "anti-spoof/arp-sender-address"],
-  ["an ARP reply for the neighbour", arp(ArpOp.Reply, FIRST.mac, SECOND.address, DOM0), "anti-spoof/arp-sender-address"],
-  ["an ARP reply for nobody", arp(ArpOp.Reply, FIRST.mac, parseIpv4("0.0.0.0"), DOM0), "anti-spoof/arp-sender-address"],
-  ["an ARP frame from a foreign MAC", arp(ArpOp.Request, FIRST.mac, FIRST.address, DOM0, FOREIGN_MAC), "anti-spoof/source-mac"],
+  [
+    "a DHCP server's offer to the neighbour",
+    udp({ dst: SECOND.address, ports: [67, 68] }),
+    "anti-spoof/dhcp-server",
+  ],
+  [
+    "a DHCP server's broadcast",
+    udp({ dst: parseIpv4("255.255.255.255"), ports: [67, 68] }),
+    "anti-spoof/dhcp-server",
+  ],
+  [
+    "ARP with a foreign sender MAC",
+    arp(ArpOp.Request, FOREIGN_MAC, FIRST.address, DOM0),
+    "anti-spoof/arp-sender-mac",
+  ],
+  [
+    "ARP with a foreign sender address",
+    arp(ArpOp.Request, FIRST.mac, SECOND.address, DOM0),
+    "anti-spoof/arp-sender-address",
+  ],
+  [
+    "an ARP reply for the neighbour",
+    arp(ArpOp.Reply, FIRST.mac, SECOND.address, DOM0),
+    "anti-spoof/arp-sender-address",
+  ],
+  [
+    "an ARP reply for nobody",
+    arp(ArpOp.Reply, FIRST.mac, parseIpv4("0.0.0.0"), DOM0),
+    "anti-spoof/arp-sender-address",
+  ],
+  [
+    "an ARP frame from a foreign MAC",
+    arp(ArpOp.Request, FIRST.mac, FIRST.address, DOM0, FOREIGN_MAC),
+    "anti-spoof/source-mac",
+  ],
   ["IPv6", ofType(EtherType.Ipv6), "ethernet/ipv6"],
   ["an 802.1Q tag", ofType(EtherType.Vlan), "ethernet/vlan"],
   ["an unknown EtherType", ofType(0x88b5), "ethernet/type"],
@@ -143,9 +204,20 @@ describe("anti-spoofing", () => {
   it("never lets a packet out whose source is not the domU's", () => {
     const address = fc.oneof(
       fc.constantFrom(FIRST.address, SECOND.address, DOM0, FIRST_PUBLIC, OUTSIDE),
-      fc.nat({ max: 0xffff_ffff }).map((value) => parseIpv4(`${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`)),
+      fc
+        .nat({ max: 0xffff_ffff })
+        .map((value) =>
+          parseIpv4(
+            `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`,
+          ),
+        ),
     );
-    const frame = fc.record({ src: address, dst: address, ttl: fc.constantFrom(1, 2, 64), srcMac: fc.constantFrom(FIRST.mac, FOREIGN_MAC) });
+    const frame = fc.record({
+      src: address,
+      dst: address,
+      ttl: fc.constantFrom(1, 2, 64),
+      srcMac: fc.constantFrom(FIRST.mac, FOREIGN_MAC),
+    });
     fc.assert(
       fc.property(fc.array(frame, { minLength: 1, maxLength: 20 }), (frames) => {
         const { other, dom0, recorder, send } = twoVifs();

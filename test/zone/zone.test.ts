@@ -14,7 +14,10 @@ import {
 } from "../support/hosts.ts";
 
 /** The octets of a capture of a zone's busy minute. */
-async function busyMinute(seed: number, isCaptured: boolean): Promise<{ capture: string; ends: string }> {
+async function busyMinute(
+  seed: number,
+  isCaptured: boolean,
+): Promise<{ capture: string; ends: string }> {
   const { zone, first, second, outside } = seedZone({ seed });
   const chunks: Uint8Array[] = [];
   if (isCaptured) zone.capture.writeTo((chunk) => chunks.push(chunk.slice()));
@@ -117,7 +120,9 @@ describe("a zone", () => {
     const ping = stories.find(({ steps }) => steps.some(({ what }) => what.includes("dev peth0")));
     const places = ping?.steps.map(({ where }) => where);
     expect(places).toEqual(expect.arrayContaining(["vif3.0", "host-a/dom0 route", "peth0"]));
-    expect(ping?.ends).toEqual([expect.objectContaining({ fate: "consumed", reason: "icmp/echo" })]);
+    expect(ping?.ends).toEqual([
+      expect.objectContaining({ fate: "consumed", reason: "icmp/echo" }),
+    ]);
     expect(zone.explain(ping?.id ?? 0)).toBe(ping);
   });
 
@@ -125,7 +130,9 @@ describe("a zone", () => {
     const zone = new Zone();
     const raw = zone.addHost().launch({ guest: "external" });
     const heard: string[] = [];
-    raw.external?.onReceive((frame) => heard.push(Buffer.from(frame.subarray(0, 14)).toString("hex")));
+    raw.external?.onReceive((frame) =>
+      heard.push(Buffer.from(frame.subarray(0, 14)).toString("hex")),
+    );
     expect(raw.external?.transmit(new Uint8Array(13))).toBe(false);
     expect(raw.external?.transmit(new Uint8Array(1515))).toBe(false);
     const dom0 = "0afea802";
@@ -158,18 +165,29 @@ describe("a zone", () => {
     expect(dom0.firewall.rules.save()).not.toContain("vif3.0");
     expect(dom0.gatewayFirewall.rules.save()).not.toContain("75.101.160.7");
     expect(dom0.dhcpd?.conf).not.toContain("dom_32504936");
-    expect([...dom0.router.addressing.fib.main].some(({ device }) => device?.name === "vif3.0")).toBe(false);
+    expect(
+      [...dom0.router.addressing.fib.main].some(({ device }) => device?.name === "vif3.0"),
+    ).toBe(false);
     expect(zone.pool.live).toBe(0);
-    expect(host.launch({ domid: 3, privateAddress: first.privateAddress, publicAddress: FIRST_PUBLIC }).domid).toBe(3);
+    expect(
+      host.launch({ domid: 3, privateAddress: first.privateAddress, publicAddress: FIRST_PUBLIC })
+        .domid,
+    ).toBe(3);
   });
 });
 
 describe("a zone's chance and time", () => {
   it("gives the same capture for the same seed, and another for another", async () => {
-    const [one, same, other] = await Promise.all([busyMinute(7, true), busyMinute(7, true), busyMinute(8, true)]);
+    const [one, same, other] = await Promise.all([
+      busyMinute(7, true),
+      busyMinute(7, true),
+      busyMinute(8, true),
+    ]);
     expect(same.capture).toBe(one.capture);
     expect(other.capture).not.toBe(one.capture);
-    expect(digestOf(Uint8Array.from(Buffer.from(one.capture, "base64"))).length).toBeGreaterThan(1000);
+    expect(digestOf(Uint8Array.from(Buffer.from(one.capture, "base64"))).length).toBeGreaterThan(
+      1000,
+    );
   });
 
   it("is not changed by a capture", async () => {
@@ -179,15 +197,21 @@ describe("a zone's chance and time", () => {
 
   it("ends every packet exactly once, whatever is destroyed when", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.nat({ max: 1000 }), fc.array(fc.nat({ max: 30_000_000 }), { maxLength: 4 }), async (seed, times) => {
-        const { zone, host, first, second, outside } = seedZone({ seed });
-        for (const at of times) zone.at(at, () => host.destroy(at % 2 === 0 ? first : second));
-        zone.at("6s", (now) => outside.ping({ target: FIRST_PUBLIC, count: 20 }, now));
-        zone.at("6s", (now) => first.guest?.host.ping({ target: second.privateAddress, count: 20 }, now));
-        await zone.run({ until: "5m" });
-        expect(zone.pool.live).toBe(0);
-        expect(zone.pool.allocated).toBe(zone.pool.ended);
-      }),
+      fc.asyncProperty(
+        fc.nat({ max: 1000 }),
+        fc.array(fc.nat({ max: 30_000_000 }), { maxLength: 4 }),
+        async (seed, times) => {
+          const { zone, host, first, second, outside } = seedZone({ seed });
+          for (const at of times) zone.at(at, () => host.destroy(at % 2 === 0 ? first : second));
+          zone.at("6s", (now) => outside.ping({ target: FIRST_PUBLIC, count: 20 }, now));
+          zone.at("6s", (now) =>
+            first.guest?.host.ping({ target: second.privateAddress, count: 20 }, now),
+          );
+          await zone.run({ until: "5m" });
+          expect(zone.pool.live).toBe(0);
+          expect(zone.pool.allocated).toBe(zone.pool.ended);
+        },
+      ),
       { numRuns: 15 },
     );
   });
