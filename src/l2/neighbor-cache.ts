@@ -6,7 +6,7 @@ import { DeadlineHeap } from "../base/deadline-heap.ts";
 import type { Jiffies } from "../base/jiffies.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Chance } from "../base/prng.ts";
-import { type Duration, type Instant, SECOND } from "../base/time.ts";
+import { type Duration, type Instant, NEVER, SECOND } from "../base/time.ts";
 import { type Ipv4Addr, type Mac, MAC_BROADCAST, MAC_ZERO } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
 import type { Packet } from "../wire/packet.ts";
@@ -28,6 +28,8 @@ export interface NeighborBehaviour {
   readonly queueLimit: number;
   /** False: the first request goes out at the next tick (before Linux 2.6.29). */
   readonly probesAtOnce: boolean;
+  /** True: of timers that fire in one tick the last set is first (since 4.8). */
+  readonly firesLastFirst: boolean;
   /** Entries below which unused ones are never collected (`gc_thresh1`). */
   readonly collectsAbove: number;
 }
@@ -80,6 +82,8 @@ export class Neighbor {
   probes = 0;
   /** Packets that wait for its address. */
   readonly queue: Packet[] = [];
+  /** When its timer fires. */
+  firesAt: Instant = NEVER;
 
   constructor(device: Device, address: Ipv4Addr, now: Instant) {
     this.device = device;
@@ -152,7 +156,7 @@ export class NeighborCache implements Machine {
   addPermanent(device: Device, address: Ipv4Addr, mac: Mac, now: Instant): void {
     const neighbor = this.find(device, address) ?? this.#create(device, address, now);
     if (neighbor === null) return;
-    this.#timers.delete(neighbor);
+    this.#cancel(neighbor);
     neighbor.state = "PERMANENT";
     neighbor.mac = mac;
     neighbor.updated = now;
@@ -226,9 +230,7 @@ export class NeighborCache implements Machine {
   }
 
   expire(now: Instant): void {
-    for (let due = this.#timers.pop(now); due !== null; due = this.#timers.pop(now)) {
-      this.#fire(due, now);
-    }
+    while (this.#timers.soonest <= now) this.#fireTick(this.#timers.soonest, now);
     if (now >= this.#collectAt && this.#size > this.#behaviour.collectsAbove) this.#collect(now);
   }
 
@@ -256,6 +258,16 @@ export class NeighborCache implements Machine {
       if (wanted === "STALE") neighbor.confirmed = LONG_AGO;
     }
     if (!wasValid) this.#flush(neighbor, now);
+  }
+
+  /** Fire the timers of one tick, unless an earlier one stops or sets a later one anew. */
+  #fireTick(tick: Instant, now: Instant): void {
+    const due: Neighbor[] = [];
+    for (let one = this.#timers.pop(tick); one !== null; one = this.#timers.pop(tick)) {
+      due.push(one);
+    }
+    if (this.#behaviour.firesLastFirst) due.reverse();
+    for (const neighbor of due) if (neighbor.firesAt === tick) this.#fire(neighbor, now);
   }
 
   /** `neigh_timer_handler`: a reachable entry ages, an unanswered question is asked again. */
@@ -323,12 +335,18 @@ export class NeighborCache implements Machine {
   #enter(neighbor: Neighbor, state: NeighborState, now: Instant, delay: Duration): void {
     neighbor.state = state;
     neighbor.updated = now;
-    if (state === "STALE" || state === "FAILED") this.#timers.delete(neighbor);
+    if (state === "STALE" || state === "FAILED") this.#cancel(neighbor);
     else this.#schedule(neighbor, now, delay);
   }
 
   #schedule(neighbor: Neighbor, now: Instant, delay: Duration): void {
-    this.#timers.set(neighbor, this.#jiffies.firing(now, delay));
+    neighbor.firesAt = this.#jiffies.firing(now, delay);
+    this.#timers.set(neighbor, neighbor.firesAt);
+  }
+
+  #cancel(neighbor: Neighbor): void {
+    neighbor.firesAt = NEVER;
+    this.#timers.delete(neighbor);
   }
 
   #findOrCreate(device: Device, address: Ipv4Addr, now: Instant): Neighbor | null {
@@ -370,7 +388,7 @@ export class NeighborCache implements Machine {
   }
 
   #remove(neighbor: Neighbor, now: Instant): void {
-    this.#timers.delete(neighbor);
+    this.#cancel(neighbor);
     this.#devices.get(neighbor.device)?.delete(neighbor.address);
     this.#size -= 1;
     if (this.#last === neighbor) this.#last = null;

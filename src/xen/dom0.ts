@@ -197,6 +197,11 @@ export class Dom0 implements Machine {
     this.#log(this.#hotplug.offline(vif, now), now);
   }
 
+  /** Map `address` to the vif's domU from now on, instead of what it had; `null` for none. */
+  associate(vif: Vif, address: Ipv4Addr | null, now: Instant): void {
+    this.#log(this.#hotplug.associate(vif, address), now);
+  }
+
   /** Add a route to the router that has the uplink, as `ip route add` does. */
   addRoute(options: Omit<RouteOptions, "device">): void {
     const device = options.gateway == null ? null : this.uplink;

@@ -68,6 +68,14 @@ export class Hotplug {
     ];
   }
 
+  /** Give a vif another public address, or none: connections keep what they have, new ones meet it. */
+  associate(vif: Vif, address: Ipv4Addr | null): string[] {
+    const { rules } = this.#options;
+    const removed = rules.unbindPublic(vif);
+    vif.publicAddress = address;
+    return [...removed, ...rules.bindPublic(vif)];
+  }
+
   /** `vif-route`: Dom0's own address on the vif, proxy ARP, a host route for each address. */
   #route(vif: Vif): string[] {
     const { router, mainAddress, routeMetric, filtersArp } = this.#options;

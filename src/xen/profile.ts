@@ -33,7 +33,7 @@ const KIBIBYTE = 1024;
 /** Linux 2.6.18-xen, as RHEL 5 built it: HZ 250, the timer wheel before 4.8. */
 const ROUTER_2_6_18: RouterBehaviour = {
   arp: { echoesProbeTarget: true, proxyDelay: PROXY_DELAY },
-  neighbor: { queueLimit: 3, probesAtOnce: false, collectsAbove: 0 },
+  neighbor: { queueLimit: 3, probesAtOnce: false, collectsAbove: 0, firesLastFirst: false },
   reassembly: {
     onOverlap: "trim",
     keepsDontFragment: false,
@@ -55,7 +55,7 @@ const ROUTER_2_6_18: RouterBehaviour = {
 /** Linux 6.x, as Debian builds it. */
 const ROUTER_6: RouterBehaviour = {
   arp: { echoesProbeTarget: false, proxyDelay: PROXY_DELAY },
-  neighbor: { queueLimit: 101, probesAtOnce: true, collectsAbove: 128 },
+  neighbor: { queueLimit: 101, probesAtOnce: true, collectsAbove: 128, firesLastFirst: true },
   reassembly: {
     onOverlap: "discard",
     keepsDontFragment: true,

@@ -34,7 +34,8 @@ export class Vif {
   readonly domain: string;
   readonly mac: Mac;
   readonly addresses: readonly Ipv4Addr[];
-  readonly publicAddress: Ipv4Addr | null;
+  /** Changes with an elastic address; {@link Dom0.associate} moves the rules along. */
+  publicAddress: Ipv4Addr | null;
   readonly securityGroups: readonly string[];
   readonly hostName: string | null;
 

@@ -26,15 +26,12 @@ export class Domain {
   readonly guest: Guest | null;
   readonly external: ExternalVif | null;
   readonly #parts: DomainParts;
-  /** The address that the outside knows it by; `null` for none. */
-  publicAddress: Ipv4Addr | null;
 
   constructor(parts: DomainParts) {
     this.#parts = parts;
     this.serial = parts.serial;
     this.guest = parts.guest;
     this.external = parts.external;
-    this.publicAddress = parts.vif.publicAddress;
   }
 
   /** "dom_32504936". */
@@ -50,6 +47,11 @@ export class Domain {
   /** Xen's number of it on its host. */
   get domid(): number {
     return this.#parts.vif.domid;
+  }
+
+  /** The address that the outside knows it by; `null` for none. */
+  get publicAddress(): Ipv4Addr | null {
+    return this.#parts.vif.publicAddress;
   }
 
   /** Dom0's end of its interface. */

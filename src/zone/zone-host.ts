@@ -112,6 +112,20 @@ export class ZoneHost {
     this.#services.reschedule(this.dom0);
   }
 
+  /**
+   * Map a public address to a domain instead of the one that it has: `address`, the plan's next, or
+   * `null` for none.
+   * @throws {OptionError} if the address is taken.
+   */
+  associate(domain: Domain, address?: Ipv4Addr | null): void {
+    const services = this.#services;
+    const taken = address === null ? null : services.publicAddress(address ?? null);
+    services.onDisassociate(domain);
+    this.dom0.associate(domain.backend, taken, services.now());
+    services.onAssociate(this, domain);
+    services.reschedule(this.dom0);
+  }
+
   #takeDomid(): number {
     const used = new Set([...this.#domains.values()].map(({ domid }) => domid));
     for (let tried = 1; tried < DOMID_LIMIT; tried += 1) {

@@ -28,6 +28,10 @@ export interface ZoneServices {
   reschedule(machine: Machine): void;
   /** A domain has its vif. */
   onLaunch(host: ZoneHost, domain: Domain): void;
+  /** A domain has another public address, or one at all. */
+  onAssociate(host: ZoneHost, domain: Domain): void;
+  /** A domain is about to lose its public address. */
+  onDisassociate(domain: Domain): void;
   /** A domain is gone. */
   onDestroy(host: ZoneHost, domain: Domain): void;
 }

@@ -276,6 +276,8 @@ export class Zone {
       connect: (left, right, way, name) => this.#connect(left, right, way, name),
       reschedule: (machine) => this.#scheduler.reschedule(machine),
       onLaunch: (host, domain) => this.#onLaunch(host, domain),
+      onAssociate: (host, domain) => this.#onAssociate(host, domain),
+      onDisassociate: (domain) => this.#onDisassociate(domain),
       onDestroy: (_host, domain) => this.#onDestroy(domain),
     };
   }
@@ -297,25 +299,32 @@ export class Zone {
   }
 
   #onLaunch(host: ZoneHost, domain: Domain): void {
-    const { backend, name, publicAddress, privateAddress } = domain;
+    const { backend, name, privateAddress } = domain;
     this.capture.addDevice(backend.device, this.now, {
       name: this.#hosts.size > 1 ? `${host.name}/${backend.name}` : backend.name,
       description: `Dom0's end of ${name}`,
       addresses: [{ address: host.dom0.privateAddress, length: 32 }],
     });
     this.capture.name(privateAddress, name);
-    if (publicAddress === null) return;
-    this.capture.name(publicAddress, `${name}.public`);
-    this.fabric.route({ address: publicAddress, length: 32 }, host.dom0.externalAddress);
+    this.#onAssociate(host, domain);
   }
 
-  #onDestroy(domain: Domain): void {
-    const { guest, privateAddress, publicAddress } = domain;
-    if (guest !== null) this.#scheduler.remove(guest);
-    this.#plan.release(privateAddress);
+  #onAssociate({ dom0 }: ZoneHost, { publicAddress, name }: Domain): void {
+    if (publicAddress === null) return;
+    this.capture.name(publicAddress, `${name}.public`);
+    this.fabric.route({ address: publicAddress, length: 32 }, dom0.externalAddress);
+  }
+
+  #onDisassociate({ publicAddress }: Domain): void {
     if (publicAddress === null) return;
     this.#plan.release(publicAddress);
     this.fabric.unroute({ address: publicAddress, length: 32 });
+  }
+
+  #onDestroy(domain: Domain): void {
+    if (domain.guest !== null) this.#scheduler.remove(domain.guest);
+    this.#plan.release(domain.privateAddress);
+    this.#onDisassociate(domain);
   }
 
   #connect(left: Device, right: Device, way: WayOptions, name: string): void {

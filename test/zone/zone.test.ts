@@ -155,6 +155,17 @@ describe("a zone", () => {
     expect(() => zone.addInternetHost({ name: "other", address: OUTSIDE })).toThrow(OptionError);
   });
 
+  it("moves a public address from one domain to another, for new connections", async () => {
+    const { zone, host, outside, first, second } = seedZone();
+    await zone.run({ until: "15s" });
+    host.associate(first, null);
+    expect(await repliesOf(zone, outside, FIRST_PUBLIC)).toBe(0);
+    host.associate(second, FIRST_PUBLIC);
+    expect(await repliesOf(zone, outside, FIRST_PUBLIC)).toBe(3);
+    expect(await repliesOf(zone, outside, SECOND_PUBLIC)).toBe(0);
+    expect([first.publicAddress, second.publicAddress]).toEqual([null, FIRST_PUBLIC]);
+  });
+
   it("leaves nothing behind of a domain that is destroyed", async () => {
     const { zone, host, first, second } = seedZone();
     await zone.run({ until: "15s" });
