@@ -1,5 +1,6 @@
 /**
- * What a DHCP client takes from a server's messages: RFC 2131 sections 4.4.1 and 4.4.5.
+ * What a DHCP client takes from a server's messages: RFC 2131 section 4.4.1, for the times
+ * RFC 2131 section 4.4.5.
  * @module
  */
 import type { Chance } from "../base/prng.ts";
@@ -86,7 +87,7 @@ export function leaseOf(
 ): ClientLease | ClientDiscard {
   if (!isHostAddress(yiaddr)) return "dhcp/address";
   const seconds = findOption(options, Option.LeaseTime);
-  if (seconds === null || seconds === 0) return "dhcp/lease-time";
+  if (seconds === null) return "dhcp/lease-time";
   return {
     address: yiaddr,
     server: serverOf(options),

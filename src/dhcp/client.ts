@@ -70,6 +70,7 @@ export interface ClientEnvelope {
   readonly source: Ipv4Addr;
 }
 
+/** Who the client is, what it acts on, and where it may differ. */
 export interface DhcpClientOptions {
   readonly mac: Mac;
   readonly sink: ClientSink;
@@ -169,7 +170,6 @@ export class DhcpClient implements Machine {
     }
     const wait = this.#desynchronizes ? SECOND + this.#chance.below(9 * SECOND + 1) : 0;
     this.#hint = previous?.address ?? null;
-    this.#refusals = 0;
     const isHeld = previous !== null && previous.expiry > now;
     this.#enter(isHeld ? "init-reboot" : "init", now + wait);
     this.expire(now);

@@ -19,9 +19,10 @@ import {
   isPermitted,
   requestOf,
   type ServedInterface,
+  type Site,
 } from "./dhcpd-request.ts";
 import { LeaseSearch } from "./lease-choice.ts";
-import { type GrantRefusal, grantLease, type Site } from "./lease-grant.ts";
+import { type GrantRefusal, grantLease } from "./lease-grant.ts";
 import { type Lease, LeaseTable, type Seconds, secondsOf } from "./lease-table.ts";
 import { BootpOp, decodeMessage, type DhcpDiscard, DhcpType } from "./message.ts";
 import { Evaluation } from "./option-state.ts";
@@ -136,10 +137,11 @@ export class DhcpdEngine {
     const message = decodeMessage(octets);
     if (typeof message === "string") return silence(message);
     if (!message.isIntact) return silence("dhcp/options");
-    const { profile, networks } = this.#site;
-    const request = requestOf(networks, profile, message, { octets, source, input });
-    if (profile.dropsEmptyClientId && request.clientId?.length === 0)
+    const { profile } = this.#site;
+    const request = requestOf(this.#site, message, { octets, source, input }, now);
+    if (profile.dropsEmptyClientId && request.clientId?.length === 0) {
       return silence("dhcp/client-id");
+    }
     if (request.type === 0) return this.#bootp(request, now);
     const mayBeAnywhere = request.type === DhcpType.Request || request.type === DhcpType.Inform;
     if (request.share === null && !mayBeAnywhere) return silence("dhcp/unknown-network");
@@ -284,8 +286,9 @@ export class DhcpdEngine {
     if (message.op !== BootpOp.Request) return silence("dhcp/op");
     if (share === null) return silence("dhcp/unknown-network");
     const found = this.#search(request, share, now).lease;
-    if (found !== null && found.pool === null)
+    if (found !== null && found.pool === null) {
       return answer(bootReply(this.#site, request, found), "dhcp/bootp");
+    }
     const lease = found ?? this.#free(request, share, now);
     return lease === null ? silence("dhcp/no-free-lease") : this.#grant(request, lease, 0, now);
   }
@@ -318,8 +321,9 @@ function answer(reply: DhcpReply | InformRefusal, reason: DhcpReason): DhcpAnswe
 
 function namesOf({ items }: DhcpdConf): ReadonlyMap<number, NamedOption> {
   const names = new Map(BUILT_IN_OPTIONS.map((option) => [option.code, namedOption(option)]));
-  for (const item of items)
+  for (const item of items) {
     if (item.kind === "definition") names.set(item.option.code, item.option);
+  }
   return names;
 }
 
@@ -330,7 +334,8 @@ function shareOf(networks: Networks, { name, addresses }: DhcpInterface): Shared
     if (subnet !== null) shares.add(subnet.share);
   }
   const [share = null, ...others] = shares;
-  if (others.length > 0)
+  if (others.length > 0) {
     throw new OptionError("interfaces", name, "an interface on one shared network only");
+  }
   return share;
 }

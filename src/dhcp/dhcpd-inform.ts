@@ -7,16 +7,8 @@
 import { IPV4_BROADCAST, type Ipv4Addr, ipv4Of, MAC_BROADCAST } from "../wire/addr.ts";
 import type { Host, Subnet } from "./dhcpd-networks.ts";
 import { type DhcpReply, encodeReply, headerFor, type ReplyBody } from "./dhcpd-reply.ts";
-import { addressOf, type DhcpRequest, selectionOf } from "./dhcpd-request.ts";
-import {
-  bodyOf,
-  echoClientId,
-  framed,
-  nameServer,
-  relayed,
-  setHostName,
-  type Site,
-} from "./lease-grant.ts";
+import { addressOf, type DhcpRequest, selectionOf, type Site } from "./dhcpd-request.ts";
+import { bodyOf, echoClientId, framed, nameServer, relayed, setHostName } from "./lease-grant.ts";
 import type { Lease } from "./lease-table.ts";
 import {
   BOOTP_LENGTH,
@@ -71,8 +63,9 @@ export function inform(site: Site, request: DhcpRequest): DhcpReply | InformRefu
     options.set(...rawOption(Option.SubnetMask, subnet.netmask));
   }
   if (profile.informsFully) {
-    for (const { code } of [Option.LeaseTime, Option.RenewalTime, Option.RebindingTime])
+    for (const { code } of [Option.LeaseTime, Option.RenewalTime, Option.RebindingTime]) {
       options.delete(code);
+    }
   }
   const header: DhcpHeader = {
     ...headerFor(request),
@@ -84,7 +77,7 @@ export function inform(site: Site, request: DhcpRequest): DhcpReply | InformRefu
     ...bodyOf(evaluation, request),
     largest: 0,
     wantsNul,
-    echoesAgent: profile.informsFully,
+    agent: profile.informsFully ? request.agent : [],
   };
   const payload = encodeReply(profile, request, header, body, site.named);
   return {
@@ -127,7 +120,7 @@ export function refuse(
   const source = nameServer(network.options, input);
   options.set(...rawOption(Option.ServerIdentifier, source));
   echoClientId(network, options, request);
-  const body: ReplyBody = { ...PLAIN, options, echoesAgent: true };
+  const body: ReplyBody = { ...PLAIN, options, agent: [...request.agent, ...request.stashed] };
   const header: DhcpHeader = {
     ...headerFor(request),
     ciaddr: ipv4Of(0),
@@ -154,7 +147,7 @@ const PLAIN: Omit<ReplyBody, "options"> = {
   wantsNul: false,
   mayOverload: false,
   echoesClientId: false,
-  echoesAgent: false,
+  agent: [],
   file: "",
   sname: "",
 };

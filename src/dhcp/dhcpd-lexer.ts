@@ -73,6 +73,16 @@ export class Lexer {
   }
 
   /**
+   * Take the next word if it is `text`.
+   * @throws {ParseError} if a string does not end.
+   */
+  skipWord(text: string): boolean {
+    if (this.peek().text !== text) return false;
+    this.next();
+    return true;
+  }
+
+  /**
    * True if the next word is the mark `text`.
    * @throws {ParseError} if a string does not end.
    */

@@ -162,8 +162,9 @@ export class Networks {
       if (item.kind !== "range") continue;
       const permits = item.isForBootp ? [ALL] : [ALL, NO_BOOTP];
       const key = item.isForBootp ? keyOfPermits(permits) : "implicit";
-      const scope: Scope = { parent: share.scope, items: [], isAuthoritative: false };
-      poolOf(share, { key, scope, share, ranges: [], permits }).ranges.push({ ...item, subnet });
+      const plain: Scope = { parent: share.scope, items: [], isAuthoritative: false };
+      const pool = poolOf(share, { key, scope: plain, share, ranges: [], permits });
+      pool.ranges.push({ ...item, subnet });
     }
     return share;
   }

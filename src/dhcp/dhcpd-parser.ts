@@ -21,6 +21,7 @@ import {
   type ParameterValue,
   PERMISSIONS,
 } from "./dhcpd-conf.ts";
+import { readForm } from "./dhcpd-form.ts";
 import { Lexer, type Token } from "./dhcpd-lexer.ts";
 import {
   readAddress,
@@ -31,7 +32,7 @@ import {
   readString,
 } from "./dhcpd-value.ts";
 import { type AnyOption, Option } from "./option-table.ts";
-import { type Atom, OCTETS, type OptionForm } from "./option-type.ts";
+import { OCTETS } from "./option-type.ts";
 
 /** Where a statement stands. */
 type Place = "root" | Block["kind"];
@@ -42,22 +43,6 @@ export const HARDWARE_TYPES = new Map([
   ["token-ring", 6],
   ["fddi", 8],
   ["infiniband", 32],
-]);
-
-const INTEGERS = new Map<string, Atom>([
-  ["signed8", "i8"],
-  ["signed16", "i16"],
-  ["signed32", "i32"],
-  ["unsigned8", "u8"],
-  ["unsigned16", "u16"],
-  ["unsigned32", "u32"],
-]);
-const ATOMS = new Map<string, Atom>([
-  ["boolean", "flag"],
-  ["ip-address", "address"],
-  ["text", "text"],
-  ["string", "octets"],
-  ["domain-list", "domains"],
 ]);
 
 /** The options that ISC dhcpd knows by name before a text defines more. */
@@ -171,39 +156,13 @@ class Parser {
     const word = this.#lexer.next();
     if (place !== "root") throw this.#lexer.fault("option definitions may not be scoped.", word);
     const code = readNumber(this.#lexer, 1);
-    if (code < 1 || code > 254)
+    if (code < 1 || code > 254) {
       throw this.#lexer.fault("expecting an option code from 1 to 254", word);
+    }
     this.#expectMark("=", "expecting an equals sign");
-    const option = { code, name, form: this.#form() };
+    const option = { code, name, form: readForm(this.#lexer) };
     this.#options.set(name, option);
     return { kind: "definition", option };
-  }
-
-  #form(): OptionForm {
-    const repeats = this.#skipWord("array");
-    if (repeats && !this.#skipWord("of")) throw this.#lexer.fault("expecting OF after ARRAY.");
-    if (!this.#lexer.skipMark("{")) return { atoms: [this.#atom()], repeats };
-    const atoms: Atom[] = [];
-    do atoms.push(this.#atom());
-    while (this.#lexer.skipMark(","));
-    this.#expectMark("}", "expecting right brace.");
-    return { atoms, repeats };
-  }
-
-  #atom(): Atom {
-    const word = this.#lexer.next();
-    const atom = ATOMS.get(word.text);
-    if (atom !== undefined) return atom;
-    const isSigned = word.text !== "unsigned";
-    const hasSign = !isSigned || word.text === "signed";
-    if (hasSign ? !this.#skipWord("integer") : word.text !== "integer") {
-      throw this.#lexer.fault("unknown data type", word);
-    }
-    const width = this.#lexer.next();
-    const integer = INTEGERS.get(`${isSigned ? "signed" : "unsigned"}${width.text}`);
-    if (integer === undefined)
-      throw this.#lexer.fault(`invalid integer width ${width.text}.`, width);
-    return integer;
   }
 
   #permission(verdict: "allow" | "deny" | "ignore", place: Place): Item {
@@ -226,8 +185,9 @@ class Parser {
   #hardware(word: Token, place: Place): Item {
     const type = this.#lexer.next();
     const htype = HARDWARE_TYPES.get(type.text) ?? unknownNumber(type.text);
-    if (htype === null || htype > 255)
+    if (htype === null || htype > 255) {
       throw this.#lexer.fault("expecting a network hardware type", type);
+    }
     const octets = readHex(this.#lexer);
     if (octets.length > 16) throw this.#lexer.fault("hardware address too long", word);
     if (place !== "host") {
@@ -238,8 +198,9 @@ class Parser {
 
   #fixedAddress(word: Token, place: Place): Item {
     const addresses = this.#addresses();
-    if (place !== "host")
+    if (place !== "host") {
       throw this.#lexer.fault("fixed-address parameter not allowed here.", word);
+    }
     return { kind: "fixed-address", addresses };
   }
 
@@ -276,7 +237,7 @@ class Parser {
     if (place !== "subnet" && place !== "pool") {
       throw this.#lexer.fault("range declaration not allowed here.", word);
     }
-    const isForBootp = this.#skipWord("dynamic-bootp");
+    const isForBootp = this.#lexer.skipWord("dynamic-bootp");
     const low = readAddress(this.#lexer);
     const high = this.#lexer.isMark(";") ? low : readAddress(this.#lexer);
     const home = subnets.find((subnet) => holds(subnet, low));
@@ -361,12 +322,6 @@ class Parser {
 
   #expectMark(mark: string, message: string): void {
     if (!this.#lexer.skipMark(mark)) throw this.#lexer.fault(message);
-  }
-
-  #skipWord(text: string): boolean {
-    if (this.#lexer.peek().text !== text) return false;
-    this.#lexer.next();
-    return true;
   }
 }
 

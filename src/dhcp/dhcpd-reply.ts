@@ -5,7 +5,7 @@
 import { IPV4_ANY, type Ipv4Addr, type Mac } from "../wire/addr.ts";
 import type { NamedOption } from "./dhcpd-conf.ts";
 import type { DhcpdProfile } from "./dhcpd-profile.ts";
-import { type DhcpRequest, subOptions } from "./dhcpd-request.ts";
+import type { DhcpRequest } from "./dhcpd-request.ts";
 import { BootpOp, DHCP, DHCP_LENGTH, type DhcpHeader, DhcpType, encodeMessage } from "./message.ts";
 import type { OptionState } from "./option-state.ts";
 import { joinOctets, textOctets } from "./option-type.ts";
@@ -53,8 +53,8 @@ export interface ReplyBody {
   readonly mayOverload: boolean;
   /** If the client identifier goes back although the client did not ask for it. */
   readonly echoesClientId: boolean;
-  /** If a relay agent's option goes back. */
-  readonly echoesAgent: boolean;
+  /** What goes back to a relay agent. */
+  readonly agent: readonly RawOption[];
   /** Contents of `file`, or empty. */
   readonly file: string;
   /** Contents of `sname`, or empty. */
@@ -106,7 +106,7 @@ export function encodeReply(
   body: ReplyBody,
   named: ReadonlyMap<number, NamedOption>,
 ): Uint8Array {
-  const tail = body.echoesAgent ? agentOption(profile, request) : NO_OCTETS;
+  const tail = agentOption(profile, request, body.agent);
   const room = roomFor(request, body, tail.length);
   const codes = orderOf(profile, request, body);
   const options: RawOption[] = [];
@@ -129,7 +129,7 @@ export function encodeReply(
       file: body.file === "" ? header.file : textOctets(body.file.slice(0, DHCP.file.span)),
       sname: body.sname === "" ? header.sname : textOctets(body.sname.slice(0, DHCP.sname.span)),
     },
-    hasOptions(packed) ? packed : null,
+    hasOptions(packed, tail) ? packed : null,
   );
 }
 
@@ -137,7 +137,8 @@ const NO_OCTETS = new Uint8Array(0);
 const NUL = Uint8Array.of(0);
 
 /** `cons_options` fails if nothing stands in the main place, and the answer goes out without. */
-const hasOptions = ({ main }: PackedOptions): boolean => main.length > 0 && main[0] !== 255;
+const hasOptions = ({ main }: PackedOptions, tail: Uint8Array): boolean =>
+  main.length > tail.length + 1;
 
 /** Room behind the cookie, the relay agent's option not counted. */
 function roomFor({ message, type }: DhcpRequest, { largest }: ReplyBody, agent: number): number {
@@ -153,12 +154,15 @@ function roomFor({ message, type }: DhcpRequest, { largest }: ReplyBody, agent: 
 }
 
 /** The relay agent's option as it goes back: RFC 3046 section 2.2. */
-function agentOption(profile: DhcpdProfile, { message }: DhcpRequest): Uint8Array {
-  const agent = message.options.get(Option.RelayAgent.code);
-  if (agent === undefined || (message.giaddr === 0 && !profile.echoesAnyAgent)) return NO_OCTETS;
+function agentOption(
+  profile: DhcpdProfile,
+  { message }: DhcpRequest,
+  agent: readonly RawOption[],
+): Uint8Array {
+  if (message.giaddr === 0 && !profile.echoesAnyAgent) return NO_OCTETS;
   const seen = new Set<number>();
   const parts: Uint8Array[] = [];
-  for (const [code, octets] of subOptions(agent)) {
+  for (const [code, octets] of agent) {
     const isSeen = seen.has(code);
     seen.add(code);
     if (profile.prunesAgentOption && (isSeen || octets.length === 0)) continue;
@@ -176,8 +180,9 @@ function orderOf(profile: DhcpdProfile, request: DhcpRequest, body: ReplyBody): 
   if (list === null || list.length === 0) {
     order.push(...profile.usual, ...body.options.codes(), ...profile.last);
   } else {
-    if (body.options.find(Option.SubnetSelection.code) !== null)
+    if (body.options.find(Option.SubnetSelection.code) !== null) {
       order.push(Option.SubnetSelection.code);
+    }
     if (body.echoesClientId) order.push(Option.ClientIdentifier.code);
     order.push(...list.slice(0, LONGEST_LIST - order.length));
     order.push(...unasked(profile, request));

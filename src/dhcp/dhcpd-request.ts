@@ -2,11 +2,19 @@
  * A client's message as dhcpd sees it: what it asks, who asks, and on which network.
  * @module
  */
+import type { Instant } from "../base/time.ts";
 import { type Ipv4Addr, ipv4Of, type Mac } from "../wire/addr.ts";
-import type { Networks, Pool, SharedNetwork } from "./dhcpd-networks.ts";
+import type { NamedOption } from "./dhcpd-conf.ts";
+import { keyOf, type Networks, type Pool, type SharedNetwork } from "./dhcpd-networks.ts";
 import type { DhcpdProfile } from "./dhcpd-profile.ts";
-import type { HardwareAddress } from "./lease-table.ts";
-import type { DhcpMessage } from "./message.ts";
+import {
+  type HardwareAddress,
+  type Lease,
+  type LeaseTable,
+  type Seconds,
+  secondsOf,
+} from "./lease-table.ts";
+import { type DhcpMessage, DhcpType } from "./message.ts";
 import { Option, type RawOption } from "./options.ts";
 
 /** A device on which the server may listen. */
@@ -22,6 +30,23 @@ export interface DhcpInterface {
 export interface ServedInterface extends DhcpInterface {
   readonly address: Ipv4Addr;
   readonly share: SharedNetwork;
+}
+
+/** What a message is read against. */
+export interface Registry {
+  readonly profile: DhcpdProfile;
+  readonly networks: Networks;
+  readonly table: LeaseTable;
+}
+
+/** What a dhcpd knows while it runs. */
+export interface Site extends Registry {
+  /** The options that have names, by code. */
+  readonly named: ReadonlyMap<number, NamedOption>;
+  /** The first interface of each network. */
+  readonly interfaces: ReadonlyMap<SharedNetwork, ServedInterface>;
+  /** Which second since 1970 the instant 0 is. */
+  readonly epoch: Seconds;
 }
 
 /** A message with what follows from it. */
@@ -45,23 +70,33 @@ export interface DhcpRequest {
   readonly isKnown: boolean;
   /** True if the client ends its host name with a NUL, and so wants texts to be ended. */
   readonly wantsNul: boolean;
+  /** What a relay agent put into the message. */
+  readonly agent: readonly RawOption[];
+  /** What one said before of a client that now passes none. */
+  readonly stashed: readonly RawOption[];
 }
 
 /** Read what a message asks. */
 export function requestOf(
-  networks: Networks,
-  profile: DhcpdProfile,
+  { networks, profile, table }: Registry,
   message: DhcpMessage,
   { octets, source, input }: Pick<DhcpRequest, "octets" | "source" | "input">,
+  now: Instant,
 ): DhcpRequest {
   const { options, htype, hlen, chaddr } = message;
   const clientId = options.get(Option.ClientIdentifier.code) ?? null;
   const hardware = { htype, octets: chaddr.slice(0, hlen) };
   const requested = options.get(Option.RequestedAddress.code);
+  const type = options.get(Option.MessageType.code)?.[0] ?? 0;
+  const lease =
+    type === DhcpType.Request && message.giaddr === 0 ? table.findByAddress(message.ciaddr) : null;
+  const isOwn =
+    lease !== null && lease.ends >= secondsOf(now) && isTenant(lease, clientId, hardware);
+  const agent = agentOptions(message);
   return {
     message,
     octets,
-    type: options.get(Option.MessageType.code)?.[0] ?? 0,
+    type,
     input,
     source,
     hardware,
@@ -71,10 +106,25 @@ export function requestOf(
     isKnown:
       (clientId !== null && networks.hostsByClientId(clientId).length > 0) ||
       networks.hostsByHardware(htype, hardware.octets).length > 0,
-    wantsNul: message.parts.some(
-      ([code, octets]) => code === Option.HostName.code && octets.at(-1) === 0,
-    ),
+    wantsNul: message.parts.find(([code]) => code === Option.HostName.code)?.[1].at(-1) === 0,
+    agent,
+    stashed: isOwn && agent.length === 0 ? lease.agent : [],
   };
+}
+
+/** If a lease is the client's: by its identifier if it has one, else by its hardware address. */
+export function isTenant(
+  lease: Lease,
+  clientId: Uint8Array | null,
+  { htype, octets }: HardwareAddress,
+): boolean {
+  if (lease.clientId !== null) return isSame(lease.clientId, clientId);
+  return lease.hardware?.htype === htype && isSame(lease.hardware.octets, octets);
+}
+
+/** True if both are missing, or both have the same octets. */
+export function isSame(one: Uint8Array | null, other: Uint8Array | null): boolean {
+  return one === null || other === null ? one === other : keyOf(one) === keyOf(other);
 }
 
 /** The first four octets; those that are missing count as zeros. */
@@ -88,29 +138,31 @@ const LINK_SELECTION = 5;
 
 /** The option by which a client or its relay agent says where the client is; `null` if neither does. */
 export function selectionOf(
-  { options }: DhcpMessage,
+  message: DhcpMessage,
   { knowsLinkSelection }: DhcpdProfile,
 ): RawOption | null {
-  const agent = knowsLinkSelection ? options.get(Option.RelayAgent.code) : undefined;
-  const links = agent === undefined ? [] : subOptions(agent);
-  const link = links.find(([code]) => code === LINK_SELECTION);
+  const agent = knowsLinkSelection ? agentOptions(message) : [];
+  const link = agent.find(([code]) => code === LINK_SELECTION);
   const { code } = Option.SubnetSelection;
-  const subnet = options.get(code);
+  const subnet = message.options.get(code);
   return link ?? (subnet === undefined ? null : [code, subnet]);
 }
 
-/** Sub-options up to the first that does not fit: RFC 3046 section 2.0. */
-export function subOptions(octets: Uint8Array): readonly (readonly [number, Uint8Array])[] {
-  const found: [number, Uint8Array][] = [];
+/** The sub-options of a relay agent: RFC 3046 section 2.0. Each part of its option stands alone. */
+function agentOptions({ parts }: DhcpMessage): readonly RawOption[] {
+  const agents = parts.filter(([code]) => code === Option.RelayAgent.code);
+  return agents.flatMap(([, octets]) => subOptions(octets));
+}
+
+/** Sub-options up to the first that does not fit or has number 0. */
+function subOptions(octets: Uint8Array): readonly RawOption[] {
+  const found: RawOption[] = [];
   for (let at = 0; at < octets.length;) {
-    const code = octets[at] ?? 0;
-    if (code === 255) break;
-    at += 1;
-    if (code === 0) continue;
-    const length = octets[at];
-    if (length === undefined || at + 1 + length > octets.length) break;
-    found.push([code, octets.slice(at + 1, at + 1 + length)]);
-    at += 1 + length;
+    const [code = 0, length = octets.length] = octets.subarray(at, at + 2);
+    const end = at + 2 + length;
+    if (code === 0 || end > octets.length) break;
+    found.push([code, octets.slice(at + 2, end)]);
+    at = end;
   }
   return found;
 }

@@ -7,10 +7,9 @@
  */
 import type { Instant } from "../base/time.ts";
 import type { Ipv4Addr } from "../wire/addr.ts";
-import { type Host, inSubnet, keyOf, type Networks, type SharedNetwork } from "./dhcpd-networks.ts";
+import { type Host, inSubnet, type Networks, type SharedNetwork } from "./dhcpd-networks.ts";
 import type { DhcpdProfile } from "./dhcpd-profile.ts";
-import { type DhcpRequest, isPermitted } from "./dhcpd-request.ts";
-import type { Site } from "./lease-grant.ts";
+import { type DhcpRequest, isPermitted, isSame, isTenant, type Registry } from "./dhcpd-request.ts";
 import { fixedLease, type Lease, type LeaseTable } from "./lease-table.ts";
 import { DhcpType } from "./message.ts";
 
@@ -47,7 +46,7 @@ export class LeaseSearch {
 
   /** @param message what the last search said. */
   constructor(
-    { profile, networks, table }: Pick<Site, "profile" | "networks" | "table">,
+    { profile, networks, table }: Registry,
     request: DhcpRequest,
     share: SharedNetwork,
     now: Instant,
@@ -184,17 +183,11 @@ export class LeaseSearch {
   }
 
   #isOfClient(lease: Lease): boolean {
-    if (lease.clientId !== null) return this.#isSameId(lease);
-    const { htype, octets } = this.#request.hardware;
-    const { hardware } = lease;
-    return (
-      hardware !== null && hardware.htype === htype && keyOf(hardware.octets) === keyOf(octets)
-    );
+    return isTenant(lease, this.#request.clientId, this.#request.hardware);
   }
 
   #isSameId({ clientId }: Lease): boolean {
-    const own = this.#request.clientId;
-    return clientId !== null && own !== null && keyOf(clientId) === keyOf(own);
+    return clientId !== null && isSame(clientId, this.#request.clientId);
   }
 
   #isHere({ subnet }: Lease): boolean {

@@ -4,12 +4,12 @@
  */
 import type { Instant } from "../base/time.ts";
 import { IPV4_BROADCAST, type Ipv4Addr, ipv4Of, MAC_BROADCAST, type Mac } from "../wire/addr.ts";
-import type { NamedOption } from "./dhcpd-conf.ts";
-import { type Host, keyOf, type Networks, type SharedNetwork } from "./dhcpd-networks.ts";
+import type { Host } from "./dhcpd-networks.ts";
 import type { DhcpdProfile } from "./dhcpd-profile.ts";
 import { type DhcpReply, encodeReply, headerFor, type ReplyBody } from "./dhcpd-reply.ts";
-import { addressOf, type DhcpRequest, type ServedInterface } from "./dhcpd-request.ts";
-import { type Lease, type LeaseTable, type Seconds, secondsOf } from "./lease-table.ts";
+import { addressOf, type DhcpRequest, type ServedInterface, type Site } from "./dhcpd-request.ts";
+import { commitLease, findDeclared, findUnfixed } from "./lease-commit.ts";
+import { type Lease, type Seconds, secondsOf } from "./lease-table.ts";
 import {
   BROADCAST_FLAG,
   DHCP_CLIENT_PORT,
@@ -19,22 +19,9 @@ import {
   macOfHeader,
 } from "./message.ts";
 import { Evaluation, type OptionState } from "./option-state.ts";
-import { endOf, setTimes } from "./lease-time.ts";
+import { setTimes } from "./lease-time.ts";
 import { textOctets } from "./option-type.ts";
 import { Option, rawOption } from "./options.ts";
-
-/** What a dhcpd knows while it runs. */
-export interface Site {
-  readonly profile: DhcpdProfile;
-  readonly networks: Networks;
-  readonly table: LeaseTable;
-  /** The options that have names, by code. */
-  readonly named: ReadonlyMap<number, NamedOption>;
-  /** The first interface of each network. */
-  readonly interfaces: ReadonlyMap<SharedNetwork, ServedInterface>;
-  /** Which second since 1970 the instant 0 is. */
-  readonly epoch: Seconds;
-}
 
 /** Why a lease is not given. */
 export type GrantRefusal =
@@ -50,8 +37,6 @@ export interface Granted {
   readonly pingSeconds: Seconds;
 }
 
-/** For how long an offer holds. */
-const OFFER_TIME = 120;
 /** A client that was heard so recently is not pinged. */
 const PING_QUIET_TIME = 60;
 const DEFAULT_PING_TIMEOUT = 1;
@@ -74,8 +59,9 @@ export function grantLease(
     releaseOthers(site, request, lease, evaluation, now);
   }
   const least = evaluation.number("min-secs");
-  if (offer === DhcpType.Offer && least !== null && request.message.secs < least)
+  if (offer === DhcpType.Offer && least !== null && request.message.secs < least) {
     return "dhcp/min-secs";
+  }
   const host = lease.host ?? findUnfixed(site.networks, request);
   if (host !== null) evaluation.enter(host.scope, (lease.pool ?? lease.subnet).scope);
   if (host === null && evaluation.isDenied("unknown-clients")) return "dhcp/unknown-client";
@@ -86,28 +72,12 @@ export function grantLease(
     lease.pool !== null &&
     isQuiet(site, lease, now) &&
     evaluation.flag("ping-check") !== false;
-  const seconds = commit(site, request, lease, { host, evaluation, offer, isPinged }, now);
+  const seconds = commitLease(site, request, lease, { host, evaluation, offer, isPinged }, now);
   const wait = evaluation.number("ping-timeout") ?? DEFAULT_PING_TIMEOUT;
   return {
     reply: compose(site, request, lease, host, evaluation, offer, seconds),
     pingSeconds: isPinged ? wait : 0,
   };
-}
-
-const isUnfixed = ({ fixedAddresses }: Host): boolean => fixedAddresses.length === 0;
-
-/** The declaration of a client that names no address: its statements hold for a pool's lease. */
-function findUnfixed(networks: Networks, { clientId, hardware }: DhcpRequest): Host | null {
-  const byId = clientId === null ? [] : networks.hostsByClientId(clientId);
-  const byHardware = networks.hostsByHardware(hardware.htype, hardware.octets);
-  return byId.find(isUnfixed) ?? byHardware.find(isUnfixed) ?? null;
-}
-
-/** That which `find_lease` sees: a client that is declared by its identifier is so by that alone. */
-function findDeclared(networks: Networks, { clientId, hardware }: DhcpRequest): Host | null {
-  const byId = clientId === null ? [] : networks.hostsByClientId(clientId);
-  const byHardware = networks.hostsByHardware(hardware.htype, hardware.octets);
-  return (byId.length > 0 ? byId : byHardware).find(isUnfixed) ?? null;
 }
 
 /** The client's other leases, which it has forgotten if it can have one only. */
@@ -135,93 +105,6 @@ function isQuiet({ profile }: Site, { state, heard }: Lease, now: Instant): bool
   if (state === "abandoned" && profile.pingsAbandoned) return true;
   return secondsOf(now) - heard > PING_QUIET_TIME;
 }
-
-/** What of a lease changes with an answer. */
-interface Commitment {
-  /** The declaration whose statements hold for the client. */
-  readonly host: Host | null;
-  readonly evaluation: Evaluation;
-  /** The type of the answer; 0 for BOOTP. */
-  readonly offer: number;
-  readonly isPinged: boolean;
-}
-
-/** Enter the lease into the table. @returns for how many seconds the answer gives it. */
-function commit(
-  site: Site,
-  request: DhcpRequest,
-  lease: Lease,
-  { host, evaluation, offer, isPinged }: Commitment,
-  now: Instant,
-): Seconds {
-  const { profile, table } = site;
-  const time = secondsOf(now);
-  const end = endOf(site, request, evaluation, offer, time);
-  if (lease.pool === null) return end - time;
-  const keepsId = evaluation.flag("ignore-client-uids") !== true;
-  const client = {
-    clientId: keepsId ? request.clientId : null,
-    hardware: request.hardware,
-    hostName: hostNameOf(request),
-  };
-  const threshold = evaluation.number("dhcp-cache-threshold") ?? profile.cacheThreshold;
-  const percent = threshold < 100 ? threshold : profile.cacheThreshold;
-  const isSameHost = host === findDeclared(site.networks, request);
-  if (isSameHost && isSameClient(lease, client) && isYoung(lease, percent, time)) {
-    table.update(lease, { mustRenew: false, heard: isPinged ? lease.heard : time }, now);
-    return lease.ends - time;
-  }
-  const isOffer = offer === DhcpType.Offer;
-  table.update(
-    lease,
-    {
-      ...client,
-      state: isOffer ? lease.state : "active",
-      starts: time,
-      ends: isOffer ? Math.max(time + OFFER_TIME, lease.ends) : end,
-      heard: time,
-      mustRenew: isOffer,
-    },
-    now,
-  );
-  return end - time;
-}
-
-/** If a lease is so young that its old times are repeated. */
-function isYoung(
-  { state, mustRenew, starts, ends }: Lease,
-  percent: number,
-  time: Seconds,
-): boolean {
-  if (percent === 0 || state !== "active" || mustRenew) return false;
-  return time - starts <= Math.floor(((ends - starts) * percent) / 100);
-}
-
-function isSameClient(
-  lease: Lease,
-  {
-    clientId,
-    hardware,
-    hostName,
-  }: Pick<Lease, "clientId" | "hostName"> & Pick<DhcpRequest, "hardware">,
-): boolean {
-  return (
-    isSame(lease.clientId, clientId) &&
-    lease.hardware?.htype === hardware.htype &&
-    isSame(lease.hardware.octets, hardware.octets) &&
-    (hostName === null || isSame(lease.hostName, hostName))
-  );
-}
-
-/** What the client calls itself, without NULs at the end. */
-function hostNameOf({ message }: DhcpRequest): Uint8Array | null {
-  const octets = message.options.get(Option.HostName.code);
-  if (octets === undefined || octets.length === 0) return null;
-  return octets.slice(0, octets.findLastIndex((octet) => octet !== 0) + 1);
-}
-
-const isSame = (one: Uint8Array | null, other: Uint8Array | null): boolean =>
-  one === null || other === null ? one === other : keyOf(one) === keyOf(other);
 
 function compose(
   site: Site,
@@ -263,7 +146,7 @@ function compose(
 }
 
 /** What an answer takes from the scopes besides the options themselves. */
-export function bodyOf(evaluation: Evaluation, { message }: DhcpRequest): ReplyBody {
+export function bodyOf(evaluation: Evaluation, { message, agent }: DhcpRequest): ReplyBody {
   const { options } = evaluation;
   const configured = options.find(Option.MaxMessageSize.code);
   return {
@@ -279,7 +162,7 @@ export function bodyOf(evaluation: Evaluation, { message }: DhcpRequest): ReplyB
     wantsNul: false,
     mayOverload: false,
     echoesClientId: false,
-    echoesAgent: true,
+    agent,
     file: evaluation.text("filename"),
     sname: evaluation.text("server-name"),
   };
@@ -312,8 +195,9 @@ function setDefaults(evaluation: Evaluation, lease: Lease, host: Host | null): v
   }
   setHostName(evaluation, host);
   if (evaluation.flag("use-lease-addr-for-default-route") === true) {
-    if (options.find(Option.Routers.code) === null)
+    if (options.find(Option.Routers.code) === null) {
       options.set(...rawOption(Option.Routers, [address]));
+    }
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type SharedNetwork,
   type Subnet,
 } from "./dhcpd-networks.ts";
+import type { RawOption } from "./options.ts";
 
 /** ISC dhcpd's binding states without those of failover. A lease that was only offered is `free`. */
 export type LeaseState = "free" | "active" | "abandoned";
@@ -33,14 +34,8 @@ export interface HardwareAddress {
 /** Whole seconds since the start of the run; minus infinity is "before all times". */
 export type Seconds = number;
 
-/** An address and who has it. Only {@link LeaseTable} changes leases that are in it. */
-export interface Lease {
-  readonly address: Ipv4Addr;
-  readonly subnet: Subnet;
-  /** `null` for a fixed address. */
-  readonly pool: Pool | null;
-  /** The declaration that a fixed address comes from. */
-  readonly host: Host | null;
+/** Who has an address. */
+export interface Tenancy {
   readonly state: LeaseState;
   readonly starts: Seconds;
   /** When the state ends; of a free lease, until when it should not be offered to another. */
@@ -52,18 +47,23 @@ export interface Lease {
   readonly hardware: HardwareAddress | null;
   /** What the client calls itself; `null` if it did not say when the lease changed last. */
   readonly hostName: Uint8Array | null;
+  /** What a relay agent put into the client's last message that passed one. */
+  readonly agent: readonly RawOption[];
   /** True after an offer that could not repeat the old times: the next answer will not either. */
   readonly mustRenew: boolean;
 }
 
-/** What {@link LeaseTable.update} may change. */
-export type LeaseChange = Partial<
-  Pick<
-    Lease,
-    "state" | "starts" | "ends" | "heard" | "clientId" | "hardware" | "hostName" | "mustRenew"
-  >
->;
+/** An address and who has it. Only {@link LeaseTable} changes leases that are in it. */
+export interface Lease extends Tenancy {
+  readonly address: Ipv4Addr;
+  readonly subnet: Subnet;
+  /** `null` for a fixed address. */
+  readonly pool: Pool | null;
+  /** The declaration that a fixed address comes from. */
+  readonly host: Host | null;
+}
 
+/** How large the table may be, and what it does with abandoned leases. */
 export interface LeaseTableOptions {
   /** Addresses that all pools together may have; 65,536. */
   readonly limit?: number;
@@ -87,7 +87,7 @@ export function fixedLease(host: Host, subnet: Subnet, address: Ipv4Addr): Lease
   return { ...VIRGIN, address, subnet, pool: null, host };
 }
 
-const VIRGIN = {
+const VIRGIN: Tenancy = {
   state: "free",
   starts: Number.NEGATIVE_INFINITY,
   ends: Number.NEGATIVE_INFINITY,
@@ -95,8 +95,12 @@ const VIRGIN = {
   clientId: null,
   hardware: null,
   hostName: null,
+  agent: [],
   mustRenew: false,
-} as const;
+};
+
+/** What is left of an active lease that has come to its end. */
+const FORGOTTEN: Partial<Tenancy> = { state: "free", hostName: null, agent: [] };
 
 /** All leases of all pools. */
 export class LeaseTable implements Machine {
@@ -113,8 +117,9 @@ export class LeaseTable implements Machine {
     networks: Networks,
     { limit = 65_536, forgetsAbandoned = true }: LeaseTableOptions = {},
   ) {
-    if (!Number.isInteger(limit) || limit < 0)
+    if (!Number.isInteger(limit) || limit < 0) {
       throw new OptionError("limit", limit, "a whole number from 0");
+    }
     this.limit = limit;
     this.#forgetsAbandoned = forgetsAbandoned;
     const rows: Row[] = [];
@@ -166,7 +171,7 @@ export class LeaseTable implements Machine {
   }
 
   /** Change a lease that this table holds. */
-  update(lease: Lease, change: LeaseChange, now: Instant): void {
+  update(lease: Lease, change: Partial<Tenancy>, now: Instant): void {
     const row = this.#rows.get(lease.address);
     assert(row !== undefined && row === lease, "a changed lease is in its table");
     remove(this.#queueOf(row) ?? [], row);
@@ -181,7 +186,7 @@ export class LeaseTable implements Machine {
   /** The client gives the address back. It keeps its claim on it for as long as nobody else asks. */
   release(lease: Lease, now: Instant): void {
     if (lease.state === "free") return;
-    this.update(lease, { state: "free", ends: secondsOf(now), hostName: null }, now);
+    this.update(lease, { ...FORGOTTEN, ends: secondsOf(now) }, now);
   }
 
   /** Somebody else uses the address: do not give it away for so many seconds. */
@@ -195,12 +200,8 @@ export class LeaseTable implements Machine {
     for (const before of older.leases()) {
       const row = this.#rows.get(before.address);
       if (row === undefined || before.heard === Number.NEGATIVE_INFINITY) continue;
-      const { state, starts, ends, heard, clientId, hardware, hostName, mustRenew } = before;
-      this.update(
-        row,
-        { state, starts, ends, heard, clientId, hardware, hostName, mustRenew },
-        now,
-      );
+      const { address: _, subnet: __, pool: ___, host: ____, ...tenancy } = before;
+      this.update(row, tenancy, now);
     }
   }
 
@@ -210,7 +211,7 @@ export class LeaseTable implements Machine {
 
   expire(now: Instant): void {
     for (let row = this.#deadlines.pop(now); row !== null; row = this.#deadlines.pop(now)) {
-      this.update(row, { state: "free", hostName: null }, now);
+      this.update(row, FORGOTTEN, now);
     }
   }
 
@@ -287,8 +288,9 @@ const bucketOf = ({ address }: Lease): number => address % LEASE_BUCKETS;
 const keyOfHardware = ({ htype, octets }: HardwareAddress): string => hardwareKey(htype, octets);
 
 function isBetter(candidate: Row, best: Row): boolean {
-  if (candidate.state === "abandoned")
+  if (candidate.state === "abandoned") {
     return best.state === "abandoned" && candidate.ends < best.ends;
+  }
   if (best.state === "abandoned") return true;
   if (isUsed(candidate) && !isUsed(best)) return false;
   return (isUsed(best) && !isUsed(candidate)) || candidate.ends < best.ends;

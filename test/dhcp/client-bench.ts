@@ -1,7 +1,8 @@
 /** A DHCP client on a bench: what it sends is kept, and answers are made by hand. @module */
-import type { Chance } from "../../src/base/prng.ts";
+import { type Chance, Prng } from "../../src/base/prng.ts";
 import type { Instant } from "../../src/base/time.ts";
 import { DhcpClient, type ClientEvent, type DhcpClientOptions } from "../../src/dhcp/client.ts";
+import { type ClientDiscard, type ClientLease, leaseOf } from "../../src/dhcp/client-lease.ts";
 import type { ClientRequest, RawRequest } from "../../src/dhcp/client-message.ts";
 import {
   BootpOp,
@@ -50,7 +51,8 @@ export function messageOf({ payload }: ClientRequest): DhcpMessage {
 }
 
 /** Octets of a server's message. */
-export function answerTo(xid: number, type: number, { options = [], ...header }: Answer = {}) {
+export function answerTo(xid: number, type: number, answer: Answer = {}): Uint8Array {
+  const { options = [], ...header } = answer;
   return encodeMessage(
     {
       op: BootpOp.Reply,
@@ -81,6 +83,8 @@ export class Bench {
   now: Instant = 0;
   /** Called after each message that the client sends. */
   onSent: (sent: Sent) => void = () => {};
+  /** Called for each event. */
+  onEvent: (event: ClientEvent, at: Instant) => void = () => {};
 
   constructor(options: Partial<DhcpClientOptions> = {}) {
     this.client = new DhcpClient({
@@ -94,7 +98,10 @@ export class Bench {
           this.sent.push(sent);
           this.onSent(sent);
         },
-        notify: (event, at) => this.events.push({ ...event, at }),
+        notify: (event, at) => {
+          this.events.push({ ...event, at });
+          this.onEvent(event, at);
+        },
       },
       ...options,
     });
@@ -117,7 +124,7 @@ export class Bench {
   }
 
   /** Hand in an answer to the last message. */
-  answer(type: DhcpType, answer: Answer = {}) {
+  answer(type: DhcpType, answer: Answer = {}): ClientDiscard | null {
     const payload = answerTo(this.last.message.xid, type, answer);
     return this.client.receive(payload, { source: SERVER }, this.now);
   }
@@ -136,6 +143,20 @@ export function leaseOptions(seconds: number, ...options: RawOption[]): RawOptio
     rawOption(Option.LeaseTime, seconds),
     ...options,
   ];
+}
+
+/** The lease of an ACK with these wishes for T1 and T2. */
+export function leaseFor(
+  length: number,
+  wishes: readonly RawOption[] = [],
+  asked: Instant = 0,
+  chance: Chance = new Prng(0),
+): ClientLease {
+  const options = leaseOptions(length, ...wishes);
+  const message = decodeMessage(answerTo(0, DhcpType.Ack, { options }));
+  const lease = typeof message === "string" ? message : leaseOf(message, asked, chance);
+  if (typeof lease === "string") throw new TypeError(lease);
+  return lease;
 }
 
 /** The whole frame that a raw request becomes. */

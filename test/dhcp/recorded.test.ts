@@ -10,7 +10,8 @@ import { type Datagram, datagramOf, exchangeOf, frameOf } from "./frames.ts";
 
 const VIF_MAC = parseMac("fe:ff:ff:ff:ff:ff");
 const hex = (octets: Uint8Array): string => Buffer.from(octets).toString("hex");
-const octetsOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ""), "hex"));
+const octetsOf = (text: string): Uint8Array =>
+  Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ""), "hex"));
 
 /** What a reply is on the wire, as far as dhcpd decides it. */
 function onWire(reply: DhcpReply): string {
@@ -21,11 +22,16 @@ function onWire(reply: DhcpReply): string {
 function recorded(datagram: Datagram): string {
   const { frame, destination, destinationPort, payload } = datagram;
   const isRaw = frame[14 + 1] === 0x10;
-  return isRaw ? hex(frame.subarray(0, 42 + payload.length)) : `${formatIpv4(destination)}:${destinationPort} ${hex(payload)}`;
+  return isRaw
+    ? hex(frame.subarray(0, 42 + payload.length))
+    : `${formatIpv4(destination)}:${destinationPort} ${hex(payload)}`;
 }
 
 /** The answers to each question of an exchange, beside the recorded ones. */
-function replay(server: DhcpServer, exchange: readonly Datagram[]): { ours: string[]; theirs: string[] } {
+function replay(
+  server: DhcpServer,
+  exchange: readonly Datagram[],
+): { ours: string[]; theirs: string[] } {
   const ours: string[] = [];
   const theirs: string[] = [];
   for (const datagram of exchange) {
