@@ -13,7 +13,7 @@ export class Chain {
   name: string;
   /** Where a built-in chain hangs; `null` for a chain that only jumps lead to. */
   readonly hook: Hook | null;
-  /** Every packet that comes so far matches: the policy, or the way back. Its counters are the policy's. */
+  /** The policy, or the way back: every packet that comes so far matches. It counts them. */
   readonly end: Step;
   readonly #steps: Step[] = [];
   #first: Step;

@@ -1,4 +1,4 @@
-/** The commands of `iptables` that change chains, as words (iptables/xshared.c `do_parse`). @module */
+/** The commands of `iptables` that change chains, in words (`do_parse`). @module */
 import type { ChainSet, Undo } from "./chain-set.ts";
 import type { Policy } from "./chain.ts";
 import { refuse } from "./errors.ts";
@@ -59,7 +59,9 @@ export function runCommand(
     }
     case "-P": {
       const [name = "", policy = ""] = readNames(word, rest, 2, 2);
-      if (policy === "DROP" && chains.table === "nat") refuse(policy, "the table nat does not filter");
+      if (policy === "DROP" && chains.table === "nat") {
+        refuse(policy, "the table nat does not filter");
+      }
       return chains.setPolicy(name, readPolicy(policy));
     }
   }
@@ -78,7 +80,9 @@ export function readCounters(packets: string, octets: string): Counters {
 
 function readCount(word: string): number {
   const count = /^\d+$/.test(word) ? Number(word) : Number.NaN;
-  return Number.isSafeInteger(count) ? count : refuse(word, `"${word}" counts no packets or octets`);
+  return Number.isSafeInteger(count)
+    ? count
+    : refuse(word, `"${word}" counts no packets or octets`);
 }
 
 /** Commands whose words go on with a rule; `-s` and `-d` may list addresses, and so make many. */

@@ -1,4 +1,7 @@
-/** Classes of service by name: RFC 2474 section 4.2.2.2, RFC 2597 section 6, RFC 3246 section 2.1. @module */
+/**
+ * Classes of service by name: RFC 2474 section 4.2.2, RFC 2597 section 6, RFC 3246 section 2.
+ * @module
+ */
 import { option, type Options, type OptionSpec } from "./options.ts";
 import { refuse } from "./errors.ts";
 import { parseNumber } from "./values.ts";

@@ -198,7 +198,9 @@ function formatIcmp(octets: Octets, at: number): string {
   if (!isIcmpError(type)) return line;
   const gateway =
     type === IcmpType.Redirect ? `GATEWAY=${formatIpv4(ICMP.gateway.get(view, at))} ` : "";
-  const quoted = isQuoted ? "" : `[${formatIp({ ...octets, at: at + ICMP_LENGTH, isQuoted: true })}] `;
+  const quoted = isQuoted
+    ? ""
+    : `[${formatIp({ ...octets, at: at + ICMP_LENGTH, isQuoted: true })}] `;
   const isTooBig = type === IcmpType.Unreachable && code === Unreachable.FragmentationNeeded;
   return line + gateway + quoted + (isTooBig ? `MTU=${ICMP.mtu.get(view, at)} ` : "");
 }

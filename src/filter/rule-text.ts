@@ -112,9 +112,7 @@ class RuleReader {
     if (written === undefined) refuse("!", "nothing follows !");
     if (written === "!") refuse("!", "one ! inverts, two are one too many");
     this.#at += 1;
-    const [word = "", attached] = written.startsWith("--")
-      ? written.split(/=(.*)/s, 2)
-      : [written];
+    const [word = "", attached] = written.startsWith("--") ? written.split(/=(.*)/s, 2) : [written];
     const { spec, owner } = this.#find(word);
     if (attached !== undefined && spec.operands !== 1) refuse(written, `${word} takes no "="`);
     const given: Given = {
@@ -132,10 +130,10 @@ class RuleReader {
     }
   }
 
-  #next(option: string): string {
+  #next(name: string): string {
     const word = this.#words[this.#at];
     this.#at += 1;
-    return word ?? refuse(option, `nothing follows ${option}`);
+    return word ?? refuse(name, `nothing follows ${name}`);
   }
 
   #load({ word, isInverted }: Given): void {

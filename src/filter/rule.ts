@@ -37,7 +37,7 @@ export interface Rule {
   readonly target: Target;
 }
 
-/** What follows `-A CHAIN` in `iptables-save`, without a space before it; two equal rules print alike. */
+/** What follows `-A CHAIN ` in `iptables-save`. Rules are equal if they print alike. */
 export function formatRule(rule: Rule): string {
   const { source, destination, input, output, protocol, fragment, matches, target } = rule;
   const tests = [

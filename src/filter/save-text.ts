@@ -16,7 +16,7 @@ import { splitWords } from "./words.ts";
 
 /** How tables are read. */
 export interface RestoreOptions {
-  /** True to begin with the counters of the text (`-c`); false, as the command, begins with zero. */
+  /** True to begin with the counters of the text (`-c`); false, the default, to begin with zero. */
   readonly keepsCounters?: boolean;
 }
 
@@ -24,14 +24,14 @@ export interface RestoreOptions {
 export interface SaveOptions {
   /** True to print the counters of rules too (`-c`); those of policies always are. */
   readonly hasCounters?: boolean;
-  /** A date such as "Sun Nov 22 10:53:25 2026", for the comments that the command prints; none if `null`. */
+  /** A date such as "Sun Nov 22 10:53:25 2026", for the command's comments; `null` for none. */
   readonly date?: string | null;
 }
 
 /** What the reader asks about tables that stand already. */
 export interface ReadContext {
   readonly services: RuleServices;
-  /** The chains of a table whose policies a text that is silent about them keeps; `null` for none. */
+  /** The chains that a table has: what a text does not say of policies stays. `null` for none. */
   chainsOf(table: TableName): Iterable<Chain> | null;
 }
 
@@ -96,7 +96,10 @@ class TableReader {
   }
 
   #readChain(chains: ChainSet, line: string): void {
-    const [name = "", policy = "", counters, extra] = line.slice(1).trim().split(/[ \t]+/);
+    const [name = "", policy = "", counters, extra] = line
+      .slice(1)
+      .trim()
+      .split(/[ \t]+/);
     if (extra !== undefined) refuse(extra, `nothing can follow the counters of a chain`);
     if (policy === "") refuse(name, `chain ${name} needs a policy or "-"`);
     const read = counters === undefined ? null : readBrackets(counters);

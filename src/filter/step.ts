@@ -1,6 +1,6 @@
 /**
- * A rule made ready: its tests as numbers, its matches bound, a link to what comes next. Packets are
- * judged by walking from step to step; nothing of a rule's text is looked at.
+ * A rule made ready: its tests as numbers, its matches bound, a link to what comes next. Packets
+ * are judged by walking from step to step; nothing of a rule's text is looked at.
  *
  * Objects linked to one another are walked twice as fast as rows of a typed array: one shape, no
  * bounds to check, no index to compute.
@@ -15,7 +15,13 @@ import { type Matcher, MatchResult } from "./match.ts";
 import { PortMatcher } from "./matches/ports.ts";
 import type { AddressTest, DeviceTest, Rule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
-import { type Action, type FilterReason, reasonOf, type Target, type Translator } from "./target.ts";
+import {
+  type Action,
+  type FilterReason,
+  reasonOf,
+  type Target,
+  type Translator,
+} from "./target.ts";
 import { ALL_PORTS } from "./values.ts";
 
 /** What happens at a step that a packet matches. */
@@ -84,7 +90,7 @@ class DeviceMatcher {
 /** The key of no device. */
 export const NO_KEY = 0;
 
-/** A number for the name of a device, never {@link NO_KEY}; equal names have equal keys (FNV-1a). */
+/** A number for the name of a device (FNV-1a), never {@link NO_KEY}; equal names, equal keys. */
 export function deviceKey(name: string): number {
   let key = 0x811c9dc5;
   for (let index = 0; index < name.length; index += 1) {
@@ -181,11 +187,7 @@ export class Step {
    * @param rows that step by what it names in `dimension`.
    * @param after where packets go that no rule of the row can match.
    */
-  static dispatcher(
-    dimension: Dimension,
-    rows: ReadonlyMap<number, Step>,
-    after: Step,
-  ): Step {
+  static dispatcher(dimension: Dimension, rows: ReadonlyMap<number, Step>, after: Step): Step {
     const step = new Step({});
     step.op = Op.Dispatch;
     step.#dimension = dimension;

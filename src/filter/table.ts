@@ -48,9 +48,11 @@ export class Table implements HookFunction {
 
   /** The rules of a chain with their counters. @throws {RuleError} if there is no such chain. */
   list(chain: string): readonly ListedRule[] {
-    return this.#chains.get(chain).steps.flatMap(({ rule, packets, octets }, index) =>
-      rule === null ? [] : [{ number: index + 1, rule, packets, octets }],
-    );
+    return this.#chains
+      .get(chain)
+      .steps.flatMap(({ rule, packets, octets }, index) =>
+        rule === null ? [] : [{ number: index + 1, rule, packets, octets }],
+      );
   }
 
   /** `-A`. */

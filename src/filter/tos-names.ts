@@ -1,4 +1,4 @@
-/** Types of service by name (RFC 1349 section 4), and with a mask (libxtables `XTTYPE_TOSMASK`). @module */
+/** Types of service, by name (RFC 1349 section 4) or with a mask. @module */
 import { refuse } from "./errors.ts";
 import { findNumber, hex2, type MaskedNumber, parseMaskedNumber } from "./values.ts";
 

@@ -1,6 +1,6 @@
 /**
- * The words of rules as values: numbers as `strtoul` reads them, ports, addresses with masks, marks,
- * names that may be cut short (libxtables `xtoptions.c`).
+ * The words of rules as values: numbers as `strtoul` reads them, ports, addresses with masks,
+ * marks, names that may be cut short (libxtables `xtoptions.c`).
  * @module
  */
 import { type Ipv4Addr, formatIpv4, ipv4Of, maskOf, parseIpv4 } from "../wire/addr.ts";

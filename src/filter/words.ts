@@ -6,8 +6,8 @@
 import { refuse } from "./errors.ts";
 
 /**
- * The words of `line`. Quotes keep spaces together; a backslash inside them takes the next character
- * as it is. A closing quote ends its word.
+ * The words of `line`. Quotes keep spaces together; a backslash inside them takes the next
+ * character as it is. A closing quote ends its word.
  * @throws {ParseError} if a quote is not closed.
  */
 export function splitWords(line: string): string[] {

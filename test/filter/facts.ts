@@ -91,7 +91,8 @@ const TRANSPORTS = new Map<number, fc.Arbitrary<Uint8Array>>([
 /** Some transport headers are cut short, and some packets are fragments. */
 export const frameParts: fc.Arbitrary<FrameParts> = small([6, 6, 17, 1, 132, 47]).chain(
   (protocol) => {
-    const whole = TRANSPORTS.get(protocol) ?? ports.map(([a, b]) => Uint8Array.from([...u16(a), ...u16(b)]));
+    const whole =
+      TRANSPORTS.get(protocol) ?? ports.map(([a, b]) => Uint8Array.from([...u16(a), ...u16(b)]));
     const cut = fc.tuple(whole, fc.nat(24)).map(([octets, length]) => octets.slice(0, length));
     return fc.record({
       src: small(ADDRESSES),
@@ -181,7 +182,10 @@ export function factsOf(parts: FrameParts, place: Circumstances): Facts {
 
 /** One device for each of {@link DEVICE_NAMES}. */
 export const DEVICES = new Map(
-  DEVICE_NAMES.map((name, index) => [name, new Device({ name, mac: macOf(0x0200_0000_0100 + index) })]),
+  DEVICE_NAMES.map((name, index) => [
+    name,
+    new Device({ name, mac: macOf(0x0200_0000_0100 + index) }),
+  ]),
 );
 
 export const deviceOf = (name: string | null): Device | null =>

@@ -1,5 +1,6 @@
 /** This computer's netfilter and its `iptables`: the oracle of rules. */
 import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { createInterface, type Interface as LineReader } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -11,12 +12,31 @@ export interface RuleRequest {
   readonly table: string;
   /** For `iptables-restore`. */
   readonly text: string;
-  readonly device: { readonly name: string; readonly mac: string };
+  /** The built-in chains, whose policies are ACCEPT again afterwards. */
+  readonly chains: readonly string[];
   /** In hexadecimal; counters are printed if there are any. */
   readonly frames: readonly string[];
 }
 
-type Answer = { readonly saved: string } | { readonly error: string };
+/** What the kernel made of a request. */
+export interface Judged {
+  /** What `iptables-legacy-save` prints of the table, without comments. */
+  readonly saved: string;
+  /** Lines of the kernel's log about packets that came in by a vif. */
+  readonly logged: readonly string[];
+}
+
+type Answer = Judged | { readonly error: string };
+
+/** True if LOG writes about packets in namespaces, and the log may be read. */
+export function isKernelLogReadable(): boolean {
+  try {
+    accessSync("/dev/kmsg", constants.R_OK);
+    return readFileSync("/proc/sys/net/netfilter/nf_log_all_netns", "ascii").trim() === "1";
+  } catch {
+    return false;
+  }
+}
 
 /** Which of the two kinds of `iptables` can change rules in this kernel. */
 export function workingIptables(): readonly string[] {
@@ -45,26 +65,24 @@ export function missingForRules(): string | null {
 export class KernelRules {
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: LineReader;
-  readonly #answers: AsyncIterator<string>;
+  readonly #answers: AsyncIterator<string, undefined>;
 
-  constructor() {
-    this.#process = spawn("python3", [HELPER], { stdio: ["pipe", "pipe", "inherit"] });
+  /** @param device where frames come in. */
+  constructor(device: { readonly name: string; readonly mac: string }) {
+    const words = [HELPER, JSON.stringify(device)];
+    this.#process = spawn("python3", words, { stdio: ["pipe", "pipe", "inherit"] });
     this.#lines = createInterface({ input: this.#process.stdout });
     this.#answers = this.#lines[Symbol.asyncIterator]();
   }
 
-  /**
-   * What `iptables-legacy-save` prints of the table, without comments.
-   * @throws {Error} if the rules are refused.
-   */
-  async save(request: RuleRequest): Promise<string> {
-    const tools = { restore: "iptables-legacy-restore", save: "iptables-legacy-save" };
-    this.#process.stdin.write(`${JSON.stringify({ ...request, ...tools })}\n`);
-    const { value, done } = await this.#answers.next();
-    if (done === true) throw new Error("the helper has ended");
-    const answer: Answer = JSON.parse(value);
+  /** @throws {Error} if the rules are refused. */
+  async judge(request: RuleRequest): Promise<Judged> {
+    this.#process.stdin.write(`${JSON.stringify(request)}\n`);
+    const next = await this.#answers.next();
+    if (next.done === true) throw new Error("the helper has ended");
+    const answer = JSON.parse(next.value) as Answer;
     if ("error" in answer) throw new Error(`${answer.error}\n${request.text}`);
-    return answer.saved.replaceAll(/^#.*\n/gm, "");
+    return { ...answer, saved: answer.saved.replaceAll(/^#.*\n/gm, "") };
   }
 
   /** End the process; its namespaces go with it. */

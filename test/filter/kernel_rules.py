@@ -1,8 +1,8 @@
 """Lets this computer's kernel read rules, judge frames by them and print them again.
 
-Each request is a line of JSON on standard input, each answer a line on standard output. A request
-has a network namespace of its own with one device, whose far end lies in a second namespace. Both
-are held by descriptors of this process alone: whatever ends it, the kernel takes them down.
+Each request is a line of JSON on standard input, each answer a line on standard output. All happens
+in a network namespace with one device, whose far end lies in a second namespace. Both are held by
+descriptors of this process alone: whatever ends it, the kernel takes them down.
 """
 
 import array
@@ -85,48 +85,72 @@ def prepare(name):
     raise RuntimeError(f"{name} does not come up")
 
 
-def send(ends, router, device, frames):
-    lines = [
-        f"link add {device['name']} address {device['mac']} type veth"
-        f" peer name far netns {ends.path}",
-        f"link set {device['name']} up",
-    ]
-    run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
-    ends.enter()
-    run(["ip", "link", "set", "far", "up"])
-    prepare("far")
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-        router.enter()
-        prepare(device["name"])
-        for frame in frames:
-            sender.sendto(bytes.fromhex(frame), ("far", 0))
+class KernelLog:
+    """The kernel's log from now on; empty where it may not be read."""
 
+    def __init__(self):
+        try:
+            self.file = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+            os.lseek(self.file, 0, os.SEEK_END)
+        except OSError:
+            self.file = None
 
-def answer(request):
-    save = [request["save"], "-t", request["table"]]
-    router = Namespace()
-    try:
-        run([request["restore"], "-c"], request["text"])
-        if request["frames"]:
-            ends = Namespace()
+    def lines(self, beginning):
+        found = []
+        while self.file is not None:
             try:
-                router.enter()
-                send(ends, router, request["device"], request["frames"])
-                router.enter()
-                return {"saved": run([*save, "-c"])}
-            finally:
-                ends.close()
-        return {"saved": run(save)}
-    finally:
-        router.close()
+                record = os.read(self.file, 8192).decode("utf-8", "replace")
+            except BlockingIOError:
+                os.close(self.file)
+                self.file = None
+                continue
+            text = record.split(";", 1)[1].split("\n", 1)[0]
+            if text.startswith(beginning):
+                found.append(text)
+        return found
+
+
+class Kernel:
+    """A namespace with one device, and its far end in another."""
+
+    def __init__(self, device):
+        self.ends = Namespace()
+        self.sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.router = Namespace()
+        lines = [
+            f"link add {device['name']} address {device['mac']} type veth"
+            f" peer name far netns {self.ends.path}",
+            f"link set {device['name']} up",
+        ]
+        run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
+        self.ends.enter()
+        run(["ip", "link", "set", "far", "up"])
+        prepare("far")
+        self.router.enter()
+        prepare(device["name"])
+
+    def answer(self, request):
+        table = request["table"]
+        try:
+            run(["iptables-legacy-restore", "-c"], request["text"])
+            log = KernelLog()
+            for frame in request["frames"]:
+                self.sender.sendto(bytes.fromhex(frame), ("far", 0))
+            counters = ["-c"] if request["frames"] else []
+            saved = run(["iptables-legacy-save", "-t", table, *counters])
+            return {"saved": saved, "logged": log.lines("IN=vif")}
+        finally:
+            policies = "".join(f":{chain} ACCEPT\n" for chain in request["chains"])
+            run(["iptables-legacy-restore"], f"*{table}\n{policies}COMMIT\n")
 
 
 def main():
     # One processor: what a frame causes has then happened when its sending returns.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    kernel = Kernel(json.loads(sys.argv[1]))
     for line in sys.stdin:
         try:
-            result = answer(json.loads(line))
+            result = kernel.answer(json.loads(line))
         except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
             result = {"error": str(error)}
         print(json.dumps(result), flush=True)

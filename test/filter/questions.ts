@@ -82,7 +82,7 @@ const optionTest = fc.option(
 function hasOption(octets: Uint8Array, kind: number): boolean | null {
   const length = ((octets[12] ?? 0) >> 4) * 4;
   if (length < 20 || length > octets.length) return null;
-  for (let at = 20; at < length; ) {
+  for (let at = 20; at < length;) {
     const here = octets[at] ?? 0;
     if (here === kind) return true;
     at += here < 2 ? 1 : (octets[at + 1] ?? 0) || 1;
@@ -99,11 +99,13 @@ const tcpQuestion = fc
       flags === null
         ? ""
         : ` ${not(flags.isInverted)}--tcp-flags ${flagText(flags.mask)} ${flagText(flags.set)}`;
-    const text = `-m tcp${portText("sport", sport)}${portText("dport", dport)}${optionText}${flagsText}`;
+    const portsText = portText("sport", sport) + portText("dport", dport);
+    const text = `-m tcp${portsText}${optionText}${flagsText}`;
     return asks(text, ({ fragmentOffset, transport }) => {
       if (fragmentOffset !== 0) return fragmentOffset === 1 ? "malformed" : "no";
       if (transport.length < 20) return "malformed";
-      if (!inRange(sport, portAt(transport, 0)) || !inRange(dport, portAt(transport, 2))) return "no";
+      if (!inRange(sport, portAt(transport, 0))) return "no";
+      if (!inRange(dport, portAt(transport, 2))) return "no";
       const set = transport[13] ?? 0;
       if (flags !== null && ((set & flags.mask) === flags.set) === flags.isInverted) return "no";
       if (option === null) return "yes";
@@ -143,7 +145,9 @@ const multiportQuestion = fc
     fc.boolean(),
   )
   .map(([side, ranges, isInverted]) => {
-    const list = ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}:${to}`)).join(",");
+    const list = ranges
+      .map(({ from, to }) => (from === to ? `${from}` : `${from}:${to}`))
+      .join(",");
     return asks(`-m multiport ${not(isInverted)}--${side} ${list}`, (facts) => {
       if (facts.fragmentOffset !== 0) return "no";
       if (facts.transport.length < 4) return "malformed";
@@ -154,6 +158,14 @@ const multiportQuestion = fc
     });
   });
 
+const PROTOCOL_QUESTIONS = {
+  tcp: [tcpQuestion, multiportQuestion],
+  udp: [udpQuestion, multiportQuestion],
+  icmp: [icmpQuestion],
+  sctp: [multiportQuestion],
+  gre: [],
+};
+
 /** `-p` and what it allows to ask. */
 const protocolQuestions: fc.Arbitrary<Question<Facts>[]> = fc
   .tuple(fc.constantFrom("tcp", "udp", "icmp", "sctp", "gre"), fc.boolean())
@@ -162,12 +174,7 @@ const protocolQuestions: fc.Arbitrary<Question<Facts>[]> = fc
     const own = asks(`${not(isInverted)}-p ${name}`, ({ protocol }) =>
       yes((protocol === number) !== isInverted),
     );
-    const more: fc.Arbitrary<Question<Facts>>[] = {
-      tcp: [tcpQuestion, multiportQuestion],
-      udp: [udpQuestion, multiportQuestion],
-      icmp: [icmpQuestion],
-      sctp: [multiportQuestion],
-    }[isInverted ? "" : name] ?? [];
+    const more = isInverted ? [] : PROTOCOL_QUESTIONS[name];
     if (more.length === 0) return fc.constant([own]);
     return fc.array(fc.oneof(...more), { maxLength: 2 }).map((asked) => [own, ...asked]);
   });
@@ -196,11 +203,13 @@ export const stateQuestion = fc
     );
   });
 
-const macQuestion = fc.tuple(fc.constantFrom(...MACS), fc.boolean()).map(([value, isInverted]) =>
-  asks(`-m mac ${not(isInverted)}--mac-source ${formatMac(macOf(value))}`, ({ sourceMac }) =>
-    yes(sourceMac !== null && (sourceMac === value) !== isInverted),
-  ),
-);
+const macQuestion = fc
+  .tuple(fc.constantFrom(...MACS), fc.boolean())
+  .map(([value, isInverted]) =>
+    asks(`-m mac ${not(isInverted)}--mac-source ${formatMac(macOf(value))}`, ({ sourceMac }) =>
+      yes(sourceMac !== null && (sourceMac === value) !== isInverted),
+    ),
+  );
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 const hex2 = (value: number): string => `0x${value.toString(16).padStart(2, "0")}`;
@@ -214,7 +223,7 @@ const markQuestion = fc
   .map(([value, mask, isInverted]) => {
     const maskText = mask === 0xffff_ffff ? "" : `/${hex(mask)}`;
     return asks(`-m mark ${not(isInverted)}--mark ${hex(value)}${maskText}`, ({ mark }) =>
-      yes((BigInt(mark) & BigInt(mask)) === BigInt(value) !== isInverted),
+      yes(((BigInt(mark) & BigInt(mask)) === BigInt(value)) !== isInverted),
     );
   });
 
@@ -252,14 +261,20 @@ const serviceQuestion = fc
     ),
   );
 
-const dscpQuestion = fc.tuple(fc.constantFrom(0, 4, 10, 46), fc.boolean()).map(([value, isInverted]) =>
-  asks(`-m dscp ${not(isInverted)}--dscp ${hex2(value)}`, ({ tos }) =>
-    yes((Math.floor(tos / 4) === value) !== isInverted),
-  ),
-);
+const dscpQuestion = fc
+  .tuple(fc.constantFrom(0, 4, 10, 46), fc.boolean())
+  .map(([value, isInverted]) =>
+    asks(`-m dscp ${not(isInverted)}--dscp ${hex2(value)}`, ({ tos }) =>
+      yes((Math.floor(tos / 4) === value) !== isInverted),
+    ),
+  );
 
 const rangeQuestion = fc
-  .tuple(fc.constantFrom("src", "dst"), fc.subarray(ADDRESSES, { minLength: 2, maxLength: 2 }), fc.boolean())
+  .tuple(
+    fc.constantFrom("src", "dst"),
+    fc.subarray(ADDRESSES, { minLength: 2, maxLength: 2 }),
+    fc.boolean(),
+  )
   .map(([side, pair, isInverted]) => {
     const [from = 0, to = 0] = pair.toSorted((left, right) => left - right);
     const text = `${formatIpv4(ipv4Of(from))}-${formatIpv4(ipv4Of(to))}`;
@@ -274,7 +289,10 @@ const commentQuestion = fc
   .map((text) => asks(`-m comment --comment ${text}`, () => "yes"));
 
 const bridgeQuestion = fc
-  .tuple(fc.subarray(["physdev-is-in", "physdev-in vif1.0", "physdev-is-bridged"], { minLength: 1 }), fc.boolean())
+  .tuple(
+    fc.subarray(["physdev-is-in", "physdev-in vif1.0", "physdev-is-bridged"], { minLength: 1 }),
+    fc.boolean(),
+  )
   .map(([names, isInverted]) =>
     asks(`-m physdev ${names.map((name) => `${not(isInverted)}--${name}`).join(" ")}`, () =>
       yes(isInverted),
@@ -315,21 +333,34 @@ export function questions(
   extra: readonly fc.Arbitrary<Question<Facts>>[],
   hasOutput: boolean,
 ): fc.Arbitrary<Question<Facts>[]> {
+  const nothing = fc.constant<Question<Facts>[]>([]);
   const maybe = (one: fc.Arbitrary<Question<Facts>>): fc.Arbitrary<Question<Facts>[]> =>
-    fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: one.map((asked) => [asked]) });
+    fc.oneof(
+      { weight: 2, arbitrary: nothing },
+      { weight: 1, arbitrary: one.map((asked) => [asked]) },
+    );
   return fc
     .record({
       source: maybe(addressQuestion("s")),
       destination: maybe(addressQuestion("d")),
       input: maybe(deviceQuestion("i")),
-      output: hasOutput ? maybe(deviceQuestion("o")) : fc.constant([]),
-      protocol: fc.oneof({ weight: 1, arbitrary: fc.constant([]) }, { weight: 2, arbitrary: protocolQuestions }),
-      fragment: fc.oneof({ weight: 5, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fragmentQuestion.map((one) => [one]) }),
+      output: hasOutput ? maybe(deviceQuestion("o")) : nothing,
+      protocol: fc.oneof(nothing, protocolQuestions, protocolQuestions),
+      fragment: fc.oneof(nothing, nothing, maybe(fragmentQuestion)),
       matches: fc.array(fc.oneof(matchQuestion, ...extra), { maxLength: 2 }),
     })
     .map(({ source, destination, input, output, protocol, fragment, matches }) => {
       const [own, ...asked] = protocol;
       const first = own === undefined ? [] : [own];
-      return [...source, ...destination, ...input, ...output, ...first, ...fragment, ...asked, ...matches];
+      return [
+        ...source,
+        ...destination,
+        ...input,
+        ...output,
+        ...first,
+        ...fragment,
+        ...asked,
+        ...matches,
+      ];
     });
 }

@@ -2,18 +2,26 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RuleSet } from "../../src/filter/rule-set.ts";
 import { Hook, Hooks } from "../../src/l3/hooks.ts";
-import { formatMac } from "../../src/wire/addr.ts";
+import { formatMac, MAC_ZERO } from "../../src/wire/addr.ts";
 import { Cast, PacketPool } from "../../src/wire/packet.ts";
 import { tableText } from "../model/rule-evaluator.ts";
-import { buildFrame, type Circumstances, DEVICES, deviceOf, frameParts, packetOf } from "./facts.ts";
+import {
+  buildFrame,
+  type Circumstances,
+  DEVICES,
+  deviceOf,
+  frameParts,
+  packetOf,
+} from "./facts.ts";
 import { KernelRules, missingForRules } from "./kernel-rules.ts";
 import { type TableShape, tableChains } from "./tables.ts";
 
 const missing = missingForRules();
 const NEAR = "vif1.0";
+const MAC = DEVICES.get(NEAR)?.mac ?? MAC_ZERO;
 /** Frames are addressed so that the kernel sees them as they are seen here. */
 const ADDRESSED = [
-  [Cast.Host, DEVICES.get(NEAR)?.mac ?? 0],
+  [Cast.Host, MAC],
   [Cast.Broadcast, 0xffff_ffff_ffff],
   [Cast.Multicast, 0x0100_5e00_0001],
 ] as const;
@@ -36,7 +44,7 @@ describe.skipIf(missing !== null)(`Rules beside the kernel's own (${missing ?? "
   let kernel: KernelRules;
 
   beforeAll(() => {
-    kernel = new KernelRules();
+    kernel = new KernelRules({ name: NEAR, mac: formatMac(MAC) });
   });
 
   afterAll(() => kernel.close());
@@ -61,11 +69,13 @@ describe.skipIf(missing !== null)(`Rules beside the kernel's own (${missing ?? "
           const passed = hooks.pass(Hook.Prerouting, packet, deviceOf(NEAR), null, 0);
           if (passed !== null) pool.end(passed, "consumed", "test/passed", 0);
         }
-        const saved = await kernel.save({
+        const { saved } = await kernel.judge({
           table: shape.table,
           text,
-          device: { name: NEAR, mac: formatMac(DEVICES.get(NEAR)?.mac ?? pool.live) },
-          frames: sent.map(([parts, [, dst]]) => Buffer.from(buildFrame(parts, dst)).toString("hex")),
+          chains: shape.builtIn,
+          frames: sent.map(([parts, [, dst]]) =>
+            Buffer.from(buildFrame(parts, dst)).toString("hex"),
+          ),
         });
         expect(rules.save({ hasCounters: true })).toBe(saved);
       }),

@@ -49,18 +49,23 @@ const service = fc
     };
   });
 
-const dscp = fc.constantFrom(0, 10, 46).map(
-  (value): Deed<Facts> => ({
-    kind: "do",
-    text: `-j DSCP --set-dscp 0x${value.toString(16).padStart(2, "0")}`,
-    change: (facts) => void (facts.tos = value * 4 + (facts.tos % 4)),
-  }),
-);
+const dscp = fc.constantFrom(0, 10, 46).map((value): Deed<Facts> => ({
+  kind: "do",
+  text: `-j DSCP --set-dscp 0x${value.toString(16).padStart(2, "0")}`,
+  change: (facts) => void (facts.tos = value * 4 + (facts.tos % 4)),
+}));
 
-const changes = { filter: fc.oneof(mark), raw: fc.oneof(mark), mangle: fc.oneof(mark, ttl, service, dscp) };
+const changes = {
+  filter: fc.oneof(mark),
+  raw: fc.oneof(mark),
+  mangle: fc.oneof(mark, ttl, service, dscp),
+};
 
 /** `below` are chains that a rule may lead to: no rule leads back. */
-function deed(table: keyof typeof changes, below: readonly string[]): fc.Arbitrary<Deed<Facts> | null> {
+function deed(
+  table: keyof typeof changes,
+  below: readonly string[],
+): fc.Arbitrary<Deed<Facts> | null> {
   const own = [
     { weight: 3, arbitrary: verdict },
     { weight: 1, arbitrary: fc.constant(null) },

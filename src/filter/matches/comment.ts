@@ -1,4 +1,4 @@
-/** `-m comment`: words for people; every packet matches (Linux `net/netfilter/xt_comment.c`). @module */
+/** `-m comment`: words for people; every packet matches. @module */
 import { type MatchKind, newMatch } from "../match.ts";
 import { option, printOption } from "../options.ts";
 import { quote } from "../words.ts";

@@ -6,7 +6,14 @@
 import type { Packet } from "../../wire/packet.ts";
 import { FlowState } from "../../l3/flow-state.ts";
 import { refuse } from "../errors.ts";
-import { judge, type Match, type Matcher, type MatchKind, type MatchResult, newMatch } from "../match.ts";
+import {
+  judge,
+  type Match,
+  type Matcher,
+  type MatchKind,
+  type MatchResult,
+  newMatch,
+} from "../match.ts";
 import { type Given, option, printOption } from "../options.ts";
 import { formatNameBits, parseNameBits } from "../values.ts";
 

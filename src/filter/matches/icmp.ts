@@ -112,7 +112,7 @@ function parseTest(word: string): IcmpTest {
   const named = NAMES.filter(([name]) => name.startsWith(word.toLowerCase()));
   const [first, second] = named;
   if (first !== undefined && second === undefined) return first[1];
-  if (first !== undefined) refuse(word, `"${word}" may be ${named.map(([name]) => name).join(", ")}`);
+  if (first !== undefined) refuse(word, `may be ${named.map(([name]) => name).join(", ")}`);
   const [type = "", code, ...rest] = word.split("/");
   if (rest.length > 0) refuse(word, `expected an ICMP type with a code, got "${word}"`);
   const number = parseNumber(type, 0, ANY_TYPE, "an ICMP type");

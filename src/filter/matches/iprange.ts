@@ -1,11 +1,10 @@
 /** `-m iprange`: addresses from one to another (Linux `net/netfilter/xt_iprange.c`). @module */
 import type { Packet } from "../../wire/packet.ts";
-import { formatIpv4, parseIpv4 } from "../../wire/addr.ts";
+import { formatIpv4, ipv4Of, parseIpv4 } from "../../wire/addr.ts";
 import { IPV4 } from "../../l3/ipv4.ts";
 import { refuse } from "../errors.ts";
 import { type Matcher, type MatchKind, MatchResult, newMatch } from "../match.ts";
 import { option, type Options, printOption } from "../options.ts";
-import { ipv4Of } from "../../wire/addr.ts";
 
 /** From `lower` to `upper`, both included. */
 interface AddressRangeTest {

@@ -98,7 +98,7 @@ function parseAverage(word: string): number {
   const [, rate = "", unit = "second"] = /^(\d+)(?:\/([a-z]+))?$/i.exec(word) ?? [];
   const lower = unit.toLowerCase();
   const seconds = UNITS.find(([name]) => name.startsWith(lower))?.[2];
-  if (rate === "" || seconds === undefined) refuse(word, `expected a rate such as 3/min, got "${word}"`);
+  if (rate === "" || seconds === undefined) refuse(word, `no rate such as 3/min: "${word}"`);
   const count = parseNumber(rate.replace(/^0+(?=\d)/, ""), 1, MAX_UINT, "a rate");
   const average = Math.floor((SCALE * seconds) / count);
   return average === 0 ? refuse(word, `the rate ${word} is too fast`) : average;

@@ -17,7 +17,7 @@ class MacMatcher implements Matcher {
     this.#isInverted = isInverted;
   }
 
-  /** A packet that came in by no Ethernet, of this host or by the loopback device, never matches. */
+  /** What came in by no Ethernet, but was made here or looped back, never matches. */
   matches({ pool, frame, network, input }: Packet): MatchResult {
     if (input === null || input.mac === MAC_ZERO) return MatchResult.No;
     if (network - frame < ETHERNET_LENGTH) return MatchResult.No;

@@ -32,7 +32,11 @@ export const mark: MatchKind = {
     const matcher = new MarkMatcher(asked, isInverted);
     return newMatch({
       name: "mark",
-      text: printOption("mark", mask === MAX_MARK ? hex(value) : `${hex(value)}/${hex(mask)}`, isInverted),
+      text: printOption(
+        "mark",
+        mask === MAX_MARK ? hex(value) : `${hex(value)}/${hex(mask)}`,
+        isInverted,
+      ),
       bind: () => matcher,
     });
   },

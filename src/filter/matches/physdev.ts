@@ -18,7 +18,7 @@ class NeverMatcher implements Matcher {
 
 const NEVER = new NeverMatcher();
 
-/** In the order in which `iptables-save` prints them; those with a name have one word after them. */
+/** In the order in which `iptables-save` prints them. */
 const TESTS = [
   { name: "physdev-is-in", hasName: false },
   { name: "physdev-in", hasName: true },

@@ -10,7 +10,7 @@ import { ALL_PORTS, formatRange, type NumberRange, parseRange } from "../values.
 
 /** A later fragment has no ports: no rule that asks for them matches. */
 export const NO_PORTS = -1;
-/** The header is cut short, or a fragment would overwrite the flags of one: the packet is dropped. */
+/** The header is cut short, or a fragment would overwrite its flags: the packet is dropped. */
 export const MALFORMED_PORTS = -2;
 
 /**
@@ -60,7 +60,8 @@ export class PortMatcher implements Matcher {
   matches(packet: Packet): MatchResult {
     const source = sourcePort(packet, this.protocol);
     if (source < 0) return source === NO_PORTS ? MatchResult.No : MatchResult.Malformed;
-    const isMatch = passes(this.source, source) && passes(this.destination, destinationPort(packet));
+    const isMatch =
+      passes(this.source, source) && passes(this.destination, destinationPort(packet));
     return isMatch ? MatchResult.Yes : MatchResult.No;
   }
 }
@@ -79,7 +80,7 @@ export function readPorts(given: Options, name: "sport" | "dport"): PortTest {
   const found = given.find(name);
   if (found === null) return { ...ALL_PORTS, isInverted: false };
   const { word, isInverted } = found;
-  if (!DECIMAL.test(word)) refuse(word, `ports are decimal here, without zeros before them: ${word}`);
+  if (!DECIMAL.test(word)) refuse(word, `ports are decimal, without zeros before them: ${word}`);
   const range = parseRange(word, "a port");
   if (isInverted && isAll(range)) refuse(word, "no port is outside of all ports");
   return { ...range, isInverted };

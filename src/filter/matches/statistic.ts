@@ -1,7 +1,14 @@
 /** `-m statistic`: by chance, or every nth (Linux `net/netfilter/xt_statistic.c`). @module */
 import type { Chance } from "../../base/prng.ts";
 import { refuse, RuleError } from "../errors.ts";
-import { judge, type Match, type Matcher, type MatchKind, type MatchResult, newMatch } from "../match.ts";
+import {
+  judge,
+  type Match,
+  type Matcher,
+  type MatchKind,
+  type MatchResult,
+  newMatch,
+} from "../match.ts";
 import { option, type Options } from "../options.ts";
 import { parseNumber } from "../values.ts";
 
@@ -57,7 +64,9 @@ export const statistic: MatchKind = {
   parse(given) {
     const { word } = given.get("mode");
     if (word === "random") return parseRandom(given);
-    return word === "nth" ? parseNth(given) : refuse(word, `a mode is random or nth, not "${word}"`);
+    return word === "nth"
+      ? parseNth(given)
+      : refuse(word, `a mode is random or nth, not "${word}"`);
   },
 };
 
@@ -72,7 +81,7 @@ function parseRandom(given: Options): Match {
     name: "statistic",
     text: ` --mode random${isInverted ? " !" : ""} --probability ${printed}`,
     bind({ chance }) {
-      if (chance === null) throw new RuleError("rule-service", "statistic", "there is no chance here");
+      if (chance === null) throw new RuleError("rule-service", "statistic", "no chance here");
       return new RandomMatcher(chance, probability, isInverted);
     },
   });

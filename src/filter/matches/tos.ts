@@ -1,4 +1,4 @@
-/** `-m tos`: the type of service under a mask (Linux `tos_mt` of `net/netfilter/xt_dscp.c`). @module */
+/** `-m tos`: the type of service under a mask (Linux `net/netfilter/xt_dscp.c`). @module */
 import type { Packet } from "../../wire/packet.ts";
 import { IPV4 } from "../../l3/ipv4.ts";
 import { judge, type Matcher, type MatchKind, type MatchResult, newMatch } from "../match.ts";

@@ -1,4 +1,4 @@
-/** `-j LOG`: a line in the kernel's log, and the rules go on (Linux `net/netfilter/xt_LOG.c`). @module */
+/** `-j LOG`: a line in the log, and the rules go on (Linux `net/netfilter/xt_LOG.c`). @module */
 import type { Packet } from "../../wire/packet.ts";
 import type { HookContext } from "../../l3/hooks.ts";
 import { refuse } from "../errors.ts";

@@ -41,13 +41,7 @@ export const MARK: TargetKind = {
 };
 
 function readChange(given: Options): MaskedNumber {
-  const [name, { word }] = given.only([
-    "set-xmark",
-    "set-mark",
-    "and-mark",
-    "or-mark",
-    "xor-mark",
-  ]);
+  const [name, { word }] = given.only(["set-xmark", "set-mark", "and-mark", "or-mark", "xor-mark"]);
   if (name === "set-xmark") return parseMaskedNumber(word, MAX_MARK, "a mark");
   if (name === "set-mark") {
     const { value, mask } = parseMaskedNumber(word, MAX_MARK, "a mark");

@@ -1,4 +1,4 @@
-/** What the targets of the nat table ask of translation, in words (libxtables `libxt_NAT.c`). @module */
+/** What the targets of the nat table ask of translation, in words (`libxt_NAT.c`). @module */
 import { formatIpv4, parseIpv4 } from "../../wire/addr.ts";
 import type { NatRange } from "../../l3/nat-range.ts";
 import { Protocol } from "../../l3/ipv4.ts";
@@ -10,13 +10,7 @@ import { parseNumber } from "../values.ts";
 
 const SCTP = 132;
 const DCCP = 33;
-const WITH_PORTS: readonly number[] = [
-  Protocol.Tcp,
-  Protocol.Udp,
-  Protocol.Icmp,
-  SCTP,
-  DCCP,
-];
+const WITH_PORTS: readonly number[] = [Protocol.Tcp, Protocol.Udp, Protocol.Icmp, SCTP, DCCP];
 
 /** Flags that the targets share; `random-fully` draws ports as `random` does. */
 const FLAGS = ["random", "random-fully", "persistent"] as const;

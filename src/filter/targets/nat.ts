@@ -1,4 +1,4 @@
-/** `-j SNAT` and `-j DNAT`: translate to given addresses (Linux `net/netfilter/xt_nat.c`). @module */
+/** `-j SNAT`, `-j DNAT`: translate to given addresses (Linux `net/netfilter/xt_nat.c`). @module */
 import { Hook } from "../../l3/hooks.ts";
 import type { NatRange } from "../../l3/nat-range.ts";
 import { option, printOption } from "../options.ts";

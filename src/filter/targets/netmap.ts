@@ -1,4 +1,4 @@
-/** `-j NETMAP`: one network onto another, address by address (Linux `net/netfilter/xt_NETMAP.c`). @module */
+/** `-j NETMAP`: one network onto another (Linux `net/netfilter/xt_NETMAP.c`). @module */
 import { ipv4Of } from "../../wire/addr.ts";
 import type { Packet } from "../../wire/packet.ts";
 import { Hook, type HookContext } from "../../l3/hooks.ts";

@@ -67,8 +67,12 @@ export const MASQUERADE: TargetKind = {
   name: "MASQUERADE",
   options: [option("to-ports"), ...flagOptions("random", "random-fully")],
   parse: (given, protocol) =>
-    newTarget("MASQUERADE", hookBits(Hook.Postrouting), given, protocol, (addresses, wanted) =>
-      new Masquerade(addresses, { ...wanted, side: "source" }),
+    newTarget(
+      "MASQUERADE",
+      hookBits(Hook.Postrouting),
+      given,
+      protocol,
+      (addresses, wanted) => new Masquerade(addresses, { ...wanted, side: "source" }),
     ),
 };
 

@@ -1,4 +1,4 @@
-/** `-j TCPMSS`: lower the segment size that a SYN announces (Linux `net/netfilter/xt_TCPMSS.c`). @module */
+/** `-j TCPMSS`: lower the segment size of a SYN (Linux `net/netfilter/xt_TCPMSS.c`). @module */
 import { update16, update32 } from "../../wire/checksum.ts";
 import type { Packet } from "../../wire/packet.ts";
 import { Hook, type HookContext } from "../../l3/hooks.ts";

@@ -1,0 +1,28 @@
+/** A rule set with every service at hand, for tests. */
+import { Prng } from "../../src/base/prng.ts";
+import { RuleSet } from "../../src/filter/rule-set.ts";
+import type { RuleServices } from "../../src/filter/services.ts";
+import { parseIpv4 } from "../../src/wire/addr.ts";
+
+/** What a rule set told or asked its services. */
+export interface Heard {
+  readonly rejected: string[];
+  readonly logged: { level: number; line: string }[];
+}
+
+/** A rule set whose services answer, and what they heard; `services` take their place. */
+export function newRuleSet(services: Partial<RuleServices> = {}): { rules: RuleSet; heard: Heard } {
+  const heard: Heard = { rejected: [], logged: [] };
+  const rules = new RuleSet({
+    chance: new Prng(1),
+    addressTypes: { typeOf: (address) => (address === parseIpv4("10.0.0.1") ? 2 : 1) },
+    interfaceAddresses: {
+      first: ({ name }) => (name === "vif1.0" ? parseIpv4("10.254.168.2") : null),
+      select: ({ name }) => (name === "peth0" ? parseIpv4("216.182.232.10") : null),
+    },
+    rejecter: { reject: (_packet, how) => void heard.rejected.push(how) },
+    log: { log: (level, line) => void heard.logged.push({ level, line }) },
+    ...services,
+  });
+  return { rules, heard };
+}

@@ -1,0 +1,40 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { quote, splitWords } from "../../src/filter/words.ts";
+
+describe("Words of a line", () => {
+  it.each([
+    ["-A INPUT  -j\tDROP", ["-A", "INPUT", "-j", "DROP"]],
+    [' --comment "a b" x', ["--comment", "a b", "x"]],
+    ['"a\\"b\\\\c\\d"', ['a"b\\cd']],
+    ['a"b c"d', ["ab c", "d"]],
+    ['""', [""]],
+    ["a\\ b", ["a\\", "b"]],
+    ["", []],
+  ])("are split as iptables-restore splits them: %s", (line, words) => {
+    expect(splitWords(line)).toEqual(words);
+  });
+
+  it("are refused if a quote is not closed", () => {
+    expect(() => splitWords('-m comment --comment "a b')).toThrow("a quote is not closed");
+  });
+
+  it.each([
+    ["plain_word-1", "plain_word-1"],
+    ["a/b", '"a/b"'],
+    ["it's", String.raw`"it\'s"`],
+    ['say "x\\y"', String.raw`"say \"x\\y\""`],
+    ["", '""'],
+  ])("are quoted as iptables-save quotes them: %s", (text, quoted) => {
+    expect(quote(text)).toBe(quoted);
+  });
+
+  it("come back from their quotes", () => {
+    fc.assert(
+      fc.property(fc.array(fc.string()), (words) => {
+        const line = words.map((word) => quote(word)).join(" ");
+        expect(splitWords(line)).toEqual(words);
+      }),
+    );
+  });
+});
