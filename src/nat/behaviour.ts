@@ -36,11 +36,11 @@ export interface ConntrackBehaviour {
   readonly dropsOldestEarly: boolean;
   /** True: packets and octets are counted and shown (`nf_conntrack_acct`). */
   readonly countsTraffic: boolean;
-  /** True: a wrong checksum of a packet that comes in makes it invalid (`nf_conntrack_checksum`). */
+  /** True: packets that come in with a wrong checksum are invalid (`nf_conntrack_checksum`). */
   readonly verifiesChecksums: boolean;
   /** True: segments out of window are believed (`nf_conntrack_tcp_be_liberal`). */
   readonly isTcpLiberal: boolean;
-  /** Repeated segments without progress until TCP's timeout is cut (`nf_conntrack_tcp_max_retrans`). */
+  /** Repeated segments until TCP's timeout is cut (`nf_conntrack_tcp_max_retrans`). */
   readonly tcpMaxRepeats: number;
   /** True: no reset is invalid (`nf_conntrack_tcp_ignore_invalid_rst`). */
   readonly ignoresInvalidReset: boolean;
@@ -50,7 +50,7 @@ export interface ConntrackBehaviour {
 export interface NatBehaviour {
   /** True: the nat table has rules for INPUT (since 2.6.36). */
   readonly hasInputRules: boolean;
-  /** True: an invalid ICMP redirect is dropped, lest it undo a translation that it was not told of. */
+  /** True: an invalid ICMP redirect is dropped, lest it lead past a translation. */
   readonly dropsStrayRedirects: boolean;
   /** True: a UDP checksum that comes out as 0 is sent as 0xFFFF; false: as 0, which means none. */
   readonly sendsZeroAsFfff: boolean;

@@ -17,6 +17,7 @@ export interface Binding {
   readonly publicAddress: Ipv4Addr;
 }
 
+/** Where bindings hold. */
 export interface BindingsOptions {
   /** Sources change only where packets leave by this device; `null`, the default, for any. */
   readonly device?: Device | null;

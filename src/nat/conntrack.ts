@@ -47,6 +47,7 @@ export type ConntrackDrop =
   /** An answer to a SYN that was let through, withheld so that the client begins anew. */
   | "conntrack/out-of-step";
 
+/** What a {@link Conntrack} is made of. */
 export interface ConntrackOptions {
   readonly behaviour: ConntrackBehaviour;
   /** The kernel's clock; one of 250 Hz. */

@@ -162,8 +162,6 @@ export class FlowTable {
     this.extend(flow, FLOW.expires.get(view, flow));
     FLOW.serial.set(view, flow, (this.#serial = (this.#serial + 1) >>> 0));
     this.#place(flow);
-    this.#place(flow + TUPLE_LENGTH);
-    if (this.#has(flow, ANY_DONE)) this.#link(flow);
     this.count += 1;
   }
 
@@ -241,7 +239,7 @@ export class FlowTable {
     return victim !== 0;
   }
 
-  /** The latest entry with the protocol, source and source port of the tuple at `way`; 0 for none. */
+  /** The latest entry that may have protocol and source of the tuple at `way`; 0 for none. */
   firstSame(way: number): number {
     return this.#heads.getUint32(this.#headOf(way), true);
   }
@@ -274,11 +272,19 @@ export class FlowTable {
     for (let place = this.#homeOf(hash); ; place = (place + PLACE) & last) {
       const way = places.getUint32(place + 4, true);
       if (way === 0) return -1;
-      if (places.getInt32(place, true) === hash && isSameTuple(view, way, Scratch.Probe)) return way;
+      if (places.getInt32(place, true) !== hash) continue;
+      if (isSameTuple(view, way, Scratch.Probe)) return way;
     }
   }
 
-  #place(way: number): void {
+  /** The reply goes first: where both tuples are one, Linux finds the reply. */
+  #place(flow: number): void {
+    this.#placeWay(flow + TUPLE_LENGTH);
+    this.#placeWay(flow);
+    if (this.#has(flow, ANY_DONE)) this.#link(flow);
+  }
+
+  #placeWay(way: number): void {
     const places = this.#places;
     const hash = hashOf(this.#view, way);
     let place = this.#homeOf(hash);
@@ -365,11 +371,7 @@ export class FlowTable {
     this.#records = viewOf(recordBytes);
     this.#places = newPlaces(Math.min(this.#capacity, this.limit));
     this.#heads = newHeads(Math.min(this.#capacity, this.limit));
-    for (const flow of this.flows()) {
-      this.#place(flow);
-      this.#place(flow + TUPLE_LENGTH);
-      if (this.#has(flow, ANY_DONE)) this.#link(flow);
-    }
+    for (const flow of this.flows()) this.#place(flow);
     this.#free(before, this.#capacity);
   }
 }
@@ -395,4 +397,3 @@ function hashSource(view: DataView, way: number): number {
   hash = Math.imul((hash ^ (hash >>> 13)) + TUPLE.protocol.get(view, way), 0x27d4eb2f);
   return hash ^ (hash >>> 16);
 }
-

@@ -52,7 +52,8 @@ export class Mapper {
     const isSource = side === "source";
     invertTuple(view, flow + TUPLE_LENGTH, Scratch.Current);
     this.#choose(flow, isSource, range);
-    let status = FLOW.status.get(view, flow) | (isSource ? Status.SourceDone : Status.DestinationDone);
+    let status = FLOW.status.get(view, flow);
+    status |= isSource ? Status.SourceDone : Status.DestinationDone;
     if (!isSameTuple(view, Scratch.Candidate, Scratch.Current)) {
       invertTuple(view, Scratch.Candidate, flow + TUPLE_LENGTH);
       status |= isSource ? Status.SourceMapped : Status.DestinationMapped;

@@ -39,6 +39,7 @@ export type NatDrop =
   /** An ICMP error whose checksum, which must be made anew, is wrong. */
   | "nat/checksum";
 
+/** What a {@link Nat} is made of. */
 export interface NatOptions {
   readonly conntrack: Conntrack;
   readonly behaviour: NatBehaviour;

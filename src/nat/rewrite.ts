@@ -1,18 +1,12 @@
 /**
- * Rewriting of packets: addresses, ports and ICMP ids, with their checksums mended as RFC 1624
- * section 3 has it (Linux nf_nat_proto.c).
+ * Rewriting of packets: addresses, ports and ICMP ids, with their checksums mended incrementally,
+ * RFC 1624 section 3 (Linux nf_nat_proto.c).
  * @module
  */
 import type { Ipv4Addr } from "../wire/addr.ts";
 import { update16 } from "../wire/checksum.ts";
 import { ICMP, ICMP_LENGTH } from "../l3/icmp.ts";
-import {
-  headerLengthOf,
-  IPV4,
-  Protocol,
-  rewriteDestination,
-  rewriteSource,
-} from "../l3/ipv4.ts";
+import { headerLengthOf, IPV4, Protocol, rewriteDestination, rewriteSource } from "../l3/ipv4.ts";
 import type { NatRange } from "../l3/nat-range.ts";
 import { mendTcpChecksum, TCP, TCP_MIN_LENGTH } from "../l4/tcp.ts";
 import { mendUdpChecksum, UDP, UDP_LENGTH } from "../l4/udp.ts";
@@ -85,4 +79,3 @@ function rewriteId(view: DataView, at: number, id: number): void {
   ICMP.checksum.set(view, at, update16(ICMP.checksum.get(view, at), before, id));
   ICMP.id.set(view, at, id);
 }
-

@@ -68,8 +68,9 @@ export const TcpState = {
   Close: 8,
   SynSent2: 9,
 } as const;
-/** Beside the states, a table says: a segment that is no part of it, and one to let pass. */
+/** What a table says of a segment that is no part of the connection. */
 export const NO_STATE = 10;
+/** What a table says of a segment to let pass without a change. */
 export const IGNORE = 11;
 
 /** Kinds of segment, by their flags. */
@@ -100,6 +101,7 @@ export const TCP_STATE_NAMES = [
   "CLOSE",
   "SYN_SENT2",
 ] as const;
+/** The name of a state. */
 export type TcpStateName = (typeof TCP_STATE_NAMES)[number];
 
 const CODES = ["NO", "SS", "SR", "ES", "FW", "CW", "LA", "TW", "CL", "S2", "IV", "IG"];

@@ -95,12 +95,14 @@ describe.each(BOTH)("connection tracking of Linux %s", (_, behaviour) => {
       stand.conntrack.flush();
     }
     expect(stand.conntrack.entry(handle, stand.now)).toBeNull();
-    expect(stand.originate(udp(ends), stand.outside, {
-      handle,
-      state: FlowState.RelatedReply,
-      octets: null,
-      reason: "",
-    }).state).toBe(FlowState.New);
+    expect(
+      stand.originate(udp(ends), stand.outside, {
+        handle,
+        state: FlowState.RelatedReply,
+        octets: null,
+        reason: "",
+      }).state,
+    ).toBe(FlowState.New);
   });
 
   it("finds entries by either tuple", () => {
@@ -115,6 +117,13 @@ describe.each(BOTH)("connection tracking of Linux %s", (_, behaviour) => {
     };
     expect(stand.conntrack.find(tuple, 0)?.original.src).toBe(parseIpv4("10.0.0.1"));
     expect(stand.conntrack.find({ ...tuple, srcPort: 54 }, 0)).toBeNull();
+  });
+
+  it("takes a packet to its own sender and port for its own answer", () => {
+    const stand = new Stand({ behaviour });
+    const self = udp({ src: "8.8.8.8", dst: "8.8.8.8", srcPort: 7, dstPort: 7 });
+    expect(stand.forward(self).state).toBe(FlowState.New);
+    expect(stand.forward(self).state).toBe(FlowState.EstablishedReply);
   });
 
   it("gives up an entry without assurance when the table is full", () => {

@@ -1,4 +1,4 @@
-/** Packets that hosts on both sides of a translating router may send, as the router answers. @module */
+/** Packets that hosts on both sides of a translating router may send. @module */
 import fc from "fast-check";
 import { IcmpType } from "../../src/l3/icmp.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
@@ -103,7 +103,9 @@ const fromInside = (make: (ends: Ends) => Uint8Array, ends: Ends): Make => {
 
 /** Any next packet; what answers something answers one of the last few that left. */
 export const anyPacket: fc.Arbitrary<Make> = fc.oneof(
-  fc.tuple(outward, segment).map(([ends, spec]) => fromInside((e) => segmentOf(e, spec, false), ends)),
+  fc
+    .tuple(outward, segment)
+    .map(([ends, spec]) => fromInside((e) => segmentOf(e, spec, false), ends)),
   fc
     .tuple(outward, data, fc.boolean())
     .map(([ends, octets, isSummed]) => fromInside((e) => udp(e, octets, isSummed), ends)),
@@ -111,7 +113,10 @@ export const anyPacket: fc.Arbitrary<Make> = fc.oneof(
     .tuple(outward, queryType, data)
     .map(([ends, type, octets]) => fromInside((e) => query(e, type, octets), ends)),
   outward.map((ends) => fromInside(({ src, dst }) => ipv4(src, dst, ESP, new Uint8Array(9)), ends)),
-  fc.tuple(inward, segment).map(([ends, spec]): Make => () => ["out0", segmentOf(ends, spec, true)]),
+  fc.tuple(inward, segment).map(([ends, spec]): Make => () => [
+    "out0",
+    segmentOf(ends, spec, true),
+  ]),
   fc.tuple(inward, data).map(([ends, octets]): Make => () => ["out0", udp(ends, octets)]),
   inward.map((ends): Make => () => ["out0", query(ends)]),
   answer(),
@@ -143,7 +148,10 @@ function error(): fc.Arbitrary<Make> {
     .map(({ index, type, length, from, ends }): Make => (seen) => {
       const packet = seen[index % Math.max(seen.length, 1)];
       if (packet === undefined) return ["in0", udp(ends)];
-      return ["out0", icmpError(from, read(packet).src, packet, type, Math.min(length, packet.length))];
+      return [
+        "out0",
+        icmpError(from, read(packet).src, packet, type, Math.min(length, packet.length)),
+      ];
     });
 }
 

@@ -64,7 +64,9 @@ export function kernelWorld({ iptables }: Translation): Omit<FlowRequest, "packe
     ip: [
       "addr add 10.0.0.254/24 dev in0",
       "addr add 192.0.2.254/24 dev out0",
-      ...neighbors.map(([address, dev]) => `neigh add ${address} lladdr ${FAR} dev ${dev} nud permanent`),
+      ...neighbors.map(
+        ([address, dev]) => `neigh add ${address} lladdr ${FAR} dev ${dev} nud permanent`,
+      ),
       "route add default via 192.0.2.1",
     ],
     sysctl: [

@@ -103,7 +103,7 @@ export class FlowKernel {
 }
 
 async function nextLine<T>(lines: AsyncIterator<string>): Promise<T> {
-  const { value, done } = await lines.next();
-  if (done === true) throw new Error("the helper has ended");
-  return JSON.parse(value) as T;
+  const line = await lines.next();
+  if (line.done === true) throw new Error("the helper has ended");
+  return JSON.parse(line.value) as T;
 }

@@ -1,9 +1,9 @@
-/** IP packets to try connection tracking with, and an independent judge of their checksums. @module */
+/** IP packets for tests, and a slow and simple judge of their checksums. @module */
 import { icmpCodec, icmpEchoCodec, IcmpType } from "../../src/l3/icmp.ts";
 import { ipv4Codec, Protocol } from "../../src/l3/ipv4.ts";
 import { tcpCodec, TcpFlag } from "../../src/l4/tcp.ts";
 import { udpCodec } from "../../src/l4/udp.ts";
-import { formatIpv4, type Ipv4Addr, parseIpv4 } from "../../src/wire/addr.ts";
+import { formatIpv4, parseIpv4 } from "../../src/wire/addr.ts";
 
 export interface Ends {
   readonly src: string;
@@ -87,7 +87,7 @@ function sealed(ends: Ends, protocol: number, segment: Uint8Array, at: number): 
 }
 
 /** A UDP datagram; without a checksum if `isSummed` is false. */
-export function udp(ends: Ends, data = new Uint8Array(8), isSummed = true): Uint8Array {
+export function udp(ends: Ends, data: Uint8Array = new Uint8Array(8), isSummed = true): Uint8Array {
   const { srcPort, dstPort } = ends;
   const length = 8 + data.length;
   const datagram = concat(udpCodec.encode({ srcPort, dstPort, length, checksum: 0 }), data);
@@ -125,7 +125,7 @@ export function tcp(ends: Ends, segment: SegmentOptions): Uint8Array {
     seq: seq >>> 0,
     ack: ack >>> 0,
     offsetReserved: (5 + options.length / 4) * 16,
-    flags: [...flags].reduce((all, letter) => all | (FLAG_LETTERS.get(letter) ?? 0), 0),
+    flags: flags.split("").reduce((all, letter) => all | (FLAG_LETTERS.get(letter) ?? 0), 0),
     window,
     checksum: 0,
     urgent: 0,
@@ -137,7 +137,7 @@ export function tcp(ends: Ends, segment: SegmentOptions): Uint8Array {
 export function query(
   { src, dst, srcPort: id }: Ends,
   type: number = IcmpType.Echo,
-  data = new Uint8Array(8),
+  data: Uint8Array = new Uint8Array(8),
   code = 0,
 ): Uint8Array {
   const message = concat(icmpEchoCodec.encode({ type, code, checksum: 0, id, sequence: 1 }), data);
@@ -176,7 +176,7 @@ export function read(packet: Uint8Array): Reading {
   const wrong: string[] = [];
   if (sumOf(packet.slice(0, 20)) !== 0xffff) wrong.push("ipv4");
   const whole = concat(pseudoHeader(src, dst, protocol, payload.length), payload);
-  const ends = { src: formatIpv4(src as Ipv4Addr), dst: formatIpv4(dst as Ipv4Addr) };
+  const ends = { src: formatIpv4(src), dst: formatIpv4(dst) };
   if (protocol === Protocol.Icmp) {
     if (sumOf(payload) !== 0xffff) wrong.push("icmp");
     const { id, type } = icmpEchoCodec.decode(payload);

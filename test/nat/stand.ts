@@ -1,8 +1,7 @@
-/** A router without routing: drives the hooks of connection tracking and NAT in the real order. @module */
+/** A router without routing: drives the hooks in the order of the real one. @module */
 import { Jiffies } from "../../src/base/jiffies.ts";
 import { Prng } from "../../src/base/prng.ts";
 import type { Instant } from "../../src/base/time.ts";
-import { FlowState } from "../../src/l3/flow-state.ts";
 import { Hook, type HookContext, Hooks, Verdict } from "../../src/l3/hooks.ts";
 import { headerLengthOf } from "../../src/l3/ipv4.ts";
 import type { NatRange, NatRules } from "../../src/l3/nat-range.ts";
@@ -25,8 +24,8 @@ export interface Passage {
 export interface StandOptions {
   readonly behaviour: FlowBehaviour;
   readonly conntrack?: Partial<ConntrackBehaviour>;
-  /** Without rules there is no translation at all. */
-  readonly rules?: NatRules;
+  /** Without rules there is no translation at all; a function is told the outer device. */
+  readonly rules?: NatRules | ((outside: Device) => NatRules);
   readonly seed?: number;
   readonly slots?: number;
 }
@@ -37,7 +36,6 @@ export class Stand {
   readonly pool: PacketPool;
   readonly hooks = new Hooks();
   readonly conntrack: Conntrack;
-  readonly nat: Nat | null;
   readonly inside = new Device({ name: "inside", mac });
   readonly outside = new Device({ name: "outside", mac });
   now: Instant = 0;
@@ -61,11 +59,11 @@ export class Stand {
     });
     this.conntrack.attach(this.hooks);
     const chance = new Prng(seed);
-    this.nat =
-      rules === undefined
-        ? null
-        : new Nat({ conntrack: this.conntrack, behaviour: behaviour.nat, rules, chance });
-    this.nat?.attach(this.hooks);
+    if (rules !== undefined) {
+      const asked = typeof rules === "function" ? rules(this.outside) : rules;
+      const options = { conntrack: this.conntrack, behaviour: behaviour.nat, chance };
+      new Nat({ ...options, rules: asked }).attach(this.hooks);
+    }
     this.hooks.register(Hook.Forward, 0, {
       name: "gate",
       onHook: () => (this.isClosed ? Verdict.Drop : Verdict.Accept),
@@ -159,5 +157,3 @@ export function range(options: RangeOptions): NatRange {
     isPersistent: options.isPersistent ?? false,
   };
 }
-
-export { FlowState };

@@ -1,0 +1,384 @@
+import { describe, expect, it } from "vitest";
+import { SECOND } from "../../src/base/time.ts";
+import { FlowState } from "../../src/l3/flow-state.ts";
+import { Hook } from "../../src/l3/hooks.ts";
+import { IcmpType } from "../../src/l3/icmp.ts";
+import { IPV4 } from "../../src/l3/ipv4.ts";
+import type { NatRange } from "../../src/l3/nat-range.ts";
+import { FLOWS_2618, FLOWS_6, type FlowBehaviour } from "../../src/nat/behaviour.ts";
+import { parseIpv4 } from "../../src/wire/addr.ts";
+import { viewOf } from "../../src/wire/field.ts";
+import { type Ends, icmpError, ipv4, query, read, tcp, turned, udp } from "./packets.ts";
+import { range, type RangeOptions, rulesOf, Stand } from "./stand.ts";
+
+const BOTH: [string, FlowBehaviour][] = [
+  ["2.6.18", FLOWS_2618],
+  ["6.x", FLOWS_6],
+];
+const PUBLIC = "75.101.160.7";
+const ends: Ends = { src: "10.0.0.1", dst: "8.8.8.8", srcPort: 4000, dstPort: 53 };
+/** How the answer to `ends` is addressed outside. */
+const back = { ...turned(ends), dst: PUBLIC };
+
+/** Sources in 10.0.0.0/8 get what `options` say where they leave. */
+const sources = (options: RangeOptions) =>
+  rulesOf((hook, packet) => {
+    const src = IPV4.src.get(packet.pool.view, packet.network);
+    return hook === Hook.Postrouting && src >>> 24 === 10 ? range(options) : null;
+  });
+/** What comes to the public address gets what `options` say where it comes in. */
+const targets = (options: RangeOptions) =>
+  rulesOf((hook, packet) => {
+    const dst = IPV4.dst.get(packet.pool.view, packet.network);
+    const isIn = hook === Hook.Prerouting || hook === Hook.Output;
+    return isIn && dst === parseIpv4(PUBLIC) ? range({ side: "destination", ...options }) : null;
+  });
+const readOf = (octets: Uint8Array | null) => read(octets ?? new Uint8Array(20));
+const addressesOf = (octets: Uint8Array | null): string => {
+  const { src, srcPort, dst, dstPort, wrong } = readOf(octets);
+  return [`${src}:${srcPort} > ${dst}:${dstPort}`, ...wrong].join(" wrong ");
+};
+
+describe.each(BOTH)("address translation of Linux %s", (_, behaviour) => {
+  it("changes the source of a connection where it leaves, and the answers back", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC }) });
+    const there = stand.forward(udp(ends));
+    expect(addressesOf(there.octets)).toBe("75.101.160.7:4000 > 8.8.8.8:53");
+    const here = stand.answer(udp(back));
+    expect(here.octets).toEqual(udp(turned(ends)));
+  });
+
+  it("changes the destination of a connection where it comes in, and the answers back", () => {
+    const rules = targets({ to: "10.0.0.1", ports: [5353, 5353] });
+    const stand = new Stand({ behaviour, rules });
+    const there = stand.answer(tcp(back, { flags: "S" }));
+    expect(addressesOf(there.octets)).toBe("8.8.8.8:53 > 10.0.0.1:5353");
+    const here = stand.forward(tcp({ ...ends, srcPort: 5353 }, { flags: "SA" }));
+    expect(here.octets).toEqual(tcp(turned(back), { flags: "SA" }));
+  });
+
+  it("translates packets of this host: destinations at OUTPUT, sources at POSTROUTING", () => {
+    const stand = new Stand({ behaviour, rules: targets({ to: "10.0.0.1" }) });
+    const { octets } = stand.originate(udp({ ...back, src: "10.0.0.254" }), stand.inside);
+    expect(addressesOf(octets)).toBe("10.0.0.254:53 > 10.0.0.1:4000");
+  });
+
+  it("asks the rules once for each side of a connection", () => {
+    const asked: number[] = [];
+    const rules = rulesOf((hook) => {
+      asked.push(hook);
+      return null;
+    });
+    const stand = new Stand({ behaviour, rules });
+    stand.forward(udp(ends));
+    stand.forward(udp(ends));
+    stand.answer(udp(turned(ends)));
+    expect(asked).toEqual([Hook.Prerouting, Hook.Postrouting]);
+  });
+
+  it("asks the rules again for a connection whose first packet was dropped", () => {
+    let asked = 0;
+    const rules = rulesOf(() => {
+      asked += 1;
+      return null;
+    });
+    const stand = new Stand({ behaviour, rules });
+    stand.isClosed = true;
+    stand.forward(udp(ends));
+    stand.forward(udp(ends));
+    expect(asked).toBe(2);
+  });
+
+  it("drops what a rule forbids, and forgets it", () => {
+    const rules = rulesOf((_hook, _packet, context) => {
+      context.reason = "filter/dropped";
+      return "drop";
+    });
+    const stand = new Stand({ behaviour, rules });
+    expect(stand.forward(udp(ends)).reason).toBe("filter/dropped");
+    expect(stand.conntrack.entries(0)).toEqual([]);
+  });
+
+  it("keeps the mapping of a connection when the rules change", () => {
+    let to = PUBLIC;
+    const rules = rulesOf((hook) => (hook === Hook.Postrouting ? range({ to }) : null));
+    const stand = new Stand({ behaviour, rules });
+    stand.forward(udp(ends));
+    to = "75.101.160.9";
+    expect(readOf(stand.forward(udp(ends)).octets).src).toBe(PUBLIC);
+    expect(readOf(stand.forward(udp({ ...ends, dstPort: 54 })).octets).src).toBe(to);
+  });
+
+  it("lets packets of no connection pass with their private addresses", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC }) });
+    const stray = tcp(ends, { flags: "SA" });
+    expect(stand.forward(stray).octets).toEqual(stray);
+    const untracked = stand.take(udp(ends));
+    untracked.flowState = FlowState.Untracked;
+    stand.pass(untracked, stand.inside, stand.outside);
+    expect(untracked.octets()).toEqual(udp(ends));
+  });
+
+  it("leaves a datagram without a checksum without one", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC }) });
+    const { octets } = stand.forward(udp(ends, new Uint8Array(5), false));
+    expect(octets?.slice(26, 28)).toEqual(Uint8Array.of(0, 0));
+  });
+
+  it("gives one id to both directions of an ICMP query", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC, ports: [9, 9] }) });
+    const there = stand.forward(query(ends));
+    expect(readOf(there.octets)).toMatchObject({ src: PUBLIC, srcPort: 9, wrong: [] });
+    const answer = query({ ...back, srcPort: 9 }, IcmpType.EchoReply);
+    const expected = query({ ...turned(ends), srcPort: ends.srcPort }, IcmpType.EchoReply);
+    expect(stand.answer(answer).octets).toEqual(expected);
+  });
+
+  it("changes the addresses alone of protocols that it does not know", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC }) });
+    const payload = Uint8Array.of(1, 2, 3);
+    expect(stand.forward(ipv4(ends.src, ends.dst, 50, payload)).octets).toEqual(
+      ipv4(PUBLIC, ends.dst, 50, payload),
+    );
+  });
+
+  it.each([28, 40])("translates an ICMP error and its quotation of %i octets", (length) => {
+    const rules = sources({ to: PUBLIC, ports: [9000, 9000] });
+    const stand = new Stand({ behaviour, rules });
+    const inside = tcp(ends, { flags: "S", seq: 7 });
+    const outside = stand.forward(inside).octets ?? new Uint8Array();
+    const error = icmpError("9.9.9.9", PUBLIC, outside, 11, length);
+    const { octets, state } = stand.answer(error);
+    expect(state).toBe(FlowState.RelatedReply);
+    expect(octets).toEqual(icmpError("9.9.9.9", ends.src, inside, 11, length));
+  });
+
+  it("translates the error of an inner host about an answer", () => {
+    const stand = new Stand({ behaviour, rules: targets({ to: "10.0.0.1", ports: [7, 7] }) });
+    const outside = udp(back);
+    const inside = stand.answer(outside).octets ?? new Uint8Array();
+    const { octets } = stand.forward(icmpError("10.0.0.1", "8.8.8.8", inside));
+    expect(octets).toEqual(icmpError(PUBLIC, "8.8.8.8", outside));
+  });
+
+  it("translates this host's own error about a packet that it has changed already", () => {
+    const stand = new Stand({ behaviour, rules: targets({ to: "10.0.0.1" }) });
+    const packet = stand.take(udp(back));
+    const passed = stand.hooks.pass(Hook.Prerouting, packet, stand.outside, null, 0);
+    const changed = passed?.octets().slice() ?? new Uint8Array();
+    expect(read(changed).dst).toBe("10.0.0.1");
+    const own = icmpError("75.101.160.1", "8.8.8.8", changed, 11);
+    const { octets } = stand.originate(own, stand.outside, {
+      handle: packet.flow,
+      state: FlowState.RelatedReply,
+      octets: null,
+      reason: "",
+    });
+    expect(readOf(octets)).toMatchObject({ src: PUBLIC, dst: "8.8.8.8", wrong: [] });
+    expect(octets?.slice(28)).toEqual(udp(back));
+    expect(stand.conntrack.entries(0)).toEqual([]);
+  });
+
+  it("drops an ICMP redirect about a translated connection, and only that", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC }) });
+    const outside = stand.forward(udp(ends)).octets ?? new Uint8Array();
+    const redirect = icmpError("9.9.9.9", PUBLIC, outside, IcmpType.Redirect);
+    expect(stand.answer(redirect).reason).toBe("nat/redirect");
+    const plain = { ...ends, src: "11.0.0.1" };
+    stand.forward(udp(plain));
+    const harmless = icmpError("9.9.9.9", plain.src, udp(plain), IcmpType.Redirect);
+    expect(stand.answer(harmless).octets).toEqual(harmless);
+  });
+
+  it("drops an error with a wrong checksum, which it would have to make anew", () => {
+    const rules = sources({ to: PUBLIC });
+    const stand = new Stand({ behaviour, rules, conntrack: { verifiesChecksums: false } });
+    const outside = stand.forward(udp(ends)).octets ?? new Uint8Array();
+    const error = icmpError("9.9.9.9", PUBLIC, outside).fill(0xee, 22, 23);
+    expect(stand.answer(error).reason).toBe("nat/checksum");
+  });
+
+  it("uses one mapping for all connections of one source port", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC, ports: [2000, 2999] }) });
+    const first = readOf(stand.forward(udp(ends)).octets).srcPort;
+    expect(first).toBeGreaterThanOrEqual(2000);
+    const others = [54, 55, 56].map(
+      (dstPort) => readOf(stand.forward(udp({ ...ends, dstPort })).octets).srcPort,
+    );
+    expect(others).toEqual([first, first, first]);
+  });
+
+  it("finds another port for a second inner host with the same one", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC }) });
+    const ports = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(
+      (src) => readOf(stand.forward(udp({ ...ends, src })).octets).srcPort,
+    );
+    expect(ports[0]).toBe(4000);
+    expect(new Set(ports).size).toBe(3);
+    expect(ports.every((port) => port >= 1024)).toBe(true);
+  });
+
+  it.each([
+    [400, 1, 511],
+    [512, 600, 1023],
+    [1023, 600, 1023],
+    [1024, 1024, 65_535],
+  ])("replaces port %i by one of its kind", (srcPort, lower, upper) => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC }) });
+    stand.forward(udp({ ...ends, srcPort }));
+    const other = stand.forward(udp({ ...ends, srcPort, src: "10.0.0.2" }));
+    const port = readOf(other.octets).srcPort;
+    expect(port).not.toBe(srcPort);
+    expect(port).toBeGreaterThanOrEqual(lower);
+    expect(port).toBeLessThanOrEqual(upper);
+  });
+
+  it("drops a connection for which there is no free port", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC, ports: [7, 8] }) });
+    const of = (host: number) => stand.forward(udp({ ...ends, src: `10.0.0.${host}` }));
+    const ports = [of(1), of(2)].map(({ octets }) => readOf(octets).srcPort);
+    expect(new Set(ports)).toEqual(new Set([7, 8]));
+    expect(of(3).reason).toBe("conntrack/clash");
+    stand.now = 31 * SECOND;
+    expect(of(3).octets).not.toBeNull();
+  });
+
+  it("keeps ports unique where no rule wants anything", () => {
+    const rules = rulesOf((hook, packet) => {
+      const dst = IPV4.dst.get(packet.pool.view, packet.network);
+      if (hook !== Hook.Prerouting || dst !== parseIpv4(PUBLIC)) return null;
+      return range({ side: "destination", to: "8.8.8.8" });
+    });
+    const stand = new Stand({ behaviour, rules });
+    stand.forward(udp(ends));
+    const { octets } = stand.forward(udp({ ...ends, dst: PUBLIC }));
+    expect(readOf(octets)).toMatchObject({ src: "10.0.0.1", dst: "8.8.8.8", dstPort: 53 });
+    expect(readOf(octets).srcPort).not.toBe(4000);
+  });
+});
+
+/** A source port with which the datagram's sum is 0 after `to` has become its source. */
+function portWithZeroSum(to: string): number {
+  for (let srcPort = 1024; srcPort < 65_536; srcPort += 1) {
+    const sum = udp({ ...ends, src: to, srcPort }).slice(26, 28);
+    if (sum[0] === 0xff && sum[1] === 0xff) return srcPort;
+  }
+  throw new Error("no port gives this sum");
+}
+
+describe("a UDP checksum that comes out as 0", () => {
+  const srcPort = portWithZeroSum(PUBLIC);
+  it.each([
+    ["as 0 by Linux 2.6.18", FLOWS_2618, [0, 0]],
+    ["as 0xFFFF by Linux 6.x", FLOWS_6, [0xff, 0xff]],
+  ] as const)("is sent %s", (_, behaviour, sum) => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC }) });
+    const { octets } = stand.forward(udp({ ...ends, srcPort }));
+    expect([...(octets?.slice(26, 28) ?? [])]).toEqual(sum);
+  });
+});
+
+describe("ports of Linux 2.6.18", () => {
+  it("are counted on from 0, for each protocol by itself", () => {
+    const stand = new Stand({ behaviour: FLOWS_2618, rules: sources({ to: PUBLIC }) });
+    const portsOf = (make: (one: Ends) => Uint8Array, srcPort: number): number[] =>
+      [1, 2, 3, 4].map((host) => {
+        const passage = stand.forward(make({ ...ends, src: `10.0.0.${host}`, srcPort }));
+        return readOf(passage.octets).srcPort;
+      });
+    expect(portsOf(udp, 4000)).toEqual([4000, 1024, 1025, 1026]);
+    expect(portsOf(udp, 5000)).toEqual([5000, 1027, 1028, 1029]);
+    expect(portsOf((one) => tcp(one, { flags: "S" }), 80)).toEqual([80, 1, 2, 3]);
+    expect(portsOf((one) => query(one), 0)).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe("the rules of INPUT", () => {
+  it.each([
+    ["do not exist", FLOWS_2618, "8.8.8.8"],
+    ["translate sources", FLOWS_6, "9.9.9.9"],
+  ] as const)("%s", (_, behaviour, src) => {
+    const rules = rulesOf((hook): NatRange | null =>
+      hook === Hook.Input ? range({ to: "9.9.9.9" }) : null,
+    );
+    const stand = new Stand({ behaviour, rules });
+    expect(readOf(stand.deliver(udp(turned(ends))).octets).src).toBe(src);
+  });
+});
+
+describe("an ICMP redirect of no connection", () => {
+  const redirect = icmpError("9.9.9.9", "10.0.0.1", udp(ends), IcmpType.Redirect);
+  const rules = rulesOf(() => null);
+
+  it("is dropped by Linux 2.6.18", () => {
+    const stand = new Stand({ behaviour: FLOWS_2618, rules });
+    expect(stand.answer(redirect).reason).toBe("nat/redirect");
+  });
+
+  it("passes in Linux 6.x", () => {
+    expect(new Stand({ behaviour: FLOWS_6, rules }).answer(redirect).octets).toEqual(redirect);
+  });
+});
+
+describe("the last ports of Linux 6.x", () => {
+  const rules = sources({ to: PUBLIC, ports: [2000, 2001] });
+  const talk = (stand: Stand, src: string): number => {
+    const one = { ...ends, src };
+    const { octets } = stand.forward(tcp(one, { flags: "S", seq: 100 }));
+    const { srcPort } = readOf(octets);
+    const answer = { ...back, dstPort: srcPort };
+    stand.answer(tcp(answer, { flags: "SA", seq: 1, ack: 101 }));
+    stand.forward(tcp(one, { flags: "A", seq: 101, ack: 2 }));
+    stand.forward(tcp(one, { flags: "FA", seq: 101, ack: 2 }));
+    stand.answer(tcp(answer, { flags: "FA", seq: 2, ack: 102 }));
+    stand.forward(tcp(one, { flags: "A", seq: 102, ack: 3 }));
+    return srcPort;
+  };
+
+  it("are taken from closed connections, if the numbers of the new one go on from theirs", () => {
+    const stand = new Stand({ behaviour: FLOWS_6, rules });
+    const ports = [talk(stand, "10.0.0.1"), talk(stand, "10.0.0.2")];
+    expect(new Set(ports)).toEqual(new Set([2000, 2001]));
+    const states = stand.conntrack.entries(0).map(({ tcpState }) => tcpState);
+    expect(states).toEqual(["TIME_WAIT", "TIME_WAIT"]);
+    const third = { ...ends, src: "10.0.0.3" };
+    const early = stand.forward(tcp(third, { flags: "S", seq: 50 }));
+    expect(early.reason).toBe("conntrack/clash");
+    expect(stand.forward(tcp(third, { flags: "S", seq: 5000 })).octets).not.toBeNull();
+    expect(stand.conntrack.entries(0)).toHaveLength(2);
+  });
+});
+
+describe("many addresses", () => {
+  const rules = (isPersistent: boolean) =>
+    sources({ to: "192.0.2.100", upTo: "192.0.2.112", isPersistent });
+  const addressesFor = (behaviour: FlowBehaviour, isPersistent = false): string[] => {
+    const stand = new Stand({ behaviour, rules: rules(isPersistent) });
+    return ["8.8.8.8", "9.9.9.9", "192.0.2.1"].map(
+      (dst, index) => readOf(stand.forward(udp({ ...ends, dst, srcPort: index + 1 })).octets).src,
+    );
+  };
+
+  it("are chosen by both ends, as the kernel's hash has it", () => {
+    // Seen in the kernel's own table.
+    expect(addressesFor(FLOWS_6)[0]).toBe("192.0.2.112");
+    expect(addressesFor(FLOWS_2618)).toEqual(addressesFor(FLOWS_2618));
+    expect(new Set(addressesFor(FLOWS_2618)).size).toBeGreaterThan(1);
+  });
+
+  it("are chosen by the source alone if they shall persist", () => {
+    expect(addressesFor(FLOWS_6, true)).toEqual(["192.0.2.103", "192.0.2.103", "192.0.2.103"]);
+  });
+});
+
+describe("a packet that leaves", () => {
+  it("keeps every octet that translation has no business with", () => {
+    const stand = new Stand({ behaviour: FLOWS_6, rules: sources({ to: PUBLIC }) });
+    const data = Uint8Array.from({ length: 900 }, (_, index) => index & 255);
+    const before = tcp(ends, { flags: "S", options: Uint8Array.of(2, 4, 5, 180), data });
+    const after = stand.forward(before).octets ?? new Uint8Array();
+    const changed = [...before.keys()].filter((index) => before[index] !== after[index]);
+    expect(changed.every((at) => (at >= 10 && at < 16) || at === 36 || at === 37)).toBe(true);
+    expect(IPV4.ttl.get(viewOf(after), 0)).toBe(64);
+  });
+});
