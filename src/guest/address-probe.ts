@@ -1,5 +1,5 @@
 /**
- * Address conflict detection: RFC 5227 sections 2.1 and 2.3.
+ * Address conflict detection: RFC 5227 section 2.1, its announcements RFC 5227 section 2.3.
  * @module
  */
 import type { Machine } from "../base/machine.ts";
@@ -21,6 +21,7 @@ const ANNOUNCE_WAIT: Duration = 2 * SECOND;
 const ANNOUNCE_NUM = 2;
 const ANNOUNCE_INTERVAL: Duration = 2 * SECOND;
 
+/** What an {@link AddressProbe} is made from. */
 export interface AddressProbeOptions {
   readonly device: Device;
   /** Sends the host's messages. */

@@ -29,6 +29,7 @@ export type GuestEvent =
   /** Another station has it; it was declined. */
   | { readonly kind: "conflict"; readonly address: Ipv4Addr };
 
+/** What a {@link Guest} is made from. */
 export interface GuestOptions extends HostOptions {
   /** Which DHCP client; the client's own default. */
   readonly client?: ClientStyle;

@@ -1,6 +1,6 @@
 /**
- * A simulated IP host: one device, one stack that forwards nothing (RFC 1122), and the programs
- * that run on it.
+ * A simulated IP host: one device, one stack that forwards nothing (RFC 1122 section 3.3.1), and
+ * the programs that run on it.
  * @module
  */
 import { EmulatorError, OptionError } from "../base/errors.ts";
@@ -31,6 +31,7 @@ export interface HostBehaviour {
   readonly echoesEcn: boolean;
 }
 
+/** What a {@link Host} is made from. */
 export interface HostOptions {
   /** For people. */
   readonly name: string;

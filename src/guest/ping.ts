@@ -7,20 +7,13 @@ import { IPV4_ANY, type Ipv4Addr } from "../wire/addr.ts";
 import { fieldsOf } from "../wire/field.ts";
 import { struct, u32le } from "../wire/layout.ts";
 import type { Packet } from "../wire/packet.ts";
-import {
-  ICMP,
-  ICMP_LENGTH,
-  IcmpType,
-  isIcmpError,
-  sealIcmp,
-  Unreachable,
-} from "../l3/icmp.ts";
+import { ICMP, ICMP_LENGTH, IcmpType, isIcmpError, sealIcmp, Unreachable } from "../l3/icmp.ts";
 import type { IcmpListener } from "../l3/icmp-responder.ts";
 import { headerLengthOf, IPV4, Protocol } from "../l3/ipv4.ts";
 import type { DatagramOptions, DatagramOrigin, SendFailure } from "../l4/datagram.ts";
 import { quotedPacket, requireWhole, type Tool, type ToolHost } from "./tool.ts";
 
-/** The `timeval` at the start of the data, as 64-bit and 32-bit hosts of one byte order write it. */
+/** The `timeval` at the start of the data, as 64-bit and 32-bit hosts write it. */
 const TIMEVAL_64 = struct([
   u32le("seconds"),
   u32le("secondsHigh"),

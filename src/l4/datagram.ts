@@ -21,7 +21,7 @@ export type MtuDiscovery = "want" | "do" | "dont";
 export interface SocketBehaviour {
   /** True: DF alone saves no identification if the host may cut the packet (since 3.12). */
   readonly identifiesFragmentable: boolean;
-  /** True: a connected socket counts all its packets itself, not only those with DF (since 5.17). */
+  /** True: a connected socket counts all its packets, not only those with DF (since 5.17). */
   readonly countsConnected: boolean;
 }
 

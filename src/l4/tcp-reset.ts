@@ -21,6 +21,7 @@ import {
   tcpHeaderLengthOf,
 } from "./tcp.ts";
 
+/** What a {@link TcpReset} works with. */
 export interface TcpResetOptions {
   readonly router: Router;
   /** True: a reset carries the congestion mark of what it answers (before Linux 5.9). */

@@ -38,6 +38,7 @@ export interface UdpArrival {
 /** Takes what comes to a socket. May send and close, this socket too. */
 export type UdpReceiver = (arrival: UdpArrival, socket: UdpSocket, now: Instant) => void;
 
+/** What a {@link UdpLayer} works with. */
 export interface UdpLayerOptions {
   readonly router: Router;
   readonly behaviour: SocketBehaviour;
@@ -81,12 +82,7 @@ export class UdpSocket {
   counter: PacketCounter | null = null;
   readonly #owner: SocketOwner;
 
-  constructor(
-    owner: SocketOwner,
-    port: number,
-    address: Ipv4Addr,
-    receiver: UdpReceiver | null,
-  ) {
+  constructor(owner: SocketOwner, port: number, address: Ipv4Addr, receiver: UdpReceiver | null) {
     this.#owner = owner;
     this.port = port;
     this.address = address;
@@ -254,13 +250,7 @@ export class UdpLayer implements ProtocolHandler, SocketOwner {
     );
   }
 
-  #hand(
-    socket: UdpSocket,
-    packet: Packet,
-    src: Ipv4Addr,
-    dst: Ipv4Addr,
-    now: Instant,
-  ): void {
+  #hand(socket: UdpSocket, packet: Packet, src: Ipv4Addr, dst: Ipv4Addr, now: Instant): void {
     const { view, bytes } = this.#pool;
     const start = packet.transport + UDP_LENGTH;
     const srcPort = UDP.srcPort.get(view, packet.transport);

@@ -31,7 +31,7 @@ const textOf = (event: GuestEvent, now: number): string => {
 function site(options: Partial<GuestOptions> = {}, conf = CONF): Site {
   const net = new Net();
   const addresses = ["10.254.168.2/32", "216.182.232.10/20"];
-  const { router, devices } = net.router("gate", addresses, [], { hasProxyArp: true });
+  const { router, devices } = net.router("gate", addresses, { settings: { hasProxyArp: true } });
   const [device, uplink] = devices;
   if (device === undefined || uplink === undefined) throw new RangeError("no device");
   const everywhere = parsePrefix("0.0.0.0/0");
@@ -76,6 +76,8 @@ describe("a domU", () => {
     });
     expect(net.sent).toHaveLength(4);
     expect(() => guest.start(SECOND)).toThrow("domu is on");
+    // Nobody has any work until the lease is renewed.
+    expect(net.scheduler.nextDeadline()).toBeGreaterThan(8 * HOUR);
   });
 
   it.each([
@@ -175,10 +177,9 @@ describe("a domU", () => {
     net.run(SECOND);
     expect(arpOf(net, "domu")).toEqual([]);
     guest.resume(net.now);
-    const header = "ffffffffffff" + "12313900a511" + "0806" + "0001080006040002";
-    expect(arpOf(net, "domu")).toEqual([
-      `${header}12313900a5110afeaadf12313900a511ffffffff`,
-    ]);
+    const header = "ffffffffffff12313900a51108060001080006040002";
+    const addresses = "12313900a5110afeaadf12313900a511ffffffff";
+    expect(arpOf(net, "domu")).toEqual([`${header}${addresses}`]);
   });
 
   it("reads what is to its port in whole, sound datagrams alone", () => {
@@ -211,7 +212,9 @@ describe("a domU that detects conflicts", () => {
     const { net, guest, events } = site({ detectsConflicts: true });
     guest.start(0);
     net.run(20 * SECOND);
-    const arps = net.sent.filter(({ from, hex }) => from === "domu" && hex.slice(24, 28) === "0806");
+    const arps = net.sent.filter(
+      ({ from, hex }) => from === "domu" && hex.slice(24, 28) === "0806",
+    );
     const spas = arps.map(({ hex }) => hex.slice(56, 64));
     const tpas = arps.map(({ hex }) => hex.slice(76, 84));
     expect(spas).toEqual(["00000000", "00000000", "00000000", "0afeaadf", "0afeaadf"]);

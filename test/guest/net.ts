@@ -3,6 +3,7 @@ import type { Machine } from "../../src/base/machine.ts";
 import { Prng } from "../../src/base/prng.ts";
 import type { Duration, Instant } from "../../src/base/time.ts";
 import { Host, type HostOptions } from "../../src/guest/host.ts";
+import type { RouterBehaviour } from "../../src/l3/behaviour.ts";
 import type { Interface, InterfaceSettings } from "../../src/l3/interface.ts";
 import { Router } from "../../src/l3/router.ts";
 import { Lanes } from "../../src/sim/lane.ts";
@@ -55,6 +56,13 @@ class Gate implements Stack, Machine {
   }
 }
 
+interface TestRouterOptions {
+  /** Of the devices, in their order. */
+  readonly mtus?: readonly number[];
+  readonly settings?: Partial<InterfaceSettings>;
+  readonly behaviour?: RouterBehaviour;
+}
+
 /** One scheduler, one pool, and what a test puts on them. */
 export class Net {
   readonly scheduler = new Scheduler();
@@ -66,14 +74,14 @@ export class Net {
   #macs = 0;
   #links = 0;
 
-  constructor(seed = 1, slots = 1024) {
+  constructor(seed = 1, slots = 256) {
     this.#seed = seed;
-    this.pool = new PacketPool({ slots, largeSlots: 8 });
+    this.pool = new PacketPool({ slots, largeSlots: 4 });
     this.pool.observe({
       received: () => {},
       transmitted: (device, packet, at) => {
-        const hex = hexOf(packet.octets());
-        if (device.name !== "lo") this.sent.push({ from: device.description, at, hex });
+        if (device.name === "lo") return;
+        this.sent.push({ from: device.description, at, hex: hexOf(packet.octets()) });
       },
       ended: () => {},
       step: () => {},
@@ -107,20 +115,24 @@ export class Net {
     return host;
   }
 
-  /** A router with a device for each address, named after it. */
+  /** A router with a device for each address, described by both. */
   router(
     name: string,
     addresses: readonly string[],
-    mtus: readonly number[] = [],
-    settings: Partial<InterfaceSettings> = {},
+    { mtus = [], settings = {}, behaviour = ROUTER_6 }: TestRouterOptions = {},
   ): { router: Router; devices: readonly Device[] } {
     const chance = new Prng(this.#seed, name);
-    const router = new Router({ name, pool: this.pool, behaviour: ROUTER_6, chance });
+    const router = new Router({ name, pool: this.pool, behaviour, chance });
     const gate = new Gate(router, this.scheduler);
     const devices = addresses.map((address, index) => {
       const mac = this.nextMac();
       const mtu = mtus[index] ?? 1500;
-      const device = new Device({ name: `eth${index}`, mac, mtu, description: `${name} ${address}` });
+      const device = new Device({
+        name: `eth${index}`,
+        mac,
+        mtu,
+        description: `${name} ${address}`,
+      });
       gate.add(device, address, settings);
       return device;
     });

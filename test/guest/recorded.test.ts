@@ -134,7 +134,11 @@ describe("the twin of a recorded domU traces routes as traceroute did", () => {
 
   it.each([
     ["the outside", [...range(47, 61, 2), ...range(62, 69)], [48, 50, 52, 54, 56, 58, 60]],
-    ["a neighbor", [...range(104, 118, 2), ...range(119, 126)], [105, 107, 109, 111, 113, 115, 117]],
+    [
+      "a neighbor",
+      [...range(104, 118, 2), ...range(119, 126)],
+      [105, 107, 109, 111, 113, 115, 117],
+    ],
   ])("by UDP to %s: sixteen probes at once, octet for octet", (_, probes, answers) => {
     const twin = twinOfDomU3();
     const [first = 0] = probes;

@@ -5,8 +5,7 @@
 import { readFileSync } from "node:fs";
 import { type Chance, Prng } from "../../src/base/prng.ts";
 import type { Instant } from "../../src/base/time.ts";
-import type { ClientStyle } from "../../src/dhcp/client-style.ts";
-import { Guest } from "../../src/guest/guest.ts";
+import { Guest, type GuestOptions } from "../../src/guest/guest.ts";
 import type { Host } from "../../src/guest/host.ts";
 import { ETHERNET_LENGTH } from "../../src/l2/ethernet.ts";
 import { IPV4 } from "../../src/l3/ipv4.ts";
@@ -77,8 +76,8 @@ export interface TwinOptions {
   /** `null` leaves it without an address. */
   readonly address: string | null;
   readonly gateway: string;
-  /** The DHCP client, should it run one. */
-  readonly client?: ClientStyle;
+  /** What else it is made from. */
+  readonly options?: Partial<GuestOptions>;
 }
 
 /** One simulated domU alone, its link open to the test. */
@@ -91,7 +90,7 @@ export class Twin {
   readonly #pool = new PacketPool({ slots: 128, largeSlots: 4 });
   readonly #recording: Recording;
 
-  constructor({ recording, mac, address, gateway, client }: TwinOptions) {
+  constructor({ recording, mac, address, gateway, options }: TwinOptions) {
     const pool = this.#pool;
     this.#recording = recording;
     this.guest = new Guest({
@@ -101,7 +100,7 @@ export class Twin {
       behaviour: HOST_6,
       chance: this.chance,
       epoch: recording.epoch,
-      ...(client === undefined ? {} : { client }),
+      ...options,
     });
     this.host = this.guest.host;
     if (address !== null) {

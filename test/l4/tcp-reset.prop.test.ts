@@ -21,12 +21,13 @@ const segments = fc.record({
 /** What RFC 9293 section 3.10.7.1 says of a segment to a closed port. */
 function refusalOf(flags: number, seq: number, ack: number, data: number): number[] {
   if ((flags & TcpFlag.Ack) !== 0) return [TcpFlag.Rst, ack, 0];
-  const length = data + ((flags & TcpFlag.Syn) === 0 ? 0 : 1) + ((flags & TcpFlag.Fin) === 0 ? 0 : 1);
+  const length =
+    data + ((flags & TcpFlag.Syn) === 0 ? 0 : 1) + ((flags & TcpFlag.Fin) === 0 ? 0 : 1);
   return [TcpFlag.Rst | TcpFlag.Ack, 0, ipv4Of(seq + length)];
 }
 
 describe("a host without TCP", () => {
-  it("answers each sound segment but a reset with the reset of RFC 9293, soundly", () => {
+  it("answers each sound segment but a reset with the one that is due, soundly", () => {
     const net = new Net();
     const host = net.host("host", "10.0.0.1/24");
     host.router.neighbors.addPermanent(host.device, PEER, net.nextMac(), 0);

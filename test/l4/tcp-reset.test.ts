@@ -95,7 +95,12 @@ describe("a host without TCP", () => {
         TCP.ack.set(view, tcp, 0xfeed_beef);
       }),
     );
-    expect(parts(twin.answers[0])).toEqual({ flags: TcpFlag.Rst, seq: 0xfeed_beef, ack: 0, tos: 0 });
+    expect(parts(twin.answers[0])).toEqual({
+      flags: TcpFlag.Rst,
+      seq: 0xfeed_beef,
+      ack: 0,
+      tos: 0,
+    });
   });
 
   it("acknowledges data, SYN and FIN, past the end of the number space too", () => {
