@@ -35,12 +35,15 @@ function distanceOf(left: string, right: string): number {
   for (let at = 1; at <= left.length; at += 1) {
     const next = [at];
     for (let to = 1; to <= right.length; to += 1) {
-      const isSame = left[at - 1] === right[to - 1];
-      const edit = 1 + Math.min(next[to - 1] ?? 0, row[to] ?? 0);
-      let cost = Math.min(edit, (row[to - 1] ?? 0) + (isSame ? 0 : 1));
-      const isSwap = at > 1 && to > 1 && left[at - 1] === right[to - 2];
-      if (isSwap && left[at - 2] === right[to - 1]) cost = Math.min(cost, (before[to - 2] ?? 0) + 1);
-      next.push(cost);
+      const same = left[at - 1] === right[to - 1] ? 0 : 1;
+      const isSwap = left[at - 1] === right[to - 2] && left[at - 2] === right[to - 1];
+      const costs = [
+        1 + (next[to - 1] ?? 0),
+        1 + (row[to] ?? 0),
+        same + (row[to - 1] ?? 0),
+        at > 1 && to > 1 && isSwap ? 1 + (before[to - 2] ?? 0) : Infinity,
+      ];
+      next.push(Math.min(...costs));
     }
     before = row;
     row = next;

@@ -27,7 +27,10 @@ export class FaultList {
 
   add(path: Path, message: string): void {
     const line = this.#source.lineOf(path);
-    this.#faults.push({ line, text: faultAt({ file: this.#source.file, line }, keyOf(path), message) });
+    this.#faults.push({
+      line,
+      text: faultAt({ file: this.#source.file, line }, keyOf(path), message),
+    });
   }
 
   /** In the order of their lines. */
@@ -145,7 +148,10 @@ function checkPlace(
   const text = formatIpv4(address);
   const { length: planned } = placeOf(address);
   if (length !== 32 && length !== planned) {
-    faults.add(own, `expected ${text}/${planned}, as the address plan has it, got ${text}/${length}`);
+    faults.add(
+      own,
+      `expected ${text}/${planned}, as the address plan has it, got ${text}/${length}`,
+    );
   }
   const dom0 = host?.privateAddress;
   if (dom0 === undefined) return;
@@ -165,7 +171,9 @@ function checkStep(plan: Plan, step: StepPlan, names: readonly string[], faults:
   for (const key of Object.keys(expect)) {
     if (possible.some((one) => one === key)) continue;
     const instead =
-      possible.length === 0 ? "nothing can be expected of it" : `expected ${possible.join(" or ")}`;
+      possible.length === 0
+        ? "nothing can be expected of it"
+        : `expected one of ${possible.join(", ")}`;
     faults.add([...path, "expect", key], `does not go with ${action.kind}; ${instead}`);
   }
   for (const reference of referencesOf(action, plan)) {
@@ -209,7 +217,9 @@ function referencesOf(action: Action, plan: Plan): Reference[] {
       return [domain(action.from, "from")];
     case "launch": {
       const what = `there is no host "${action.host}"`;
-      return [{ key: ["host"], name: action.host, what, among: plan.hosts.map(({ name }) => name) }];
+      return [
+        { key: ["host"], name: action.host, what, among: plan.hosts.map(({ name }) => name) },
+      ];
     }
     case "associate":
       return [domain(action.domain, "domain")];
@@ -218,11 +228,6 @@ function referencesOf(action: Action, plan: Plan): Reference[] {
       return [domain(action.domain)];
     case "securityGroup":
       return [];
-    case "link": {
-      const machines = [...plan.hosts, ...plan.internet].map(({ name }) => name);
-      const what = `there is no host, domain or internet host "${action.of}"`;
-      return [{ key: ["of"], name: action.of, what, among: [...domains, ...machines] }];
-    }
   }
 }
 
@@ -240,4 +245,3 @@ export function isAddress(text: string): boolean {
   const parts = text.split(".");
   return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256);
 }
-

@@ -43,6 +43,8 @@ export type RunEvent =
         readonly privateAddress: string;
         readonly externalAddress: string;
       }[];
+      /** The router between hosts and internet. */
+      readonly fabric: string;
       readonly internet: readonly { readonly name: string; readonly address: string }[];
     }
   | {
@@ -145,17 +147,23 @@ export type RunEvent =
       readonly step: number | null;
       readonly fate: Fate;
       readonly reason: Reason;
-      /** Where: a device as captures call it; `null` inside a stack. */
+      /** Where: a vif, an uplink, a machine, or one of Dom0's routers; `null` if nobody knows. */
       readonly device: string | null;
       readonly summary: string;
     }
-  | {
+  | ({
       readonly event: "judgement";
       readonly at: number;
       readonly step: number;
       /** Line of the step in the scenario. */
       readonly line: number;
-    } & Judgement
+    } & Judgement)
+  | {
+      /** All that a step brought about is known: nothing more will be told of it. */
+      readonly event: "settled";
+      readonly at: number;
+      readonly step: number;
+    }
   | {
       readonly event: "end";
       readonly at: number;

@@ -117,7 +117,7 @@ export const words = z
   .string({ error: only("a text") })
   .max(65_507, { error: only("a text of at most 65507 characters") });
 
-const FRAME = /^(?:[0-9a-f]{2}[\s:-]?)*$/i;
+const FRAME = /^(?:[0-9a-f]{2}[\s:-]*)+$/i;
 /** Octets in hexadecimal, 14 to 65,549 of them. */
 export const frame = z
   .string({ error: only('octets in hexadecimal, in quotation marks: "ffffffffffff 1231..."') })
@@ -141,7 +141,7 @@ export const frame = z
   });
 
 /** A whole number from `lower` to `upper`. */
-export function whole(lower: number, upper: number) {
+export function whole(lower: number, upper: number): z.ZodNumber {
   const error = only(`a whole number from ${lower} to ${upper}`);
   return z.number({ error }).int({ error }).min(lower, { error }).max(upper, { error });
 }
@@ -154,7 +154,9 @@ export const probability = z
   .meta({ id: "Probability", description: "A probability." });
 
 /** One of `known`, with a suggestion for what is none. */
-export function oneOf<const T extends readonly [string, ...string[]]>(known: T) {
+export function oneOf<const T extends string>(
+  known: readonly [T, ...T[]],
+): z.ZodEnum<{ [K in T]: K }> {
   return z.enum(known, {
     error: ({ input }) =>
       typeof input === "string"

@@ -1,6 +1,6 @@
 /** A scenario ready to run: steps with one action each, in the order of the file. @module */
 import type { Duration, Instant } from "../../base/time.ts";
-import type { Ipv4Addr } from "../../wire/addr.ts";
+import type { Ipv4Addr, Mac } from "../../wire/addr.ts";
 import type { Reason } from "../../wire/packet.ts";
 import type { Permission } from "../../xen/security-group.ts";
 import type { ACTIONS, Scenario } from "./schema.ts";
@@ -14,6 +14,8 @@ export type HostPlan = Omit<Host, "name" | "domains"> & {
   readonly name: string;
   readonly domains: readonly DomainPlan[];
 };
+/** A link as the file describes it. */
+export type LinkPlan = NonNullable<Host["link"]>;
 /** An internet host as the file describes it. */
 export type InternetPlan = NonNullable<Scenario["internet"]>[number];
 
@@ -33,8 +35,7 @@ export type Action =
       readonly kind: "securityGroup";
       readonly name: string;
       readonly permissions: readonly Permission[];
-    }
-  | ({ readonly kind: "link" } & Parsed<"link">);
+    };
 
 /** What must come of a step; absent keys say nothing. */
 export interface Expectation {
@@ -66,7 +67,7 @@ export interface Plan {
   readonly seed: number;
   readonly profile: "ec2-2010" | "linux";
   /** `null` for the profile's. */
-  readonly vifMac: Scenario["vifMac"] | null;
+  readonly vifMac: Mac | null;
   /** `null` to run until all steps are done. */
   readonly until: Duration | null;
   readonly hosts: readonly HostPlan[];
@@ -88,5 +89,4 @@ export const EXPECTABLE: Readonly<Record<Action["kind"], readonly (keyof Expecta
   associate: [],
   disassociate: [],
   securityGroup: [],
-  link: [],
 };

@@ -2,7 +2,7 @@
 import { EmulatorError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { type Duration, type Instant, MILLISECOND, MINUTE, SECOND } from "../../base/time.ts";
-import { formatIpv4, formatPrefix } from "../../wire/addr.ts";
+import { formatIpv4 } from "../../wire/addr.ts";
 import type { Device } from "../../wire/device.ts";
 import { findOption, Option } from "../../dhcp/options.ts";
 import { DhcpType, type DhcpMessage } from "../../dhcp/message.ts";
@@ -56,6 +56,8 @@ const SETTLE: Duration = SECOND;
 const BOOT: Duration = 30 * SECOND;
 /** A step that is not done so long after the last one began never will be. */
 const PATIENCE: Duration = 10 * MINUTE;
+/** RFC 2131 section 3.3: a lease without end. */
+const INFINITE_SECONDS = 0xffff_ffff;
 /** Real time that one slice of the run should take. */
 const SLICE_MS = 20;
 
@@ -85,6 +87,7 @@ class Player {
   readonly #steps: readonly StepPlan[];
   readonly #end: Instant | null;
   #settled = 0;
+  #settledAt: Instant | null = null;
   #held = 0;
   #failed = 0;
 
@@ -114,7 +117,10 @@ class Player {
     const { pool } = this.zone;
     if (capture !== null) this.zone.capture.writeTo(capture.sink);
     const { observer, isTracing } = pool;
-    pool.observe(new FanOut(observer === null ? [this.#watch] : [observer, this.#watch]), isTracing);
+    pool.observe(
+      new FanOut(observer === null ? [this.#watch] : [observer, this.#watch]),
+      isTracing,
+    );
     onEvent(this.#startEvent());
     for (const [, host] of this.#world.internet) this.#watch.addMachine(host.device);
     this.#world.launchAll((running) => {
@@ -125,15 +131,21 @@ class Player {
     for (const step of this.#steps) this.zone.at(step.at, (now) => this.#begin(step, now));
   }
 
-  /** Run to the end, slice by slice, so that Ctrl-C is heard and the capture is written. */
+  /**
+   * Run to the end, slice by slice, so that Ctrl-C is heard and the capture is written. Where the
+   * run ends does not depend on the slices.
+   */
   async run(): Promise<void> {
     const { signal, capture } = this.#options;
     const last = this.#steps.at(-1)?.at ?? BOOT;
-    const end = this.#end ?? last + PATIENCE;
     let slice = 100 * MILLISECOND;
-    while (this.zone.now < end && !signal.aborted && !this.#isOver(last)) {
+    while (this.zone.now < this.#endAfter(last) && !signal.aborted) {
+      const { now } = this.zone;
+      const isEndKnown = this.#end !== null || now < last;
+      const longest = isEndKnown ? slice : Math.min(slice, SETTLE);
+      const bound = this.#end ?? (now < last ? last : this.#endAfter(last));
       const began = performance.now();
-      await this.zone.run({ until: Math.min(this.zone.now + slice, end) });
+      await this.zone.run({ until: Math.min(now + longest, bound) });
       const took = performance.now() - began;
       if (took < SLICE_MS / 2) slice *= 2;
       else if (took > SLICE_MS) slice = Math.max(MILLISECOND, Math.round(slice / 2));
@@ -158,4 +170,93 @@ class Player {
     });
     return { world: this.#world, failed: this.#failed, isInterrupted };
   }
+
+  /** When the run ends, as far as is known: once all steps are settled, a while after the last. */
+  #endAfter(last: Instant): Instant {
+    if (this.#end !== null) return this.#end;
+    if (this.#steps.length === 0) return last;
+    return this.#settledAt === null ? last + PATIENCE : this.#settledAt + SETTLE;
+  }
+
+  #begin(plan: StepPlan, now: Instant): void {
+    const { index, line, action, says } = plan;
+    const step = new StepRun(plan, {
+      world: this.#world,
+      watch: this.#watch,
+      tell: this.#options.onEvent,
+      onDone: (done) => this.zone.at(this.zone.now + SETTLE, (at) => this.#settle(done, at)),
+    });
+    const words = wordsOf(action);
+    this.#options.onEvent({
+      event: "step",
+      at: now,
+      step: index,
+      says,
+      action: action.kind,
+      words,
+    });
+    try {
+      step.begin(now);
+    } catch (error) {
+      if (!(error instanceof EmulatorError)) throw error;
+      const key = `steps[${index}].${action.kind}`;
+      throw new InputError([faultAt({ file: this.#plan.file, line }, key, error.message)]);
+    }
+  }
+
+  /** Judge a step; what its packets came to is known now. */
+  #settle(step: StepRun, at: Instant): void {
+    const { index, line } = step.plan;
+    for (const judgement of step.judge()) {
+      if (judgement.holds) this.#held += 1;
+      else this.#failed += 1;
+      this.#options.onEvent({ event: "judgement", at, step: index, line, ...judgement });
+    }
+    this.#options.onEvent({ event: "settled", at, step: index });
+    this.#settled += 1;
+    if (this.#settled === this.#steps.length) this.#settledAt = at;
+  }
+
+  #onDhcp(device: Device, message: DhcpMessage, packet: number, at: Instant): void {
+    const { options, yiaddr } = message;
+    if (findOption(options, Option.MessageType) !== DhcpType.Ack) return;
+    const server = findOption(options, Option.ServerIdentifier);
+    const seconds = findOption(options, Option.LeaseTime);
+    this.#options.onEvent({
+      event: "lease",
+      at,
+      domain: this.#world.nameOf(device),
+      address: formatIpv4(yiaddr),
+      server: server === null ? null : formatIpv4(server),
+      seconds: seconds === INFINITE_SECONDS ? null : seconds,
+      packet,
+    });
+  }
+
+  #startEvent(): RunEvent {
+    const { file, title, profile } = this.#plan;
+    return {
+      event: "start",
+      at: 0,
+      scenario: file,
+      title,
+      seed: this.#seed,
+      profile,
+      hosts: [...this.#world.hosts].map(({ name, dom0 }) => ({
+        name,
+        privateAddress: formatIpv4(dom0.privateAddress),
+        externalAddress: formatIpv4(dom0.externalAddress),
+      })),
+      fabric: formatIpv4(this.zone.fabric.address),
+      internet: this.#plan.internet.map(({ name, address }) => ({
+        name,
+        address: formatIpv4(address),
+      })),
+    };
+  }
+}
+
+/** Let the event loop turn: signals and streams want to be heard. */
+async function breathe(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }

@@ -35,7 +35,10 @@ export function knownKeys(path: Path): string[] {
   return parts.flatMap(({ properties = {} }) => Object.keys(properties));
 }
 
-function below({ properties, additionalProperties, items }: Part, key: PropertyKey): Part | undefined {
+function below(
+  { properties, additionalProperties, items }: Part,
+  key: PropertyKey,
+): Part | undefined {
   if (typeof key === "number") return items;
   const own = properties?.[String(key)];
   return own ?? (typeof additionalProperties === "object" ? additionalProperties : undefined);

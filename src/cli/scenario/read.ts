@@ -47,9 +47,7 @@ function planOf(source: SourceText, scenario: Scenario, faults: FaultList): Plan
     internet,
     steps: steps.flatMap((step, index) => stepOf(step, index, source, faults)),
     lineOf: (host, domain) =>
-      source.lineOf(
-        domain === undefined ? ["hosts", host] : ["hosts", host, "domains", domain],
-      ),
+      source.lineOf(domain === undefined ? ["hosts", host] : ["hosts", host, "domains", domain]),
   };
 }
 
@@ -90,7 +88,7 @@ function expectationOf({
 }
 
 function actionOf(step: StepText, path: Path, faults: FaultList): Action | null {
-  const { ping, traceroute, udp, send, launch, associate, securityGroup, link } = step;
+  const { ping, traceroute, udp, send, launch, shutdown, associate, securityGroup } = step;
   if (ping !== undefined) return { kind: "ping", ...ping };
   if (traceroute !== undefined) return { kind: "traceroute", ...traceroute };
   if (udp !== undefined) return { kind: "udp", ...udp };
@@ -99,15 +97,13 @@ function actionOf(step: StepText, path: Path, faults: FaultList): Action | null 
     const { host, ...domain } = launch;
     return { kind: "launch", host, domain };
   }
-  if (step.shutdown !== undefined) return { kind: "shutdown", domain: step.shutdown };
+  if (shutdown !== undefined) return { kind: "shutdown", domain: shutdown };
   if (associate !== undefined) return { kind: "associate", ...associate };
   if (step.disassociate !== undefined) return { kind: "disassociate", domain: step.disassociate };
-  if (securityGroup !== undefined) {
-    const { name, permissions } = securityGroup;
-    const own = [...path, "securityGroup", "permissions"];
-    return { kind: "securityGroup", name, permissions: permissionsOf(permissions, own, faults) };
-  }
-  return link === undefined ? null : { kind: "link", ...link };
+  if (securityGroup === undefined) return null;
+  const { name, permissions } = securityGroup;
+  const own = [...path, "securityGroup", "permissions"];
+  return { kind: "securityGroup", name, permissions: permissionsOf(permissions, own, faults) };
 }
 
 function permissionsOf(

@@ -21,7 +21,21 @@ import {
 
 const groups = z
   .array(name)
-  .meta({ description: "Groups whose permissions apply; fixed at launch. The default: [default]." });
+  .meta({
+    description: "Groups whose permissions apply; fixed at launch. The default: [default].",
+  });
+
+const link = z
+  .strictObject({
+    delay: duration.optional().meta({ description: "Time under way." }),
+    bitsPerSecond: whole(1, 1e12).optional().meta({ description: "Left out: no bound." }),
+    loss: probability.optional(),
+    corruption: probability.optional().meta({ description: "That a bit is flipped." }),
+    duplication: probability.optional(),
+    reordering: probability.optional(),
+    holdBack: duration.optional().meta({ description: "The longest wait of a reordered frame." }),
+  })
+  .meta({ id: "Link", description: "A link, both ways, and what goes wrong on it." });
 
 const DOMAIN = {
   name: domainName.optional().meta({ description: "Left out: the zone's next number." }),
@@ -38,6 +52,7 @@ const DOMAIN = {
   guest: oneOf(["simulated", "external"])
     .optional()
     .meta({ description: "simulated boots a domU; external leaves the vif to raw frames." }),
+  link: link.optional().meta({ description: "Between the domU and Dom0." }),
 };
 
 /** A domain of a host. */
@@ -51,13 +66,16 @@ const host = z.strictObject({
   externalAddress: interfaceAddress
     .optional()
     .meta({ description: "Dom0's external address, the second hop." }),
+  link: link.optional().meta({ description: "Between the host and the fabric." }),
   domains: z.array(domain).optional(),
 });
 
 const ports = z
   .union([
     whole(0, 65_535),
-    z.string().regex(/^\d{1,5}(-\d{1,5})?$/, { error: "expected a port or a range such as 8000-8080" }),
+    z
+      .string()
+      .regex(/^\d{1,5}(-\d{1,5})?$/, { error: "expected a port or a range such as 8000-8080" }),
   ])
   .meta({ description: "A port, or a range such as 8000-8080. Left out: all." });
 
@@ -75,7 +93,11 @@ export const permission = z
 const internetHost = z.strictObject({
   name,
   address: ipv4,
-  serves: z.array(oneOf(["echo"])).optional().meta({ description: "Services: UDP echo on port 7." }),
+  serves: z
+    .array(oneOf(["echo"]))
+    .optional()
+    .meta({ description: "Services: UDP echo on port 7." }),
+  link: link.optional().meta({ description: "Between the internet host and the fabric." }),
 });
 
 const end = name.meta({ description: "A name of the scenario, or an IPv4 address." });
@@ -103,14 +125,6 @@ const udp = z.strictObject({
 
 const send = z.strictObject({ from: domainName, frame });
 
-const faults = {
-  loss: probability.default(0),
-  corruption: probability.default(0).meta({ description: "That a bit is flipped." }),
-  duplication: probability.default(0),
-  reordering: probability.default(0),
-  holdBack: duration.optional().meta({ description: "The longest wait of a reordered frame." }),
-};
-
 /** The actions of a step, by key. */
 export const ACTIONS = {
   ping: ping.meta({ description: "ICMP echo, as iputils' ping sends it." }),
@@ -123,14 +137,11 @@ export const ACTIONS = {
   shutdown: domainName.meta({ description: "Stop a domain; its vif goes offline." }),
   associate: z
     .strictObject({ domain: domainName, address: ipv4 })
-    .meta({ description: "Give a domain another public address." }),
+    .meta({ description: "Map a public address to a domain, instead of its own." }),
   disassociate: domainName.meta({ description: "Take a domain's public address away." }),
   securityGroup: z
     .strictObject({ name, permissions: z.array(permission) })
     .meta({ description: "Replace a group's permissions; running domains feel it at once." }),
-  link: z
-    .strictObject({ of: name, ...faults })
-    .meta({ description: "Faults of a machine's link from now on, both ways." }),
 };
 
 const expectation = z
@@ -166,7 +177,6 @@ const step = z
     associate: ACTIONS.associate.optional(),
     disassociate: ACTIONS.disassociate.optional(),
     securityGroup: ACTIONS.securityGroup.optional(),
-    link: ACTIONS.link.optional(),
     expect: expectation.optional(),
   })
   .meta({

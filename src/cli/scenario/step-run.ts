@@ -78,7 +78,8 @@ export class StepRun {
     if (replies !== undefined) add("replies", replies, this.#replies, replies === this.#replies);
     if (hops !== undefined) {
       const actual = this.#hops.slice(0, hops.length);
-      const holds = hops.every((hop, index) => actual[index] === hop) && actual.length === hops.length;
+      const holds =
+        hops.every((hop, index) => actual[index] === hop) && actual.length === hops.length;
       add("hops", hops.map(hopText), actual.map(hopText), holds);
     }
     const arrived = this.#claim?.received.size ?? 0;
@@ -233,16 +234,13 @@ export class StepRun {
         world.shutdown(action.domain, now);
         break;
       case "associate":
-        world.associate(action.domain, action.address, now);
+        world.associate(action.domain, action.address);
         break;
       case "disassociate":
-        world.associate(action.domain, null, now);
+        world.associate(action.domain, null);
         break;
       case "securityGroup":
         world.zone.setSecurityGroup(action.name, action.permissions);
-        break;
-      case "link":
-        world.setFaults(action);
     }
   }
 
@@ -262,7 +260,13 @@ export class StepRun {
     return claim;
   }
 
-  #tellReply(from: Ipv4Addr, sequence: number, ttl: number, rttUs: number | null, at: Instant): void {
+  #tellReply(
+    from: Ipv4Addr,
+    sequence: number,
+    ttl: number,
+    rttUs: number | null,
+    at: Instant,
+  ): void {
     const { index: step } = this.plan;
     this.#context.tell({ event: "reply", at, step, from: formatIpv4(from), sequence, ttl, rttUs });
   }

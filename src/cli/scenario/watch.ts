@@ -98,7 +98,8 @@ export class Watch implements Observer {
     if (this.#claims.size === 0 || packet.input !== null) return;
     if (ETHERNET.type.get(packet.pool.view, packet.frame) !== EtherType.Ipv4) return;
     for (const claim of this.#claims) {
-      if (claim.device !== device || !claim.matches(packet, packet.frame + ETHERNET_LENGTH)) continue;
+      if (claim.device !== device || !claim.matches(packet, packet.frame + ETHERNET_LENGTH))
+        continue;
       this.#remember(packet.id, claim);
       return;
     }
@@ -112,7 +113,7 @@ export class Watch implements Observer {
     if (reason === "vif/delivered") claim?.received.add(packet.id);
     if (fate !== "dropped" && fate !== "discarded") return;
     claim?.drops.add(reason);
-    const device = packet.input ?? packet.output;
+    const device = packet.output ?? packet.input;
     this.#sink.drop({
       at: now,
       packet: packet.id,

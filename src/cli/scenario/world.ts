@@ -1,17 +1,23 @@
 /** The zone of a scenario: its machines by name. @module */
 import { EmulatorError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Instant } from "../../base/time.ts";
+import { type Duration, type Instant, MILLISECOND } from "../../base/time.ts";
 import { formatIpv4, formatMac, type Ipv4Addr, parseIpv4 } from "../../wire/addr.ts";
 import type { Device } from "../../wire/device.ts";
 import type { Host } from "../../guest/host.ts";
+import type { WayOptions } from "../../sim/link.ts";
 import type { Domain } from "../../zone/domain.ts";
 import { Zone } from "../../zone/zone.ts";
 import type { ZoneHost } from "../../zone/zone-host.ts";
 import { faultAt, InputError } from "../failure.ts";
 import { isAddress } from "./check.ts";
 import type { EventOf } from "./events.ts";
-import type { DomainPlan, Plan } from "./plan.ts";
+import type { DomainPlan, LinkPlan, Plan } from "./plan.ts";
+
+/** Of links that the scenario says something about, but no delay: as the zone has it. */
+const VIF_DELAY: Duration = 20;
+const UPLINK_DELAY: Duration = 150;
+const INTERNET_DELAY: Duration = 10 * MILLISECOND;
 
 /** What a run decides over the scenario. */
 export interface WorldOptions {
@@ -46,21 +52,27 @@ export class World {
       }
     });
     for (const [index, host] of plan.hosts.entries()) {
-      const { name, privateAddress, externalAddress } = host;
+      const { name, privateAddress, externalAddress, link } = host;
       const options = {
         name,
         ...(privateAddress === undefined ? {} : { privateAddress }),
         ...(externalAddress === undefined ? {} : { externalAddress }),
-        ...(plan.vifMac === null || plan.vifMac === undefined ? {} : { vifMac: plan.vifMac }),
+        ...(plan.vifMac === null ? {} : { vifMac: plan.vifMac }),
+        ...(link === undefined ? {} : { link: wayOf(link, UPLINK_DELAY) }),
       };
       const added = this.#blame(plan.lineOf(index), `hosts[${index}]`, () =>
         this.zone.addHost(options),
       );
       this.#hosts.set(name, added);
     }
-    for (const { name, address, serves } of plan.internet) {
-      const echoPorts = serves === undefined || serves.includes("echo") ? [7] : [];
-      this.#internet.set(name, this.zone.addInternetHost({ name, address, echoPorts }));
+    for (const { name, address, serves, link } of plan.internet) {
+      const options = {
+        name,
+        address,
+        echoPorts: serves === undefined || serves.includes("echo") ? [7] : [],
+        ...(link === undefined ? {} : { link: wayOf(link, INTERNET_DELAY) }),
+      };
+      this.#internet.set(name, this.zone.addInternetHost(options));
     }
   }
 
@@ -82,9 +94,7 @@ export class World {
     for (const [index, { name, domains }] of this.#plan.hosts.entries()) {
       for (const [at, domain] of domains.entries()) {
         const key = `hosts[${index}].domains[${at}]`;
-        onLaunch(
-          this.#blame(this.#plan.lineOf(index, at), key, () => this.launch(name, domain)),
-        );
+        onLaunch(this.#blame(this.#plan.lineOf(index, at), key, () => this.launch(name, domain)));
       }
     }
   }
@@ -93,7 +103,7 @@ export class World {
   launch(name: string, plan: DomainPlan): Running {
     const host = this.#hosts.get(name);
     if (host === undefined) throw new EmulatorError("host", name, `there is no host "${name}"`);
-    const { privateAddress, domid, mac, publicAddress, securityGroups, guest } = plan;
+    const { privateAddress, domid, mac, publicAddress, securityGroups, guest, link } = plan;
     const domain = host.launch({
       ...(plan.name === undefined ? {} : { name: plan.name }),
       ...(domid === undefined ? {} : { domid }),
@@ -102,6 +112,7 @@ export class World {
       ...(publicAddress === undefined ? {} : { publicAddress }),
       ...(securityGroups === undefined ? {} : { securityGroups }),
       ...(guest === undefined ? {} : { guest }),
+      ...(link === undefined ? {} : { link: wayOf(link, VIF_DELAY) }),
     });
     const running = { host, domain };
     this.#domains.set(domain.name, running);
@@ -114,6 +125,21 @@ export class World {
     domain.guest?.shutDown(now);
     host.destroy(domain);
     this.#domains.delete(name);
+  }
+
+  /**
+   * Map a public address to a domain, whoever had it before; `null` takes its own away.
+   * @throws {EmulatorError} if the domain does not run.
+   */
+  associate(name: string, address: Ipv4Addr | null): void {
+    const { host, domain } = this.domain(name);
+    if (address !== null && address === domain.publicAddress) return;
+    for (const other of this.#domains.values()) {
+      const { publicAddress } = other.domain;
+      if (publicAddress === null || publicAddress !== address) continue;
+      other.host.associate(other.domain, null);
+    }
+    host.associate(domain, address);
   }
 
   /** @throws {EmulatorError} if the domain does not run. */
@@ -148,17 +174,20 @@ export class World {
     throw new EmulatorError("domain", name, `${name} has no public address`);
   }
 
-  /** How captures call `device`. */
+  /** How people call the place of `device`: a vif, an uplink, a machine, or else its router. */
   nameOf(device: Device): string {
     for (const { host, domain } of this.#domains.values()) {
       if (device === domain.backend.device) return this.#prefixed(host, domain.backend.name);
       if (device === domain.guest?.host.device) return domain.name;
     }
     for (const host of this.#hosts.values()) {
-      if (device === host.dom0.uplink) return this.#prefixed(host, device.name);
+      const { uplink, router, gateway } = host.dom0;
+      if (device === uplink) return this.#prefixed(host, device.name);
+      if (router.addressing.interfaces.has(device)) return this.#prefixed(host, "dom0");
+      if (gateway.addressing.interfaces.has(device)) return this.#prefixed(host, "gateway");
     }
     for (const [name, host] of this.#internet) if (device === host.device) return name;
-    return device.name;
+    return this.zone.fabric.router.addressing.interfaces.has(device) ? "fabric" : device.name;
   }
 
   /** A line of `explain` and of captures names the host only where there is more than one. */
@@ -175,6 +204,19 @@ export class World {
       throw new InputError([faultAt({ file: this.#plan.file, line }, key, error.message)]);
     }
   }
+}
+
+/** A link whose quality the scenario gives; what it leaves out is as in the zone. */
+function wayOf(
+  { delay, bitsPerSecond, holdBack, ...faults }: LinkPlan,
+  usual: Duration,
+): WayOptions {
+  const given = Object.entries(faults).filter(([, share]) => share !== undefined);
+  return {
+    delay: delay ?? usual,
+    rateBps: bitsPerSecond ?? null,
+    faults: { ...Object.fromEntries(given), ...(holdBack === undefined ? {} : { holdBack }) },
+  };
 }
 
 /** What is told of a domain that was launched. */

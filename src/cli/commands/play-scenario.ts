@@ -1,0 +1,84 @@
+/** What `demo` and `run` share: a scenario is played, told, captured, and shown at its end. @module */
+import { pino } from "pino";
+import type { Logger } from "../../base/log.ts";
+import { CaptureFile } from "../capture-file.ts";
+import { ExitCode } from "../failure.ts";
+import { formatCount } from "../layout.ts";
+import type { Output } from "../output.ts";
+import type { CapturingOptions, LogLevel } from "../run-options.ts";
+import type { RunEvent } from "../scenario/events.ts";
+import type { Plan } from "../scenario/plan.ts";
+import { play, type PlayOutcome } from "../scenario/play.ts";
+import { plural } from "../scenario/words.ts";
+import { stateOf } from "../state.ts";
+import { Story } from "../story.ts";
+
+/** Where a command speaks, and what may stop it. */
+export interface Surface {
+  readonly out: Output;
+  readonly err: Output;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Structured lines on standard error; without a clock, for time is virtual. */
+export function openLog(level: LogLevel): Logger {
+  return pino({ level, timestamp: false, base: null }, pino.destination({ fd: 2, sync: true }));
+}
+
+/**
+ * Play `plan` as `options` say. With a capture on standard output, what is told goes to standard
+ * error.
+ * @throws {InputError} as {@link play}, and if the capture cannot be written.
+ */
+export async function playScenario(
+  plan: Plan,
+  options: CapturingOptions,
+  { out, err, signal }: Surface,
+): Promise<ExitCode> {
+  const { pcapng, json = false, seed = null, until = null, logLevel, state = false } = options;
+  const told = pcapng === "-" ? err : out;
+  const capture = pcapng === undefined ? null : await CaptureFile.open(pcapng);
+  const story = new Story(told);
+  const onEvent = json
+    ? (event: RunEvent): void => told.line(JSON.stringify(event))
+    : (event: RunEvent): void => story.tell(event);
+  const log = openLog(logLevel);
+  let outcome: PlayOutcome;
+  try {
+    outcome = await play({ plan, seed, until, capture, traceLimit: 0, log, signal, onEvent });
+  } finally {
+    await capture?.close();
+  }
+  if (capture !== null) tellCapture(capture, json, told);
+  if (state) tellState(outcome, json, told);
+  return outcome.failed > 0 ? ExitCode.Failed : ExitCode.Done;
+}
+
+function tellCapture(
+  { path, frames, interfaces, octets }: CaptureFile,
+  json: boolean,
+  told: Output,
+) {
+  if (json) {
+    told.line(JSON.stringify({ event: "capture", path, frames, interfaces, octets }));
+    return;
+  }
+  const where = path === "-" ? "standard output" : path;
+  const what = `${formatCount(frames)} ${plural(frames, "frame")}`;
+  const from = `${interfaces} ${plural(interfaces, "interface")}`;
+  told.line(`${where}: ${what} of ${from}, ${formatCount(octets)} octets of pcapng.`);
+}
+
+function tellState({ world }: PlayOutcome, json: boolean, told: Output): void {
+  for (const state of [...world.hosts].flatMap(stateOf)) {
+    if (json) {
+      told.line(JSON.stringify({ event: "state", ...state }));
+      continue;
+    }
+    const { host, router, command, text } = state;
+    told.line();
+    told.line(told.paint("heading", `${host}/${router}# ${command}`));
+    told.write(text);
+  }
+}

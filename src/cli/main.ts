@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+/** The command `dom0`: from the words of the command line to an exit code. @module */
+import { EmulatorError } from "../base/errors.ts";
+import { ExitCode } from "./failure.ts";
+import { Output } from "./output.ts";
+import { runProgram } from "./program.ts";
+
+/** What a shell reports of a program that a signal ended: 128 and the signal's number. */
+const SIGNALS = new Map<NodeJS.Signals, number>([
+  ["SIGINT", ExitCode.Interrupted],
+  ["SIGTERM", 143],
+]);
+
+const out = new Output(process.stdout, process.env);
+const err = new Output(process.stderr, process.env);
+const controller = new AbortController();
+let signalCode: number | null = null;
+
+/** The first signal ends the run and lets it put its things in order; the second ends it at once. */
+for (const [signal, code] of SIGNALS) {
+  process.on(signal, () => {
+    if (signalCode !== null) process.exit(code);
+    signalCode = code;
+    controller.abort();
+  });
+}
+
+try {
+  const code = await runProgram(process.argv.slice(2), { out, err, signal: controller.signal });
+  process.exitCode = signalCode ?? code;
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Tell what went wrong: a sentence for the user's mistakes, everything for our own. */
+function report(error: unknown): number {
+  if (error instanceof EmulatorError) {
+    err.line(error.message);
+    return ExitCode.Usage;
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  err.line(`dom0: this is a mistake in dom0, not in your input: ${stack}`);
+  return ExitCode.Internal;
+}

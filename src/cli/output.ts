@@ -1,0 +1,72 @@
+/** Standard output for people: its width, its colours, and a reader that goes away. @module */
+import { styleText } from "node:util";
+import { errorCode } from "./failure.ts";
+
+/** What a text is, not what it looks like. */
+export type Tone = "heading" | "faint" | "good" | "bad" | "warning";
+
+const FORMATS = {
+  heading: "bold",
+  faint: "dim",
+  good: "green",
+  bad: "red",
+  warning: "yellow",
+} as const;
+
+/** What of the environment decides about colours. */
+export interface Surroundings {
+  readonly NO_COLOR?: string | undefined;
+  readonly TERM?: string | undefined;
+}
+
+const NARROWEST = 60;
+const WIDEST = 100;
+const USUAL = 80;
+
+/** One of the standard streams, as far as it is used here. */
+export interface TextStream {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): boolean;
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/** Text output. Once its reader is gone, what is written goes nowhere, and nobody is told. */
+export class Output {
+  /** Columns to fill, 60 to 100. */
+  readonly width: number;
+  readonly hasColor: boolean;
+  readonly #stream: TextStream;
+  #isGone = false;
+
+  constructor(stream: TextStream, { NO_COLOR = "", TERM = "" }: Surroundings) {
+    this.#stream = stream;
+    // https://no-color.org: any value but the empty one.
+    this.hasColor = stream.isTTY === true && NO_COLOR === "" && TERM !== "dumb";
+    this.width = Math.min(WIDEST, Math.max(NARROWEST, stream.columns ?? USUAL));
+    stream.on("error", (error) => {
+      if (errorCode(error) !== "EPIPE") throw error;
+      this.#isGone = true;
+    });
+  }
+
+  /** True once the reader has closed the pipe. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  write(text: string): void {
+    if (!this.#isGone) this.#stream.write(text);
+  }
+
+  /** `text` and a line end. */
+  line(text = ""): void {
+    this.write(`${text}\n`);
+  }
+
+  /** `text` in the colour of `tone`, where there are colours. */
+  paint(tone: Tone, text: string): string {
+    if (!this.hasColor || text === "") return text;
+    return styleText(FORMATS[tone], text, { validateStream: false });
+  }
+}

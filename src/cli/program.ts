@@ -1,0 +1,223 @@
+/** The commands of `dom0`, their options and their help. Each loads its own code when it is called. @module */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { EmulatorError } from "../base/errors.ts";
+import { type Duration, parseDuration } from "../base/time.ts";
+import type { DomainsOptions } from "./commands/domains.ts";
+import type { ExplainOptions } from "./commands/explain.ts";
+import type { Surface } from "./commands/play-scenario.ts";
+import { ExitCode } from "./failure.ts";
+import { type CapturingOptions, LOG_LEVELS } from "./run-options.ts";
+import { VERSION } from "./version.ts";
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 an expectation of the run failed, 2 wrong usage or input, 130 interrupted.`;
+
+const EXAMPLES = `
+Examples:
+  dom0 demo                               play the built-in host of February 2010
+  dom0 demo --pcapng - | wireshark -k -i -   and watch its frames
+  dom0 run scenario.yaml --pcapng run.pcapng
+  dom0 explain scenario.yaml --dropped    why packets were dropped, step by step
+  dom0 schema > scenario.schema.json      for your editor
+`;
+
+const RUN_HELP = `
+A scenario names hosts with their domUs, security groups, internet hosts, and steps: what happens
+when, and what must come of it. \`dom0 schema\` prints its JSON Schema.
+
+With --json, each line is an object whose key "event" says what it tells: start, domain, lease, step,
+reply, ping, traceroute, udp, send, drop, judgement, settled, end, capture, state. "at" is in
+microseconds since the start. The same seed gives the same lines and the same capture.
+
+Examples:
+  dom0 run scenario.yaml
+  dom0 run scenario.yaml --seed 8 --until 30s --pcapng run.pcapng
+  dom0 run scenario.yaml --json | jq 'select(.event == "drop")'
+${EXIT_CODES}`;
+
+const DEMO_HELP = `
+Two domUs of one EC2-Classic host boot over DHCP, ping each other and the outside, trace the route
+through Dom0, are reached from outside through NAT; a spoofer and a rogue DHCP server are stopped.
+
+Examples:
+  dom0 demo
+  dom0 demo --pcapng /tmp/demo.pcapng --state
+  dom0 demo --pcapng - | tshark -r -
+${EXIT_CODES}`;
+
+const EXPLAIN_HELP = `
+Packets have numbers: stories and captures (as packet id) show them.
+
+Examples:
+  dom0 explain --dropped                  of the built-in demo
+  dom0 explain scenario.yaml --packet 118
+${EXIT_CODES}`;
+
+const DOMAINS_HELP = `
+A line is a time and a domain's name or instance id, which are one number: they rise by one counter
+in each region. Whether every number is used is measured, not assumed.
+
+  2010-01-31T09:30:00Z dom_32422936
+  2010-02-01T09:30:00Z i-00b6bc68         # a comment; this is dom_32504936
+
+Example:
+  dom0 domains samples.txt
+  echo "2010-01-31 dom_32422936" | cat - samples.txt | dom0 domains -
+`;
+
+/**
+ * Do what the words of a command line say.
+ * @returns the exit code.
+ * @throws {EmulatorError} for a mistake of the user's, and whatever is a mistake of ours.
+ */
+export async function runProgram(words: readonly string[], surface: Surface): Promise<ExitCode> {
+  let code: ExitCode = ExitCode.Done;
+  const program = newProgram(surface, async (work) => {
+    code = await work();
+  });
+  try {
+    await program.parseAsync([...words], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
+  }
+  return code;
+}
+
+type Does = (work: () => Promise<ExitCode> | ExitCode) => Promise<void>;
+
+function newProgram(surface: Surface, does: Does): Command {
+  const program = new Command("dom0");
+  const { out, err } = surface;
+  program
+    .description("EC2-Classic's host network, brought back packet by packet.")
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help for a command")
+    .helpCommand("help [command]", "print help for a command")
+    .addHelpText("after", EXAMPLES + EXIT_CODES)
+    .showSuggestionAfterError()
+    .configureHelp({ helpWidth: out.width })
+    .configureOutput({
+      writeOut: (text) => out.write(text),
+      writeErr: (text) => err.write(text),
+      outputError: (text, write) => write(asOurs(text)),
+    })
+    .exitOverride();
+  addDemo(program, surface, does);
+  addRun(program, surface, does);
+  addExplain(program, surface, does);
+  addDomains(program, surface, does);
+  program
+    .command("schema")
+    .description("print the JSON Schema of scenario files")
+    .action(() =>
+      does(async () => {
+        const { schemaCommand } = await import("./commands/schema.ts");
+        return schemaCommand(surface);
+      }),
+    );
+  return program;
+}
+
+function addDemo(program: Command, surface: Surface, does: Does): void {
+  const command = program
+    .command("demo")
+    .description("play the host of an article of 2010, and capture it")
+    .option("--pcapng <file>", "where the capture goes; - for standard output", "demo.pcapng");
+  addRunOptions(command)
+    .option("--state", "print addresses, routes, neighbors and rules of the host at the end")
+    .addHelpText("after", DEMO_HELP)
+    .action((options: CapturingOptions) =>
+      does(async () => {
+        const { demoCommand } = await import("./commands/demo.ts");
+        return demoCommand(options, surface);
+      }),
+    );
+}
+
+function addRun(program: Command, surface: Surface, does: Does): void {
+  const command = program
+    .command("run")
+    .description("play a scenario file in virtual time")
+    .argument("<scenario>", "a YAML or JSON file; - for standard input")
+    .option("--pcapng <file>", "write a capture; - for standard output");
+  addRunOptions(command)
+    .option("--state", "print addresses, routes, neighbors and rules of the hosts at the end")
+    .addHelpText("after", RUN_HELP)
+    .action((file: string, options: CapturingOptions) =>
+      does(async () => {
+        const { runCommand } = await import("./commands/run.ts");
+        return runCommand(file, options, surface);
+      }),
+    );
+}
+
+function addExplain(program: Command, surface: Surface, does: Does): void {
+  const command = program
+    .command("explain")
+    .description("tell the way of a packet, step by step")
+    .argument("[scenario]", "a YAML or JSON file; the demo's if left out")
+    .option("--packet <id>", "the number of a packet", wholeNumber)
+    .option("--dropped", "all packets that a rule dropped");
+  addRunOptions(command)
+    .addHelpText("after", EXPLAIN_HELP)
+    .action((file: string | undefined, options: ExplainOptions) =>
+      does(async () => {
+        const { explainCommand } = await import("./commands/explain.ts");
+        return explainCommand(file ?? null, options, surface);
+      }),
+    );
+}
+
+function addDomains(program: Command, surface: Surface, does: Does): void {
+  program
+    .command("domains")
+    .description("estimate the VMs launched per day from samples of dom_ numbers")
+    .argument("<file...>", "lines of a time and a domain's name; - for standard input")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", DOMAINS_HELP)
+    .action((files: string[], options: DomainsOptions) =>
+      does(async () => {
+        const { domainsCommand } = await import("./commands/domains.ts");
+        return domainsCommand(files, options, surface);
+      }),
+    );
+}
+
+/** What every command that plays a scenario takes. */
+function addRunOptions(command: Command): Command {
+  return command
+    .option("--seed <n>", "of all chance, instead of the scenario's", wholeNumber)
+    .option("--until <time>", 'end the run there, such as "30s"', timeSpan)
+    .option("--json", "print one JSON object a line")
+    .addOption(
+      new Option("--log-level <level>", "structured log on standard error")
+        .choices(LOG_LEVELS)
+        .default("silent"),
+    );
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError("Expected a whole number from 0 to 9007199254740991.");
+}
+
+function timeSpan(text: string): Duration {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    if (!(error instanceof EmulatorError)) throw error;
+    throw new InvalidArgumentError('Expected a time such as "250ms" or "5s".');
+  }
+}
+
+/** Commander's "error: unknown option '--pcap'" as one sentence of this program. */
+function asOurs(text: string): string {
+  const [first = "", ...rest] = text
+    .trim()
+    .replace(/^error: /, "")
+    .split("\n");
+  const hint = rest.join(" ").replace(/^\(Did you mean (.+)\?\)$/, "; did you mean $1?");
+  return `dom0: ${first}${hint}\n`;
+}

@@ -1,0 +1,34 @@
+/** Steps in words, for the story and for programs that show it. @module */
+import { formatIpv4 } from "../../wire/addr.ts";
+import type { Action } from "./plan.ts";
+
+/** What an action does, as the end of a sentence that begins with the time. */
+export function wordsOf(action: Action): string {
+  switch (action.kind) {
+    case "ping":
+      return `${action.from} pings ${action.to}`;
+    case "traceroute": {
+      const method = action.method === "icmp" ? " by ICMP" : "";
+      return `${action.from} traces the route to ${action.to}${method}`;
+    }
+    case "udp":
+      return `${action.from} sends a datagram to port ${action.port} of ${action.to}`;
+    case "send":
+      return `${action.from} sends a raw frame of ${action.frame.length} octets`;
+    case "launch":
+      return `${action.domain.name ?? "a domain"} is launched on ${action.host}`;
+    case "shutdown":
+      return `${action.domain} is shut down`;
+    case "associate":
+      return `${action.domain} gets the public address ${formatIpv4(action.address)}`;
+    case "disassociate":
+      return `${action.domain} loses its public address`;
+    case "securityGroup": {
+      const { length } = action.permissions;
+      return `security group ${action.name} has ${length} ${plural(length, "permission")} now`;
+    }
+  }
+}
+
+/** `word`, or with an s unless `count` is one. */
+export const plural = (count: number, word: string): string => (count === 1 ? word : `${word}s`);
