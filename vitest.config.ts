@@ -1,0 +1,38 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests of the built and packed package: they need `dist/`, which one set-up makes for all. */
+const PACKED = [
+  "test/browser.test.ts",
+  "test/docs.test.ts",
+  "test/package.test.ts",
+  "test/cli/**/*.test.ts",
+];
+
+/** A test that hangs must end, and one on a slow machine must not: speed is the bench's matter. */
+const TIMEOUT = 60_000;
+
+export default defineConfig({
+  test: {
+    coverage: { provider: "v8", include: ["src/**"] },
+    projects: [
+      {
+        test: {
+          name: "library",
+          include: ["test/**/*.test.ts"],
+          exclude: PACKED,
+          testTimeout: TIMEOUT,
+          hookTimeout: TIMEOUT,
+        },
+      },
+      {
+        test: {
+          name: "package",
+          include: PACKED,
+          globalSetup: "test/support/pack.ts",
+          testTimeout: TIMEOUT,
+          hookTimeout: TIMEOUT,
+        },
+      },
+    ],
+  },
+});
