@@ -7,6 +7,7 @@
 import { type Mac, macOf } from "../wire/addr.ts";
 import { PROXY_DELAY } from "../l2/arp-responder.ts";
 import type { RouterBehaviour } from "../l3/behaviour.ts";
+import { type ClientStyle, DHCLIENT_3_0, DHCLIENT_4_4_3 } from "../dhcp/client-style.ts";
 import { type DhcpdProfile, ISC_3_0_5, ISC_4_4_3 } from "../dhcp/dhcpd-profile.ts";
 import type { SocketBehaviour } from "../l4/datagram.ts";
 import { type FlowBehaviour, FLOWS_2618, FLOWS_6 } from "../nat/behaviour.ts";
@@ -20,6 +21,8 @@ export interface Profile {
   readonly tracksAlways: boolean;
   readonly sockets: SocketBehaviour;
   readonly dhcpd: DhcpdProfile;
+  /** What a domU of the time asks for its address with. */
+  readonly dhcpClient: ClientStyle;
   /** True: a TCP reset carries the congestion mark of what it answers (before 5.9). */
   readonly echoesEcnInResets: boolean;
   /** The address of Dom0's end of every vif. */
@@ -86,6 +89,7 @@ export const EC2_2010: Profile = {
   tracksAlways: true,
   sockets: { identifiesFragmentable: false, countsConnected: false },
   dhcpd: ISC_3_0_5,
+  dhcpClient: DHCLIENT_3_0,
   echoesEcnInResets: true,
   vifMac: VIF_MAC_REPORTED,
   vifRouteMetric: 0,
@@ -99,6 +103,7 @@ export const LINUX: Profile = {
   tracksAlways: false,
   sockets: { identifiesFragmentable: true, countsConnected: true },
   dhcpd: ISC_4_4_3,
+  dhcpClient: DHCLIENT_4_4_3,
   echoesEcnInResets: false,
   vifMac: VIF_MAC_NETBACK,
   vifRouteMetric: 2,

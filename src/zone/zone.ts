@@ -110,7 +110,6 @@ export class Zone {
   readonly #serials = new Set<number>();
   readonly #hosts = new Map<string, ZoneHost>();
   readonly #internet = new Map<string, Host>();
-  readonly #behaviour: HostBehaviour;
   #nextSerial = FIRST_SERIAL;
 
   constructor(options: ZoneOptions = {}) {
@@ -121,11 +120,6 @@ export class Zone {
     this.#log = log;
     this.pool = new PacketPool({ slots: packetSlots });
     this.capture = new ZoneCapture(this.pool, this.#epoch, traceLimit);
-    this.#behaviour = {
-      router: { ...LINUX.router, arp: { ...LINUX.router.arp, proxyDelay: 0 } },
-      sockets: LINUX.sockets,
-      echoesEcn: LINUX.echoesEcnInResets,
-    };
     this.fabric = new Fabric({
       pool: this.pool,
       behaviour: LINUX.router,
@@ -217,7 +211,7 @@ export class Zone {
       name,
       mac: macOf(INTERNET_MAC + this.#internet.size),
       pool: this.pool,
-      behaviour: this.#behaviour,
+      behaviour: hostBehaviour(LINUX),
       chance: new Prng(this.seed, name),
       epoch: this.#epoch,
       onChange: (machine) => this.#scheduler.reschedule(machine),
@@ -288,7 +282,8 @@ export class Zone {
       name,
       mac,
       pool: this.pool,
-      behaviour: this.#behaviour,
+      behaviour: hostBehaviour(this.profile),
+      client: this.profile.dhcpClient,
       chance: new Prng(this.seed, name),
       epoch: this.#epoch,
       onChange: reschedule,
@@ -355,6 +350,13 @@ function blocksBeside(privateAddress: Ipv4Addr): Prefix[] {
     { address: ipv4Of(base + 0x200), length: 23 },
   ];
 }
+
+/** A domU, or a host outside, with the kernel of a profile. */
+const hostBehaviour = ({ router, sockets, echoesEcnInResets }: Profile): HostBehaviour => ({
+  router,
+  sockets,
+  echoesEcn: echoesEcnInResets,
+});
 
 function profileOf(wanted: string | Profile): Profile {
   const profile = typeof wanted === "string" ? PROFILES.get(wanted) : wanted;
