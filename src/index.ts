@@ -69,7 +69,7 @@ export type { TracerouteOptions } from "./guest/traceroute.ts";
 export { Guest } from "./guest/guest.ts";
 export { Host } from "./guest/host.ts";
 export { Dom0, type Dom0Options, type UplinkOptions } from "./xen/dom0.ts";
-export { EC2_2010, LINUX, type Profile } from "./xen/profile.ts";
+export { EC2_2010, LINUX, type Profile, VIF_MAC_NETBACK, VIF_MAC_REPORTED } from "./xen/profile.ts";
 export {
   type CidrPermission,
   type GroupPermission,

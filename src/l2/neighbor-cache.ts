@@ -7,20 +7,11 @@ import type { Jiffies } from "../base/jiffies.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Chance } from "../base/prng.ts";
 import { type Duration, type Instant, NEVER, SECOND } from "../base/time.ts";
-import { type Ipv4Addr, type Mac, MAC_BROADCAST, MAC_ZERO } from "../wire/addr.ts";
+import { type Ipv4Addr, type Mac, MAC_BROADCAST } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
-import type { Packet } from "../wire/packet.ts";
-import { EthernetTemplate, EtherType } from "./ethernet.ts";
-
-/** As `ip neigh` prints them, in the order of `NUD_*`. */
-export type NeighborState =
-  | "INCOMPLETE"
-  | "REACHABLE"
-  | "STALE"
-  | "DELAY"
-  | "PROBE"
-  | "FAILED"
-  | "PERMANENT";
+import type { Packet, Reason } from "../wire/packet.ts";
+import { LONG_AGO, Neighbor, type NeighborState } from "./neighbor.ts";
+import type { EthernetTemplate } from "./ethernet.ts";
 
 /** What differs between kernels. */
 export interface NeighborBehaviour {
@@ -63,58 +54,6 @@ const COLLECT_UNUSED: Duration = 60 * SECOND;
 const LOCK: Duration = SECOND;
 const UNICAST_PROBES = 3;
 const BROADCAST_PROBES = 3;
-const LONG_AGO: Instant = Number.NEGATIVE_INFINITY;
-
-/** One neighbor: an address on a device, and what is known of its link-layer address. */
-export class Neighbor {
-  readonly device: Device;
-  readonly address: Ipv4Addr;
-  state: NeighborState = "FAILED";
-  #mac: Mac = MAC_ZERO;
-  #header: EthernetTemplate;
-  /** When its reachability was last proved. */
-  confirmed: Instant = LONG_AGO;
-  /** When a packet last needed it while it was not reachable. */
-  used: Instant;
-  /** When its state or address last changed. */
-  updated: Instant;
-  /** Requests sent since it was last known. */
-  probes = 0;
-  /** Packets that wait for its address. */
-  readonly queue: Packet[] = [];
-  /** When its timer fires. */
-  firesAt: Instant = NEVER;
-
-  constructor(device: Device, address: Ipv4Addr, now: Instant) {
-    this.device = device;
-    this.address = address;
-    this.used = now;
-    this.updated = now;
-    this.#header = this.#newHeader();
-  }
-
-  get mac(): Mac {
-    return this.#mac;
-  }
-
-  set mac(mac: Mac) {
-    this.#mac = mac;
-    this.#header = this.#newHeader();
-  }
-
-  /** What frames of IPv4 to the neighbor begin with. */
-  get header(): EthernetTemplate {
-    return this.#header;
-  }
-
-  #newHeader(): EthernetTemplate {
-    return new EthernetTemplate(this.#mac, this.device.mac, EtherType.Ipv4);
-  }
-
-  get isValid(): boolean {
-    return this.state !== "INCOMPLETE" && this.state !== "FAILED";
-  }
-}
 
 /** All neighbors of one stack, by device and address. */
 export class NeighborCache implements Machine {
@@ -300,9 +239,18 @@ export class NeighborCache implements Machine {
     return state === "PROBE" ? UNICAST_PROBES : UNICAST_PROBES + BROADCAST_PROBES;
   }
 
+  /**
+   * `neigh_invalidate`: report the packets that wait. A report that needs this very neighbor asks
+   * for it anew; then it and the packets after it are lost.
+   */
   #fail(neighbor: Neighbor, now: Instant): void {
     this.#enter(neighbor, "FAILED", now, 0);
-    for (const packet of neighbor.queue.splice(0)) this.#host.unreachable(packet, now);
+    while (neighbor.state === "FAILED") {
+      const packet = neighbor.queue.shift();
+      if (packet === undefined) return;
+      this.#host.unreachable(packet, now);
+    }
+    this.#purge(neighbor, "neighbor/failed", now);
   }
 
   /** `__neigh_event_send`: queue the packet, and ask if nobody asked yet. */
@@ -392,9 +340,11 @@ export class NeighborCache implements Machine {
     this.#devices.get(neighbor.device)?.delete(neighbor.address);
     this.#size -= 1;
     if (this.#last === neighbor) this.#last = null;
-    for (const packet of neighbor.queue.splice(0)) {
-      packet.pool.end(packet, "discarded", "neighbor/removed", now);
-    }
+    this.#purge(neighbor, "neighbor/removed", now);
+  }
+
+  #purge({ queue }: Neighbor, reason: Reason, now: Instant): void {
+    for (const packet of queue.splice(0)) packet.pool.end(packet, "discarded", reason, now);
   }
 
   /** Half to one and a half of the base time, drawn again after every five minutes of uptime. */

@@ -3,7 +3,7 @@
  * @module
  */
 import { formatIpv4, formatMac, formatPrefix, isGroupMac, MAC_BROADCAST } from "../wire/addr.ts";
-import type { Neighbor } from "../l2/neighbor-cache.ts";
+import type { Neighbor } from "../l2/neighbor.ts";
 import type { Interface, InterfaceAddress } from "./interface.ts";
 import { type Route, RouteKind } from "./route-table.ts";
 import type { Router } from "./router.ts";
@@ -33,7 +33,7 @@ export function routeText(route: Route): string {
   if (route.source !== null) words.push("src", formatIpv4(route.source));
   if (route.metric > 0) words.push("metric", String(route.metric));
   if (route.mtu !== null)
-    words.push("mtu", ...(route.isMtuLocked ? ["lock"] : []), String(route.mtu));
+    {words.push("mtu", ...(route.isMtuLocked ? ["lock"] : []), String(route.mtu));}
   return words.filter((word) => word !== "").join(" ");
 }
 

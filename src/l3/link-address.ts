@@ -4,8 +4,8 @@ import type { Packet } from "../wire/packet.ts";
 import { RouteKind } from "./route-table.ts";
 
 /**
- * The address of a frame that needs no neighbor: this host's own, a group's (RFC 1112 section
- * 6.4), or all.
+ * The address of a frame that needs no neighbor: this host's own, a group's, or all.
+ * RFC 1112 section 6.4.
  */
 export function linkAddressOf({ routeKind, nextHop }: Packet): Mac {
   if (routeKind === RouteKind.Local) return MAC_ZERO;

@@ -22,7 +22,11 @@ import {
 
 /** What differs between kernels. */
 export interface ReassemblyBehaviour {
-  /** "discard" gives up the datagram at an overlap; "trim" lets earlier octets win at the front. */
+  /**
+   * "discard" gives up the datagram at an overlap or a contradiction (since 4.19); "trim" ignores
+   * a contradiction, and where pieces overlap the octets of the one that starts first win, of two
+   * that start together those of the later one.
+   */
   readonly onOverlap: "discard" | "trim";
   /** The whole keeps DF if its largest fragment had it; else DF is lost. */
   readonly keepsDontFragment: boolean;
@@ -182,13 +186,16 @@ export class Reassembler implements Machine {
     const isCorrupt = hasMore
       ? end > datagram.length && datagram.hasLast
       : end < datagram.length || (datagram.hasLast && end !== datagram.length);
+    if (!isCorrupt) {
+      if (!hasMore) datagram.hasLast = true;
+      datagram.length = Math.max(datagram.length, end);
+    }
     if (isCorrupt || end === start) {
       packet.pool.end(packet, "discarded", "reassembly/inconsistent", now);
-      this.#discard(datagram, "reassembly/inconsistent", now);
+      const isHopeless = this.#behaviour.onOverlap === "discard" || datagram.pieces.length === 0;
+      if (isHopeless) this.#discard(datagram, "reassembly/inconsistent", now);
       return false;
     }
-    if (!hasMore) datagram.hasLast = true;
-    datagram.length = Math.max(datagram.length, end);
     const piece: Piece = { packet, start, end };
     if (!this.#place(datagram, piece, now)) return false;
     const size = headerLength + (piece.end - piece.start);
@@ -213,7 +220,7 @@ export class Reassembler implements Machine {
       return false;
     }
     for (const one of overlapping) {
-      if (one.start <= piece.start) piece.start = Math.max(piece.start, one.end);
+      if (one.start < piece.start) piece.start = Math.max(piece.start, one.end);
     }
     if (piece.start >= piece.end) {
       packet.pool.end(packet, "discarded", "reassembly/duplicate", now);
@@ -273,7 +280,7 @@ export class Reassembler implements Machine {
     sealHeader(view, whole.network);
     this.#forget(datagram);
     for (const { packet } of datagram.pieces)
-      pool.end(packet, "consumed", "reassembly/joined", now);
+      {pool.end(packet, "consumed", "reassembly/joined", now);}
     return whole;
   }
 

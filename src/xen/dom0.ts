@@ -182,7 +182,7 @@ export class Dom0 implements Machine {
     if (this.#vifs.has(vif.name)) throw new OptionError("domid", vif.domid, "a domid that is free");
     for (const group of vif.securityGroups) {
       if (!this.securityGroups.has(group))
-        throw new OptionError("securityGroups", group, "a defined group");
+        {throw new OptionError("securityGroups", group, "a defined group");}
     }
     this.#vifs.set(vif.name, vif);
     for (const address of vif.addresses) this.securityGroups.join(vif.securityGroups, address);

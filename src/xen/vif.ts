@@ -46,7 +46,7 @@ export class Vif {
       throw new OptionError("domid", domid, `1 to ${LAST_DOMID}`);
     }
     if (addresses.length === 0)
-      throw new OptionError("addresses", addresses, "at least one address");
+      {throw new OptionError("addresses", addresses, "at least one address");}
     this.domid = domid;
     this.handle = handle;
     this.domain = config.domain;

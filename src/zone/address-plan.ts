@@ -61,7 +61,7 @@ export class AddressPlan {
    */
   constructor(privateBlock: Prefix, publicBlock: Prefix) {
     if (privateBlock.length > 22)
-      throw new OptionError("private", privateBlock.length, "a /22 or larger");
+      {throw new OptionError("private", privateBlock.length, "a /22 or larger");}
     this.#private = privateBlock;
     this.#public = publicBlock;
   }

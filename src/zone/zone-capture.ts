@@ -42,7 +42,7 @@ export class ZoneCapture {
    */
   writeTo(sink: Sink, now: Instant = 0): void {
     if (this.#running !== null)
-      throw new OptionError("sink", "a second one", "one capture at a time");
+      {throw new OptionError("sink", "a second one", "one capture at a time");}
     const capture = new Capture({ sink, epochNs: BigInt(this.#epoch) * 1000n });
     const filter = new DeviceFilter(capture);
     this.#running = { capture, filter };

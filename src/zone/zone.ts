@@ -335,7 +335,7 @@ export class Zone {
   #takeSerial(wanted: number | null): number {
     const serial = wanted ?? this.#nextSerial;
     if (this.#serials.has(serial))
-      throw new OptionError("name", serial, "a number that no other domain has");
+      {throw new OptionError("name", serial, "a number that no other domain has");}
     this.#serials.add(serial);
     this.#nextSerial = Math.max(this.#nextSerial, serial + 1);
     return serial;
@@ -361,6 +361,6 @@ const hostBehaviour = ({ router, sockets, echoesEcnInResets }: Profile): HostBeh
 function profileOf(wanted: string | Profile): Profile {
   const profile = typeof wanted === "string" ? PROFILES.get(wanted) : wanted;
   if (profile === undefined)
-    throw new OptionError("profile", wanted, [...PROFILES.keys()].join(" or "));
+    {throw new OptionError("profile", wanted, [...PROFILES.keys()].join(" or "));}
   return profile;
 }

@@ -34,15 +34,3 @@ it("forgets a key whose deadline becomes NEVER", () => {
   expect(heap.size).toBe(0);
   expect(heap.soonest).toBe(NEVER);
 });
-
-it("stays in order when a late key is taken from among early ones", () => {
-  const heap = new DeadlineHeap<number>();
-  for (const [key, at] of [1, 10, 2, 11, 12, 3, 4].entries()) heap.set(key, at);
-  heap.delete(3);
-  const order = Array.from({ length: 6 }, () => {
-    const { soonest } = heap;
-    heap.pop(soonest);
-    return soonest;
-  });
-  expect(order).toEqual([1, 2, 3, 4, 10, 12]);
-});

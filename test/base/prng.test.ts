@@ -82,6 +82,11 @@ describe("neighbouring seeds and streams", () => {
 });
 
 describe("below", () => {
+  it("is exact where draw times bound is beyond a double", () => {
+    // The first draw of the seed 0 is 2,530,055,031; as doubles, the quotient is one too high.
+    expect(new Prng(0).below(4_290_415_845)).toBe(2_527_373_887);
+  });
+
   it("gives every value its share when the bound divides 2^32 badly", () => {
     const prng = new Prng(11);
     const bound = 3 * 2 ** 30;

@@ -1,6 +1,8 @@
 /** A zone with the seed document's host, for tests of the whole. */
 import { Prng } from "../../src/base/prng.ts";
 import { type Ipv4Addr, parseIpv4, parseMac, parsePrefix } from "../../src/wire/addr.ts";
+import type { Domain } from "../../src/zone/domain.ts";
+import type { ZoneHost } from "../../src/zone/zone-host.ts";
 import type { Host } from "../../src/guest/host.ts";
 import { type ZoneOptions, Zone } from "../../src/zone/zone.ts";
 
@@ -11,8 +13,17 @@ export const SECOND = { mac: parseMac("12:31:39:00:A5:12"), address: parseIpv4("
 export const FIRST_PUBLIC = parseIpv4("75.101.160.7");
 export const SECOND_PUBLIC = parseIpv4("75.101.160.8");
 
+/** What {@link seedZone} makes. */
+export interface SeedZone {
+  readonly zone: Zone;
+  readonly host: ZoneHost;
+  readonly outside: Host;
+  readonly first: Domain;
+  readonly second: Domain;
+}
+
 /** Two simulated domUs in group "open", and a host outside; all booted after ten seconds. */
-export function seedZone(options: ZoneOptions = {}) {
+export function seedZone(options: ZoneOptions = {}): SeedZone {
   const zone = new Zone({ seed: 7, ...options });
   zone.setSecurityGroup("open", [
     { protocol: "icmp", source: EVERYWHERE },
@@ -20,7 +31,7 @@ export function seedZone(options: ZoneOptions = {}) {
   ]);
   const host = zone.addHost();
   const outside = zone.addInternetHost({ name: "www.example.com", address: OUTSIDE });
-  const launch = (domid: number, { mac, address }: typeof FIRST, publicAddress: Ipv4Addr) =>
+  const launch = (domid: number, { mac, address }: typeof FIRST, publicAddress: Ipv4Addr): Domain =>
     host.launch({ domid, mac, privateAddress: address, publicAddress, securityGroups: ["open"] });
   const first = launch(3, FIRST, FIRST_PUBLIC);
   const second = launch(4, SECOND, SECOND_PUBLIC);
