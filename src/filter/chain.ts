@@ -2,11 +2,13 @@
 import { assert } from "../base/assert.ts";
 import type { Hook } from "../l3/hooks.ts";
 import { linkSteps } from "./dispatch.ts";
-import { formatRule } from "./rule.ts";
 import { Op, Step } from "./step.ts";
 
 /** What a built-in chain does with packets that no rule decides about. */
 export type Policy = "ACCEPT" | "DROP";
+
+/** A chain to look at. */
+export type ChainView = Pick<Chain, "name" | "hook" | "policy" | "steps" | "end">;
 
 /** Steps of one chain, the last of which is its end. */
 export class Chain {
@@ -60,6 +62,6 @@ export class Chain {
 
   /** The place of the first rule that reads as `text`; -1 if there is none. */
   find(text: string): number {
-    return this.#steps.findIndex(({ rule }) => rule !== null && formatRule(rule) === text);
+    return this.#steps.findIndex((step) => step.text === text);
   }
 }

@@ -6,6 +6,8 @@
 import { HOOK_NAMES } from "../l3/hooks.ts";
 import type { Chain } from "./chain.ts";
 import { RuleError } from "./errors.ts";
+import { ALL_HOOKS } from "./placement.ts";
+import type { Rule } from "./rule.ts";
 import { Op, type Step } from "./step.ts";
 
 /** A chain on the way of the search, and the place of the rule that is looked at next. */
@@ -21,6 +23,13 @@ interface Visit {
  */
 export function checkReach(chains: Iterable<Chain>): void {
   for (const chain of chains) if (chain.hook !== null) followHook(chain, chain.hook);
+}
+
+/** True for a rule that leads to a chain, or holds what may not stand where every hook leads. */
+export function dependsOnReach({ matches, target }: Rule): boolean {
+  if (target.kind === "jump" || target.kind === "goto") return true;
+  const placed = target.kind === "extension" ? [...matches, target] : matches;
+  return placed.some(({ placement }) => placement.hooks !== ALL_HOOKS);
 }
 
 function followHook(start: Chain, hook: number): void {
@@ -50,7 +59,7 @@ function followHook(start: Chain, hook: number): void {
 }
 
 /** True for ACCEPT, DROP and RETURN without any condition (`unconditional`). */
-export function alwaysDecides({ op, rule }: Step): boolean {
+function alwaysDecides({ op, rule }: Step): boolean {
   if (op !== Op.Accept && op !== Op.Drop && op !== Op.Return) return false;
   if (rule === null) return true;
   const { source, destination, input, output, protocol, fragment, matches } = rule;

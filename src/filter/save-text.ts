@@ -3,13 +3,12 @@
  * iptables/iptables-restore.c, iptables-save.c).
  * @module
  */
-import type { Chain } from "./chain.ts";
+import type { ChainView } from "./chain.ts";
 import { ChainSet } from "./chain-set.ts";
 import { readCounters, readPolicy, runCommand } from "./commands.ts";
 import { onLine, refuse } from "./errors.ts";
 import { findTableName, type TableName } from "./placement.ts";
 import { checkReach } from "./reach.ts";
-import { formatRule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
 import type { Counters } from "./step.ts";
 import { splitWords } from "./words.ts";
@@ -32,7 +31,7 @@ export interface SaveOptions {
 export interface ReadContext {
   readonly services: RuleServices;
   /** The chains that a table has: what a text does not say of policies stays. `null` for none. */
-  chainsOf(table: TableName): Iterable<Chain> | null;
+  chainsOf(table: TableName): Iterable<ChainView> | null;
 }
 
 /**
@@ -126,7 +125,7 @@ function readBrackets(word: string): Counters {
 /** One table as `iptables-save -t` prints it. A newline ends it. */
 export function printTable(
   table: TableName,
-  chains: Iterable<Chain>,
+  chains: Iterable<ChainView>,
   { hasCounters = false, date = null }: SaveOptions = {},
 ): string {
   const all = [...chains];
@@ -145,11 +144,10 @@ export function printTable(
   return `${lines.join("\n")}\n`;
 }
 
-function printRules({ name, steps }: Chain, hasCounters: boolean): string[] {
-  return steps.flatMap((step) => {
-    if (step.rule === null) return [];
+function printRules({ name, steps }: ChainView, hasCounters: boolean): string[] {
+  return steps.map((step) => {
     const counters = hasCounters ? `${printCounters(step)} ` : "";
-    return [`${counters}-A ${name} ${formatRule(step.rule)}`.trimEnd()];
+    return `${counters}-A ${name} ${step.text}`.trimEnd();
   });
 }
 

@@ -13,7 +13,7 @@ import type { HookContext } from "../l3/hooks.ts";
 import type { Chain } from "./chain.ts";
 import { type Matcher, MatchResult } from "./match.ts";
 import { PortMatcher } from "./matches/ports.ts";
-import type { AddressTest, DeviceTest, Rule } from "./rule.ts";
+import { type AddressTest, type DeviceTest, formatRule, type Rule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
 import {
   type Action,
@@ -147,6 +147,7 @@ export class Step {
   #output: DeviceMatcher | null = null;
   /** 0 asks nothing, 1 for later fragments, 2 for all others. */
   #fragment = 0;
+  #text: string | null = null;
   #matchers = NO_MATCHERS;
   #action: Action | null = null;
   #translator: Translator | null = null;
@@ -205,6 +206,12 @@ export class Step {
     return this.#rows?.get(isAddress ? address : device) ?? this.next;
   }
 
+  /** The rule as {@link formatRule} prints it; empty for what is no rule. */
+  get text(): string {
+    this.#text ??= this.rule === null ? "" : formatRule(this.rule);
+    return this.#text;
+  }
+
   setCounters({ packets, octets }: Counters): void {
     this.packets = packets;
     this.octets = octets;
@@ -217,6 +224,7 @@ export class Step {
     const { kind } = rule.target;
     assert(kind === "jump" || kind === "goto", "a rule that leads to a chain jumps");
     this.rule = { ...rule, target: { kind, chain: name } };
+    this.#text = null;
   }
 
   /** True if the only source that can match is {@link source}. */

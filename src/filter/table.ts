@@ -3,12 +3,12 @@ import { assert } from "../base/assert.ts";
 import type { Packet } from "../wire/packet.ts";
 import { type HookContext, type HookFunction, Verdict } from "../l3/hooks.ts";
 import type { NatRange } from "../l3/nat-range.ts";
-import type { Chain, Policy } from "./chain.ts";
+import type { ChainView, Policy } from "./chain.ts";
 import { ChainSet, type Undo } from "./chain-set.ts";
 import { Evaluator, Outcome } from "./evaluator.ts";
-import { type TableName } from "./placement.ts";
-import { checkReach } from "./reach.ts";
-import { formatRule, type Rule } from "./rule.ts";
+import type { TableName } from "./placement.ts";
+import { checkReach, dependsOnReach } from "./reach.ts";
+import type { Rule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
 import type { Counters, Step } from "./step.ts";
 
@@ -35,7 +35,7 @@ export class Table implements HookFunction {
   }
 
   /** Built-in chains in the order of their hooks, then the others by name. */
-  get chains(): readonly Chain[] {
+  get chains(): readonly ChainView[] {
     return [...this.#chains];
   }
 
@@ -57,12 +57,12 @@ export class Table implements HookFunction {
 
   /** `-A`. */
   append(chain: string, rule: Rule, counters: Counters | null = null): void {
-    this.change((chains) => chains.insert(chain, null, rule, counters));
+    this.#insert(chain, null, rule, counters);
   }
 
   /** `-I`: before the rule with `number`, counted from 1. */
   insert(chain: string, rule: Rule, number = 1, counters: Counters | null = null): void {
-    this.change((chains) => chains.insert(chain, number, rule, counters));
+    this.#insert(chain, number, rule, counters);
   }
 
   /** `-R`. */
@@ -138,6 +138,13 @@ export class Table implements HookFunction {
     return outcome === Outcome.Drop ? "drop" : this.#evaluator.translate(packet, context);
   }
 
+  /** A rule that opens no way and may stand anywhere needs no search of all ways. */
+  #insert(chain: string, number: number | null, rule: Rule, counters: Counters | null): void {
+    if (dependsOnReach(rule)) {
+      this.change((chains) => chains.insert(chain, number, rule, counters));
+    } else this.#chains.insert(chain, number, rule, counters);
+  }
+
   #walk(packet: Packet, context: HookContext): Outcome {
     const chain = this.#chains.at(context.hook);
     return chain === null ? Outcome.Accept : this.#evaluator.walk(chain, packet, context);
@@ -149,7 +156,7 @@ export class Table implements HookFunction {
     const place = `table ${this.name}, chain ${chain.name}`;
     if (step.rule === null) return `${place}: policy ${chain.policy ?? ""}`;
     const number = chain.steps.indexOf(step) + 1;
-    const text = `${place}, rule ${number}: -A ${chain.name} ${formatRule(step.rule)}`;
+    const text = `${place}, rule ${number}: -A ${chain.name} ${step.text}`;
     return reason === "filter/malformed" ? `${text}: the header is cut short` : text;
   }
 }

@@ -107,11 +107,7 @@ export const hex2 = (value: number): string => `0x${value.toString(16).padStart(
  * The first of `names` that `word` is or begins, in either case (`strncasecmp`).
  * @throws {ParseError} if it begins none, or is empty.
  */
-export function parseName<const N extends string>(
-  word: string,
-  names: readonly N[],
-  what: string,
-): N {
+function parseName<const N extends string>(word: string, names: readonly N[], what: string): N {
   const lower = word.toLowerCase();
   const found = names.find((name) => name.toLowerCase().startsWith(lower));
   if (found === undefined || word === "") {

@@ -14,6 +14,8 @@ export interface RuleRequest {
   readonly text: string;
   /** The built-in chains, whose policies are ACCEPT again afterwards. */
   readonly chains: readonly string[];
+  /** What begins the lines of the kernel's log that are wanted; empty for none. */
+  readonly logPrefix: string;
   /** In hexadecimal; counters are printed if there are any. */
   readonly frames: readonly string[];
 }
@@ -22,7 +24,7 @@ export interface RuleRequest {
 export interface Judged {
   /** What `iptables-legacy-save` prints of the table, without comments. */
   readonly saved: string;
-  /** Lines of the kernel's log about packets that came in by a vif. */
+  /** Lines of the kernel's log. */
   readonly logged: readonly string[];
 }
 
@@ -41,7 +43,7 @@ export function isKernelLogReadable(): boolean {
 /** Which of the two kinds of `iptables` can change rules in this kernel. */
 export function workingIptables(): readonly string[] {
   return ["legacy", "nft"].filter((kind) => {
-    const command = ["--net", `iptables-${kind}`, "-A", "INPUT", "-s", "10.0.0.1"];
+    const command = ["--net", `iptables-${kind}`, "-w", "5", "-A", "INPUT", "-s", "10.0.0.1"];
     return spawnSync("unshare", command).status === 0;
   });
 }

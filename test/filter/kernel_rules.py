@@ -24,6 +24,8 @@ IFF_RUNNING = 0x40
 # ETHTOOL_SRXCSUM, STXCSUM, SSG, STSO, SGSO, SGRO
 OFFLOADS = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
 TIMEOUT_SECONDS = 20
+# One lock serves all namespaces: others may hold it for a moment.
+RESTORE = ["iptables-legacy-restore", "-w", "10"]
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -86,14 +88,12 @@ def prepare(name):
 
 
 class KernelLog:
-    """The kernel's log from now on; empty where it may not be read."""
+    """The kernel's log from now on."""
 
-    def __init__(self):
-        try:
-            self.file = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    def __init__(self, is_read):
+        self.file = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK) if is_read else None
+        if is_read:
             os.lseek(self.file, 0, os.SEEK_END)
-        except OSError:
-            self.file = None
 
     def lines(self, beginning):
         found = []
@@ -132,16 +132,16 @@ class Kernel:
     def answer(self, request):
         table = request["table"]
         try:
-            run(["iptables-legacy-restore", "-c"], request["text"])
-            log = KernelLog()
+            run([*RESTORE, "-c"], request["text"])
+            log = KernelLog(is_read=request["logPrefix"] != "")
             for frame in request["frames"]:
                 self.sender.sendto(bytes.fromhex(frame), ("far", 0))
             counters = ["-c"] if request["frames"] else []
             saved = run(["iptables-legacy-save", "-t", table, *counters])
-            return {"saved": saved, "logged": log.lines("IN=vif")}
+            return {"saved": saved, "logged": log.lines(request["logPrefix"])}
         finally:
             policies = "".join(f":{chain} ACCEPT\n" for chain in request["chains"])
-            run(["iptables-legacy-restore"], f"*{table}\n{policies}COMMIT\n")
+            run(RESTORE, f"*{table}\n{policies}COMMIT\n")
 
 
 def main():

@@ -12,6 +12,8 @@ const NEAR = "vif1.0";
 const MAC = DEVICES.get(NEAR)?.mac ?? MAC_ZERO;
 const missing =
   missingForRules() ?? (isKernelLogReadable() ? null : "the kernel does not log here");
+/** Lines of others in the same log do not begin so. */
+const PREFIX = `test${process.pid}-`;
 const FLAGS = ["--log-tcp-sequence", "--log-tcp-options", "--log-ip-options", "--log-macdecode"];
 
 /** What happens to packets before they are logged, so that the log tells of it. */
@@ -66,7 +68,7 @@ describe.skipIf(missing !== null)(`Lines of the log (${missing ?? "here"})`, () 
     const sent = fc.array(parts, { minLength: 10, maxLength: 30, size: "max" });
     await fc.assert(
       fc.asyncProperty(sent, fc.subarray(FLAGS), changes, async (frames, flags, before) => {
-        const log = `-A PREROUTING -j LOG ${flags.join(" ")}`;
+        const log = `-A PREROUTING -j LOG --log-prefix ${PREFIX} ${flags.join(" ")}`;
         const text = ["*raw", ...before, log, "COMMIT", ""].join("\n");
         const { rules, heard } = newRuleSet();
         rules.restore(text);
@@ -82,6 +84,7 @@ describe.skipIf(missing !== null)(`Lines of the log (${missing ?? "here"})`, () 
           table: "raw",
           text,
           chains: ["PREROUTING", "OUTPUT"],
+          logPrefix: PREFIX,
           frames: frames.map((one) => Buffer.from(buildFrame(one, MAC)).toString("hex")),
         });
         expect(heard.logged.map(({ line }) => line)).toEqual(logged);

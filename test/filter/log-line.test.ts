@@ -6,13 +6,15 @@ import { PacketPool } from "../../src/wire/packet.ts";
 import { deviceOf } from "./facts.ts";
 import { newRuleSet } from "./stand.ts";
 
-const ETHERNET = "020000000100" + "12313900a511" + "0800";
+const ETHERNET = "02000000010012313900a5110800";
 const MAC = "MAC=02:00:00:00:01:00:12:31:39:00:a5:11:08:00 ";
 const DECODED = "MACSRC=12:31:39:00:a5:11 MACDST=02:00:00:00:01:00 MACPROTO=0800 ";
 const ADDRESSES = "SRC=10.254.170.223 DST=93.184.216.34 ";
 const QUOTED =
   "[SRC=10.254.170.223 DST=93.184.216.34 LEN=40 TOS=0x00 PREC=0x00 TTL=64 ID=4660 " +
   "PROTO=UDP SPT=12345 DPT=53 LEN=20 ] ";
+const PORTS = "SPT=12345 DPT=53 LEN=20";
+const TCP = "DF PROTO=TCP SPT=40000 DPT=80 ";
 const INNER = "4500002812340000401100000afeaadf5db8d8223039003500140000";
 
 /** TOS, precedence, TTL and ID of all of them. */
@@ -49,7 +51,7 @@ const RECORDED: readonly (readonly [string, string, number, string])[] = [
     "--log-tcp-sequence --log-tcp-options",
     "4510002c1234400040063cd00afeaadf5db8d8229c40005000000001000000ff60d2200000000007020405b4",
     44,
-    "DF PROTO=TCP SPT=40000 DPT=80 SEQ=1 ACK=255 WINDOW=8192 RES=0x00 CWR ECE ACK SYN URGP=7 OPT (020405B4) ",
+    `${TCP}SEQ=1 ACK=255 WINDOW=8192 RES=0x00 CWR ECE ACK SYN URGP=7 OPT (020405B4) `,
   ],
   [
     "--log-tcp-options",
@@ -103,7 +105,7 @@ const RECORDED: readonly (readonly [string, string, number, string])[] = [
     "",
     `451000321234400040013ccf0afeaadf5db8d8220303000000000000${INNER.slice(0, 44)}`,
     50,
-    `DF PROTO=ICMP TYPE=3 CODE=3 ${QUOTED.replace("SPT=12345 DPT=53 LEN=20", "INCOMPLETE [2 bytes]")}`,
+    `DF PROTO=ICMP TYPE=3 CODE=3 ${QUOTED.replace(PORTS, "INCOMPLETE [2 bytes]")}`,
   ],
   [
     "",

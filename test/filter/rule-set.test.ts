@@ -57,6 +57,8 @@ describe("A rule set on its hooks", () => {
     expect(pass(Hook.Forward, packet())).toBe("filter/dropped");
     rules.command('-I FORWARD -m comment --comment "anti-spoof/source-address" -j DROP');
     expect(pass(Hook.Forward, packet())).toBe("anti-spoof/source-address");
+    rules.command("-R FORWARD 1 -m comment --comment sg/no-port -j REJECT");
+    expect(pass(Hook.Forward, packet())).toBe("sg/no-port");
     rules.command("-F FORWARD");
     rules.command("-P FORWARD DROP");
     expect(pass(Hook.Forward, packet())).toBe("filter/policy");
@@ -205,6 +207,17 @@ describe("A rule set on its hooks", () => {
     expect(reasonFor(FlowState.Untracked)).toBe("filter/rejected");
     expect(reasonFor(FlowState.EstablishedReply)).toBeNull();
     expect(reasonFor(FlowState.Related)).toBeNull();
+  });
+
+  it("compares marks of 32 bits under a mask", () => {
+    const { rules } = newRuleSet();
+    rules.attach(hooks);
+    rules.command("-A FORWARD -m mark --mark 0x80000000/0xf0000000 -j DROP");
+    rules.command("-A FORWARD -m mark ! --mark 0x1/0x1 -j REJECT");
+    const reasonFor = (mark: number): string | null => pass(Hook.Forward, packet({}, { mark }));
+    expect(reasonFor(0x8000_0001)).toBe("filter/dropped");
+    expect(reasonFor(0x9000_0001)).toBeNull();
+    expect(reasonFor(0x9000_0000)).toBe("filter/rejected");
   });
 
   it("asks what addresses are, of one device or of all", () => {

@@ -73,6 +73,7 @@ describe.skipIf(missing !== null)(`Rules beside the kernel's own (${missing ?? "
           table: shape.table,
           text,
           chains: shape.builtIn,
+          logPrefix: "",
           frames: sent.map(([parts, [, dst]]) =>
             Buffer.from(buildFrame(parts, dst)).toString("hex"),
           ),

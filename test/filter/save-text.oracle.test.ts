@@ -23,7 +23,7 @@ describe.skipIf(missing !== null)(`Rules as iptables-save prints them (${here})`
         const { rules } = newRuleSet();
         rules.restore(text);
         const chains = builtInChains(table);
-        const { saved } = await kernel.judge({ table, text, chains, frames: [] });
+        const { saved } = await kernel.judge({ table, text, chains, frames: [], logPrefix: "" });
         expect(rules.save()).toBe(saved);
       }),
       { numRuns: 15 },
