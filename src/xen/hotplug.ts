@@ -68,7 +68,9 @@ export class Hotplug {
     ];
   }
 
-  /** Give a vif another public address, or none: connections keep what they have, new ones meet it. */
+  /**
+   * Give a vif another public address, or none: connections keep what they have, new ones meet it.
+   */
   associate(vif: Vif, address: Ipv4Addr | null): string[] {
     const { rules } = this.#options;
     const removed = rules.unbindPublic(vif);

@@ -1,6 +1,8 @@
 /**
- * The frames that two real domUs and the outside sent to a Linux 6.18 kernel as Dom0 (routed vifs, proxy
- * ARP, 1:1 NAT, ISC dhcpd 4.4.3), put into a Dom0 of the profile `linux` with one router at their own
+ * The frames that two real domUs and the outside sent to a Linux 6.18 kernel as Dom0 (routed vifs,
+ * proxy
+ * ARP, 1:1 NAT, ISC dhcpd 4.4.3), put into a Dom0 of the profile `linux` with one router at their
+ * own
  * times, bring out what the real kernel and dhcpd sent, in their order.
  * Masked: identifications of packets that the kernel made. Nothing is left out.
  */
@@ -27,7 +29,10 @@ import {
 const CAPTURES = join(import.meta.dirname, "../../captures/linux-kernel");
 /** The replay starts here, in microseconds since 1970: just before the first capture. */
 const BASE = 1_795_335_305_000_000;
-/** A turn of the recorded kernel's timer wheel: probes and proxied answers lie 32 and 256 ms from here. */
+/**
+ * A turn of the recorded kernel's timer wheel: probes and proxied answers lie 32 and 256 ms from
+ * here.
+ */
 const WHEEL = 1_795_335_304_400_000;
 const VIF_MAC = parseMac("fe:ff:ff:ff:ff:ff");
 const UPLINK_MAC = parseMac("02:00:00:00:00:02");

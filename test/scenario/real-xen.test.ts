@@ -1,5 +1,6 @@
 /**
- * The frames that two PV domUs sent on a real Xen 4.17 host, put into a Dom0 of that host's topology,
+ * The frames that two PV domUs sent on a real Xen 4.17 host, put into a Dom0 of that host's
+ * topology,
  * bring out what that Dom0 sent: who is answered, with which octets, in which order.
  *
  * Left out, because they are no answers to what a domU or the outside sent:
@@ -41,13 +42,15 @@ const CAPTURES = join(import.meta.dirname, "../../captures/real-xen");
 /** The replay starts here, in microseconds since 1970: just before the first capture. */
 const BASE = 1_795_334_750_000_000;
 /**
- * A turn of the recorded kernel's timer wheel, in microseconds since 1970: probes and proxied answers
+ * A turn of the recorded kernel's timer wheel, in microseconds since 1970: probes and proxied
+ * answers
  * lie 32 and 256 ms apart from here, and the ends of reachability 2,048 ms.
  */
 const WHEEL = 1_795_334_748_932_000;
 /**
  * What the kernel drew for the reachable time of vif1.0, vif2.0 and eth0, in ticks above the least,
- * 15 s, and five minutes later for vif1.0, eth0 and vif2.0 again. The probes leave 41.47 to 41.77 s,
+ * 15 s, and five minutes later for vif1.0, eth0 and vif2.0 again. The probes leave 41.47 to 41.77
+ * s,
  * 24 to 55 s and 14 to 32 s for the first three.
  */
 const REACHABLE_TICKS = [26.6, 15, 5, 26.6, 5, 5, 15].map((seconds) => seconds * 250);
@@ -175,7 +178,8 @@ function operatorFlush({ dom0, vif1, eth0 }: Host, at: Instant): Step {
 }
 
 /**
- * The operator's test of a small MTU towards the second domU: Dom0 reported 1,400 for one packet that
+ * The operator's test of a small MTU towards the second domU: Dom0 reported 1,400 for one packet
+ * that
  * fitted before and after. How it was set is not recorded; a route's MTU does it.
  */
 function operatorMtu({ dom0, vif2 }: Host, from: Instant): Step[] {

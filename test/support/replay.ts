@@ -198,7 +198,8 @@ function isBlank(octets: Uint8Array): boolean {
 }
 
 /**
- * The frame with zeros where the kernel's own draws and clocks stand: identification of packets from
+ * The frame with zeros where the kernel's own draws and clocks stand: identification of packets
+ * from
  * `own` addresses, and times in ICMP timestamps and in timestamp options.
  */
 export function masked(octets: Uint8Array, own: ReadonlySet<Ipv4Addr>): string {
