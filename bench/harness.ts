@@ -39,8 +39,9 @@ function calibrate({ run }: Case): number {
   let count = 16;
   for (;;) {
     const spent = time(() => run(count));
-    if (spent > ROUND_NANOSECONDS / 2)
+    if (spent > ROUND_NANOSECONDS / 2) {
       return Math.max(1, Math.round((count * ROUND_NANOSECONDS) / spent));
+    }
     count *= 2;
   }
 }

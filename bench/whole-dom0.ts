@@ -58,7 +58,6 @@ function host() {
       length: 20,
       gateway: FABRIC.address,
     },
-    guestBlocks: [parsePrefix("10.254.170.0/23")],
     securityGroups,
     dhcpdConf: dhcpdConf(),
     dhcpdStartTime: 0,

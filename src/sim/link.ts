@@ -39,6 +39,7 @@ export interface WayOptions {
   readonly faults?: FaultOptions | null;
 }
 
+/** What a link joins, and how. */
 export interface LinkOptions {
   /** What carries the frames of all links of one scheduler. */
   readonly lanes: Lanes;
@@ -122,8 +123,8 @@ export class Way implements Receiver {
   overflowed = 0;
   /** Frames that wait, are being sent or are under way; without those that faults hold back. */
   inFlight = 0;
-  /** What goes wrong; `null` if nothing does. */
-  readonly faults: Faults | null;
+  #faults: Faults | null;
+  readonly #setup: WaySetup;
   readonly #lanes: Lanes;
   readonly #lane: Lane;
   readonly #delay: Duration;
@@ -131,7 +132,8 @@ export class Way implements Receiver {
   readonly #framingOctets: number;
   readonly #target: Receiver;
 
-  constructor(options: WayOptions, { lanes, target, seed, stream }: WaySetup) {
+  constructor(options: WayOptions, setup: WaySetup) {
+    const { lanes, target } = setup;
     const { delay = 0, rateBps = null, framingOctets = 0 } = options;
     const { queueLimit = 1000, faults = null } = options;
     requireWhole("delay", delay, 0, Number.MAX_SAFE_INTEGER);
@@ -144,10 +146,18 @@ export class Way implements Receiver {
     this.#transmitter = rateBps === null ? null : new Transmitter(rateBps, queueLimit);
     this.#framingOctets = framingOctets;
     this.#target = target;
-    this.faults =
-      faults === null
-        ? null
-        : new Faults(faults, { scheduler: lanes.scheduler, target, seed, stream });
+    this.#setup = setup;
+    this.#faults = this.#faultsOf(faults);
+  }
+
+  /** What goes wrong; `null` if nothing does. */
+  get faults(): Faults | null {
+    return this.#faults;
+  }
+
+  /** Let other things go wrong from now on; `null` for nothing. The streams of chance start anew. */
+  setFaults(options: FaultOptions | null): void {
+    this.#faults = this.#faultsOf(options);
   }
 
   /** Frames that wait for others to be sent. */
@@ -172,12 +182,19 @@ export class Way implements Receiver {
 
   receive(packet: Packet, now: Instant): void {
     this.inFlight -= 1;
-    if (this.faults === null) this.#target.receive(packet, now);
-    else this.faults.receive(packet, now);
+    if (this.#faults === null) this.#target.receive(packet, now);
+    else this.#faults.receive(packet, now);
   }
 
   toString(): string {
     return String(this.#target);
+  }
+
+  #faultsOf(options: FaultOptions | null): Faults | null {
+    const { lanes, target, seed, stream } = this.#setup;
+    return options === null
+      ? null
+      : new Faults(options, { scheduler: lanes.scheduler, target, seed, stream });
   }
 }
 

@@ -57,8 +57,6 @@ export interface Dom0Options {
   /** `main_ip`: borne by every vif, and the first hop of a domU's traceroute. */
   readonly privateAddress: Ipv4Addr;
   readonly uplink: UplinkOptions;
-  /** Blocks that hold the domUs of this host; with two routers, the gateway routes them inside. */
-  readonly guestBlocks: readonly Prefix[];
   /** 2: Dom0 and its NAT gateway; 1: one Linux. */
   readonly routers?: 1 | 2;
   /** Public addresses are mapped 1:1; true. */
@@ -85,11 +83,6 @@ export interface Dom0Options {
 
 /** EC2's private network. */
 const PRIVATE: Prefix = { address: ipv4Of(0x0a00_0000), length: 8 };
-/** The link between the two routers, inside the host. */
-const INSIDE_LENGTH = 24;
-/** The gateway's device towards Dom0. */
-const INWARD = "gw0";
-
 /** One host. */
 export class Dom0 implements Machine {
   readonly name: string;
@@ -131,7 +124,7 @@ export class Dom0 implements Machine {
     this.router = new Router({ ...stack, name: `${name}/dom0` });
     this.gateway = isSplit ? new Router({ ...stack, name: `${name}/gateway` }) : this.router;
     this.uplink = this.#plugUplink(uplink);
-    if (isSplit) this.#joinRouters(options.guestBlocks);
+    const inward = isSplit ? this.#joinRouters() : null;
     this.udp = this.#addTransports(this.router, chance);
     if (isSplit) this.#addTransports(this.gateway, chance);
     this.firewall = new Firewall(this.router, profile, chance);
@@ -140,7 +133,7 @@ export class Dom0 implements Machine {
       inside: this.firewall,
       outside: this.gatewayFirewall,
       uplink: this.uplink.name,
-      inward: isSplit ? INWARD : null,
+      inward: inward?.name ?? null,
       hasAntiSpoof: options.hasAntiSpoof ?? true,
       groups: (options.hasSecurityGroups ?? true) ? this.securityGroups : null,
       hasNat: options.hasNat ?? true,
@@ -153,6 +146,7 @@ export class Dom0 implements Machine {
       routeMetric: profile.vifRouteMetric,
       rules,
       dhcpd: this.dhcpd,
+      inward: inward === null ? null : { router: this.gateway, device: inward },
       filtersArp: options.hasAntiSpoof ?? true,
     });
     this.#rules = rules;
@@ -181,8 +175,9 @@ export class Dom0 implements Machine {
     const vif = new Vif(config, this.#vifMac);
     if (this.#vifs.has(vif.name)) throw new OptionError("domid", vif.domid, "a domid that is free");
     for (const group of vif.securityGroups) {
-      if (!this.securityGroups.has(group))
-        {throw new OptionError("securityGroups", group, "a defined group");}
+      if (!this.securityGroups.has(group)) {
+        throw new OptionError("securityGroups", group, "a defined group");
+      }
     }
     this.#vifs.set(vif.name, vif);
     for (const address of vif.addresses) this.securityGroups.join(vif.securityGroups, address);
@@ -258,39 +253,35 @@ export class Dom0 implements Machine {
   }
 
   /**
-   * Join the routers by an internal link: Dom0's eth0 and the gateway's side of it. The gateway
-   * speaks to the domUs from the external address, which is why a traceroute shows it.
+   * Join the routers by an internal link. Each end bears its router's own address, as the vifs do:
+   * the gateway speaks to domUs from the external one, which is why a traceroute shows it.
+   * @returns the gateway's device towards Dom0.
    */
-  #joinRouters(guestBlocks: readonly Prefix[]): void {
-    const inside = ipv4Of((this.privateAddress & maskOf(INSIDE_LENGTH)) + 1);
+  #joinRouters(): Device {
+    const { router, gateway, privateAddress, externalAddress } = this;
     const eth0 = new Device({
       name: "eth0",
       mac: macOf(0x02_00_00_00_00_0a),
       description: "Dom0's side of the internal link",
     });
     const gw0 = new Device({
-      name: INWARD,
+      name: "gw0",
       mac: macOf(0x02_00_00_00_00_0b),
       description: "the NAT gateway's side of it",
     });
     new PatchCable(eth0, gw0);
-    const settings = { isForwarding: true, sendsRedirects: false };
-    const { router, gateway, privateAddress } = this;
-    const own = router.addressing.addInterface(eth0, settings);
-    router.addressing.addAddress(own, privateAddress, INSIDE_LENGTH);
-    const far = gateway.addressing.addInterface(gw0, settings);
-    gateway.addressing.addAddress(far, inside, INSIDE_LENGTH);
-    router.neighbors.addPermanent(eth0, inside, gw0.mac, 0);
-    gateway.neighbors.addPermanent(gw0, privateAddress, eth0.mac, 0);
-    router.addressing.fib.add(
-      newRoute({ prefix: { address: ipv4Of(0), length: 0 }, device: eth0, gateway: inside }),
-    );
-    for (const prefix of [...guestBlocks, { address: privateAddress, length: 32 }]) {
-      const source = this.externalAddress;
-      gateway.addressing.fib.add(
-        newRoute({ prefix, device: gw0, gateway: privateAddress, source }),
-      );
-    }
+    const join = (from: Router, device: Device, own: Ipv4Addr, peer: Ipv4Addr, mac: Mac): void => {
+      const { addressing, neighbors } = from;
+      const settings = { isForwarding: true, sendsRedirects: false };
+      addressing.addAddress(addressing.addInterface(device, settings), own, 32);
+      addressing.fib.add(newRoute({ prefix: { address: peer, length: 32 }, device, source: own }));
+      neighbors.addPermanent(device, peer, mac, 0);
+    };
+    join(router, eth0, privateAddress, externalAddress, gw0.mac);
+    join(gateway, gw0, externalAddress, privateAddress, eth0.mac);
+    const prefix = { address: ipv4Of(0), length: 0 };
+    router.addressing.fib.add(newRoute({ prefix, device: eth0, gateway: externalAddress }));
+    return gw0;
   }
 
   toString(): string {

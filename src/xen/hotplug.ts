@@ -5,6 +5,7 @@
  */
 import type { Instant } from "../base/time.ts";
 import { formatIpv4, type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
+import type { Device } from "../wire/device.ts";
 import { newRoute } from "../l3/route-table.ts";
 import type { Router } from "../l3/router.ts";
 import { ArpFilter } from "./arp-filter.ts";
@@ -29,6 +30,8 @@ export interface HotplugOptions {
   readonly rules: HostRules;
   /** `null` for a host without dhcpd. */
   readonly dhcpd: DhcpdService | null;
+  /** Where the NAT gateway reaches the vifs' router; `null` where there is one router. */
+  readonly inward: { readonly router: Router; readonly device: Device } | null;
   /** False: forged ARP is taken, as a plain `vif-route` does. */
   readonly filtersArp: boolean;
 }
@@ -91,6 +94,7 @@ export class Hotplug {
       const prefix = { address, length: 32 };
       addressing.fib.add(newRoute({ prefix, device, source: mainAddress, metric: routeMetric }));
     }
+    this.#routeInward(vif);
     const main = formatIpv4(mainAddress);
     const metric = routeMetric > 0 ? ` metric ${routeMetric}` : "";
     return [
@@ -102,8 +106,23 @@ export class Hotplug {
     ];
   }
 
+  /** Let the gateway know whose addresses are behind Dom0. */
+  #routeInward({ addresses }: Vif): void {
+    const { inward, mainAddress } = this.#options;
+    if (inward === null) return;
+    const { fib } = inward.router.addressing;
+    for (const address of addresses) {
+      const prefix = { address, length: 32 };
+      fib.add(newRoute({ prefix, device: inward.device, gateway: mainAddress }));
+    }
+  }
+
   #unroute(vif: Vif, now: Instant): string[] {
-    this.#options.router.removeInterface(vif.device, now);
+    const { router, inward } = this.#options;
+    router.removeInterface(vif.device, now);
+    inward?.router.addressing.fib.remove(
+      ({ device, prefix }) => device === inward.device && vif.addresses.includes(prefix.address),
+    );
     return vif.addresses.map((own) => `ip route del ${formatIpv4(own)} dev ${vif.name}`);
   }
 }

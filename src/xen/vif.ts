@@ -45,8 +45,9 @@ export class Vif {
     if (!Number.isInteger(domid) || domid < 1 || domid > LAST_DOMID) {
       throw new OptionError("domid", domid, `1 to ${LAST_DOMID}`);
     }
-    if (addresses.length === 0)
-      {throw new OptionError("addresses", addresses, "at least one address");}
+    if (addresses.length === 0) {
+      throw new OptionError("addresses", addresses, "at least one address");
+    }
     this.domid = domid;
     this.handle = handle;
     this.domain = config.domain;

@@ -60,8 +60,9 @@ export class AddressPlan {
    * @param publicBlock where public addresses come from.
    */
   constructor(privateBlock: Prefix, publicBlock: Prefix) {
-    if (privateBlock.length > 22)
-      {throw new OptionError("private", privateBlock.length, "a /22 or larger");}
+    if (privateBlock.length > 22) {
+      throw new OptionError("private", privateBlock.length, "a /22 or larger");
+    }
     this.#private = privateBlock;
     this.#public = publicBlock;
   }

@@ -26,6 +26,7 @@ export class ZoneCapture {
   readonly #epoch: number;
   readonly #names = new Map<Ipv4Addr, string>();
   readonly #devices: Known[] = [];
+  readonly #others: Observer[] = [];
   #running: { readonly capture: Capture; readonly filter: DeviceFilter } | null = null;
 
   constructor(pool: PacketPool, epoch: number, traceLimit: number) {
@@ -41,13 +42,20 @@ export class ZoneCapture {
    * @throws {OptionError} if a capture runs already.
    */
   writeTo(sink: Sink, now: Instant = 0): void {
-    if (this.#running !== null)
-      {throw new OptionError("sink", "a second one", "one capture at a time");}
+    if (this.#running !== null) {
+      throw new OptionError("sink", "a second one", "one capture at a time");
+    }
     const capture = new Capture({ sink, epochNs: BigInt(this.#epoch) * 1000n });
     const filter = new DeviceFilter(capture);
     this.#running = { capture, filter };
     for (const known of this.#devices) this.#add(known, now);
     for (const [address, name] of this.#names) capture.name(address, name);
+    this.#observe();
+  }
+
+  /** Let `observer` see everything as well, for good. */
+  observe(observer: Observer): void {
+    this.#others.push(observer);
     this.#observe();
   }
 
@@ -81,6 +89,7 @@ export class ZoneCapture {
     const observers: Observer[] = [
       ...(this.#running === null ? [] : [this.#running.filter]),
       ...(this.trace === null ? [] : [this.trace]),
+      ...this.#others,
     ];
     const observer = observers.length === 0 ? null : new FanOut(observers);
     this.#pool.observe(observer, this.trace !== null);

@@ -85,12 +85,7 @@ export class ZoneHost {
     const external = isExternal
       ? new ExternalVif(device, services.pool, () => services.now())
       : null;
-    services.connect(
-      vif.device,
-      device,
-      options.link ?? { delay: VIF_DELAY },
-      `${this.name}/${vif.name}`,
-    );
+    services.connect(vif.device, device, options.link ?? { delay: VIF_DELAY }, domainName(serial));
     const domain = new Domain({ serial, vif, guest, external });
     this.#domains.set(domain.name, domain);
     services.onLaunch(this, domain);

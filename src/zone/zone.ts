@@ -20,9 +20,10 @@ import {
   type Prefix,
 } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
-import { PacketPool } from "../wire/packet.ts";
+import { type Observer, PacketPool } from "../wire/packet.ts";
 import { Guest } from "../guest/guest.ts";
 import { Host, type HostBehaviour } from "../guest/host.ts";
+import type { FaultOptions } from "../sim/faults.ts";
 import { Lanes } from "../sim/lane.ts";
 import { Link, type WayOptions } from "../sim/link.ts";
 import { Scheduler } from "../sim/scheduler.ts";
@@ -108,6 +109,8 @@ export class Zone {
   readonly #epoch: number;
   readonly #plan = new AddressPlan(parsePrefix("10.254.168.0/21"), parsePrefix("75.101.160.0/20"));
   readonly #serials = new Set<number>();
+  /** By the name of the domain, the host (its uplink) or the internet host. */
+  readonly #links = new Map<string, Link>();
   readonly #hosts = new Map<string, ZoneHost>();
   readonly #internet = new Map<string, Host>();
   #nextSerial = FIRST_SERIAL;
@@ -174,7 +177,6 @@ export class Zone {
         length: external.length,
         gateway: FABRIC_ADDRESS,
       },
-      guestBlocks,
       securityGroups: this.securityGroups,
       dhcpdConf: dhcpdText(privateAddress, guestBlocks),
       midnightOffset: this.#epoch % DAY,
@@ -188,10 +190,8 @@ export class Zone {
     const far = this.fabric.addHost(external.address, name);
     dom0.uplink.machine = dom0;
     far.machine = this.fabric.router;
-    this.#connect(dom0.uplink, far, options.link ?? { delay: UPLINK_DELAY }, `${name}/uplink`);
-    for (const block of [{ address: privateAddress, length: 32 }, ...guestBlocks]) {
-      this.fabric.route(block, external.address);
-    }
+    this.#connect(dom0.uplink, far, options.link ?? { delay: UPLINK_DELAY }, name);
+    this.fabric.route({ address: privateAddress, length: 32 }, external.address);
     this.#scheduler.add(dom0);
     const host = new ZoneHost(dom0, this.#services());
     this.#hosts.set(name, host);
@@ -231,6 +231,23 @@ export class Zone {
   /** Define or change a security group; running domains meet it at once. @throws {OptionError} */
   setSecurityGroup(name: string, permissions: readonly Permission[]): void {
     this.securityGroups.define(name, permissions);
+  }
+
+  /**
+   * Let things go wrong, both ways, on the link of a domain, a host (its uplink) or an internet
+   * host, from now on; `null` for nothing.
+   * @throws {OptionError} if nobody has that name, or a fault is out of range.
+   */
+  setFaults(name: string, faults: FaultOptions | null): void {
+    const link = this.#links.get(name);
+    if (link === undefined) throw new OptionError("name", name, [...this.#links.keys()].join(", "));
+    link.toRight.setFaults(faults);
+    link.toLeft.setFaults(faults);
+  }
+
+  /** Let `observer` see every frame and every end, beside captures. */
+  observe(observer: Observer): void {
+    this.capture.observe(observer);
   }
 
   /** Call `callback` at an instant of the run. */
@@ -301,6 +318,7 @@ export class Zone {
       addresses: [{ address: host.dom0.privateAddress, length: 32 }],
     });
     this.capture.name(privateAddress, name);
+    this.fabric.route({ address: privateAddress, length: 32 }, host.dom0.externalAddress);
     this.#onAssociate(host, domain);
   }
 
@@ -319,11 +337,14 @@ export class Zone {
   #onDestroy(domain: Domain): void {
     if (domain.guest !== null) this.#scheduler.remove(domain.guest);
     this.#plan.release(domain.privateAddress);
+    this.fabric.unroute({ address: domain.privateAddress, length: 32 });
+    this.#links.delete(domain.name);
     this.#onDisassociate(domain);
   }
 
   #connect(left: Device, right: Device, way: WayOptions, name: string): void {
-    new Link({ lanes: this.#lanes, left, right, toRight: way, name, seed: this.seed });
+    const { seed } = this;
+    this.#links.set(name, new Link({ lanes: this.#lanes, left, right, toRight: way, name, seed }));
   }
 
   #take(option: string, wanted: Ipv4Addr | undefined, next: () => Ipv4Addr): Ipv4Addr {
@@ -334,8 +355,9 @@ export class Zone {
 
   #takeSerial(wanted: number | null): number {
     const serial = wanted ?? this.#nextSerial;
-    if (this.#serials.has(serial))
-      {throw new OptionError("name", serial, "a number that no other domain has");}
+    if (this.#serials.has(serial)) {
+      throw new OptionError("name", serial, "a number that no other domain has");
+    }
     this.#serials.add(serial);
     this.#nextSerial = Math.max(this.#nextSerial, serial + 1);
     return serial;
@@ -360,7 +382,8 @@ const hostBehaviour = ({ router, sockets, echoesEcnInResets }: Profile): HostBeh
 
 function profileOf(wanted: string | Profile): Profile {
   const profile = typeof wanted === "string" ? PROFILES.get(wanted) : wanted;
-  if (profile === undefined)
-    {throw new OptionError("profile", wanted, [...PROFILES.keys()].join(" or "));}
+  if (profile === undefined) {
+    throw new OptionError("profile", wanted, [...PROFILES.keys()].join(" or "));
+  }
   return profile;
 }

@@ -65,7 +65,6 @@ describe("a recorded Linux Dom0", () => {
         length: 20,
         gateway: parseIpv4("216.182.232.1"),
       },
-      guestBlocks: [],
       routers: 1,
       privateNetwork: null,
       hasAntiSpoof: false,

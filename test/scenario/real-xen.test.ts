@@ -109,7 +109,6 @@ function xenHost(draws: readonly number[]) {
       gateway: GATEWAY,
       hasProxyArp: true,
     },
-    guestBlocks: [],
     routers: 1,
     hasNat: false,
     hasAntiSpoof: false,

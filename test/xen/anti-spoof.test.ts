@@ -40,7 +40,6 @@ function twoVifs() {
       length: 20,
       gateway: parseIpv4("216.182.232.1"),
     },
-    guestBlocks: blocks,
     dhcpdConf: dhcpdText(DOM0, blocks),
     dhcpdStartTime: 0,
   });

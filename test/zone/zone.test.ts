@@ -104,11 +104,14 @@ describe("a zone", () => {
     const zone = new Zone({ seed: 5 });
     zone.setSecurityGroup("default", [{ protocol: "icmp", source: parsePrefix("10.0.0.0/8") }]);
     const here = zone.addHost().launch();
+    const neighbour = zone.addHost().launch();
     const there = zone.addHost({ privateAddress: parseIpv4("10.254.172.2") }).launch({
       privateAddress: parseIpv4("10.254.174.9"),
     });
     await zone.run({ until: "30s" });
-    expect(here.guest && (await repliesOf(zone, here.guest.host, there.privateAddress))).toBe(3);
+    for (const { privateAddress } of [neighbour, there]) {
+      expect(here.guest && (await repliesOf(zone, here.guest.host, privateAddress))).toBe(3);
+    }
   });
 
   it("explains a packet step by step, to its end", async () => {
@@ -164,6 +167,17 @@ describe("a zone", () => {
     expect(await repliesOf(zone, outside, FIRST_PUBLIC)).toBe(3);
     expect(await repliesOf(zone, outside, SECOND_PUBLIC)).toBe(0);
     expect([first.publicAddress, second.publicAddress]).toEqual([null, FIRST_PUBLIC]);
+  });
+
+  it("lets links fail and heal while it runs", async () => {
+    const { zone, outside, first } = seedZone();
+    await zone.run({ until: "15s" });
+    zone.setFaults(first.name, { loss: 1 });
+    expect(await repliesOf(zone, outside, FIRST_PUBLIC)).toBe(0);
+    expect(zone.pool.ends.get("link/lost")).toBeGreaterThan(0);
+    zone.setFaults(first.name, null);
+    expect(await repliesOf(zone, outside, FIRST_PUBLIC)).toBe(3);
+    expect(() => zone.setFaults("nobody", null)).toThrow(OptionError);
   });
 
   it("leaves nothing behind of a domain that is destroyed", async () => {
