@@ -55,11 +55,9 @@ export class CaptureFile implements CaptureTarget {
 
   /** @throws {InputError} if the file cannot be written to. */
   async flush(): Promise<void> {
-    const chunks = this.#pending;
+    const octets = Buffer.concat(this.#pending);
     this.#pending = [];
-    for (const chunk of chunks) {
-      if (!this.#isGone) await explained(this.path, () => this.#writeChunk(chunk));
-    }
+    if (octets.length > 0) await explained(this.path, () => this.#writeOctets(octets));
   }
 
   /** Write the rest. @throws as {@link flush}. */
@@ -71,9 +69,9 @@ export class CaptureFile implements CaptureTarget {
     }
   }
 
-  async #writeChunk(chunk: Uint8Array): Promise<void> {
+  async #writeOctets(octets: Uint8Array): Promise<void> {
     try {
-      await this.#write(chunk);
+      await this.#write(octets);
     } catch (error) {
       if (errorCode(error) !== "EPIPE") throw error;
       this.#isGone = true;

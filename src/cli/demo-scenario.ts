@@ -10,8 +10,8 @@ export const DEMO_NAME = "demo";
 /** A scenario file's text. */
 export const DEMO_SCENARIO = `# yaml-language-server: $schema=../schema/scenario.json
 #
-# The host of the article "On Amazon EC2's Underlying Architecture" (February 2010): what \`dom0 demo\`
-# plays. Run it with \`dom0 run examples/seed-host.yaml\`.
+# The host of an article of February 2010, "On Amazon EC2's Underlying Architecture": what
+# \`dom0 demo\` plays. Run it with \`dom0 run examples/seed-host.yaml\`.
 title: An EC2-Classic host of February 2010
 seed: 7
 profile: ec2-2010

@@ -45,7 +45,7 @@ export interface Series {
   readonly stride: number;
   /** How likely so great a stride is if every number were used. */
   readonly strideChance: number;
-  /** VMs a day: only every `stride`-th number is used if that is no accident. `null` as `perDay`. */
+  /** VMs a day: if the stride is no accident, only such numbers are used. `null` as `perDay`. */
   readonly launchesPerDay: number | null;
   /** VMs that the region can have launched until the last sample: all its numbers. */
   readonly mostLaunches: number;
@@ -62,8 +62,8 @@ const REGIONS = [
 ] as const;
 
 /**
- * Read one line: a time in ISO 8601 (UTC unless it says otherwise), blanks, and "dom_32504936", or an
- * instance id "i-00b6bc68", which is the same number.
+ * Read one line: a time in ISO 8601 (UTC unless it says otherwise), blanks, and "dom_32504936", or
+ * an instance id "i-00b6bc68", which is the same number.
  * @returns `null` for an empty line or a comment, which begins with "#".
  * @throws {ParseError} if it is no such line.
  */
@@ -102,11 +102,10 @@ function risingRuns(samples: readonly Sample[]): Sample[][] {
   for (const sample of ordered) {
     if (seen.has(sample.serial)) continue;
     seen.add(sample.serial);
-    const run = runs.at(-1);
-    const before = run?.at(-1);
-    if (run === undefined || before === undefined || sample.serial < before.serial)
-      runs.push([sample]);
-    else run.push(sample);
+    const run = runs.at(-1) ?? [];
+    const isRising = (run.at(-1)?.serial ?? Infinity) < sample.serial;
+    if (isRising) run.push(sample);
+    else runs.push([sample]);
   }
   return runs;
 }

@@ -1,4 +1,7 @@
-/** What goes wrong by the user's hand, and how the command says so: exit code 2, one sentence. @module */
+/**
+ * What goes wrong by the user's hand, and how the command says so: exit code 2, one sentence.
+ * @module
+ */
 import { EmulatorError } from "../base/errors.ts";
 
 /** How the command ends. */

@@ -1,4 +1,4 @@
-/** Words in lines and columns, for a terminal of a known width. No colours: those come last. @module */
+/** Words in lines and columns, for a terminal of a known width; colours come later. @module */
 import { HOUR, type Instant, MINUTE, SECOND } from "../base/time.ts";
 
 /** `text` in lines of at most `width` columns, broken at blanks; a longer word stands alone. */
@@ -29,6 +29,8 @@ export interface Column {
   readonly isNumber?: boolean;
 }
 
+/** What the last column of a table has at least. */
+const NARROWEST_CELL = 12;
 /** Between columns. */
 const GAP = "  ";
 
@@ -48,7 +50,7 @@ export function table(
   );
   const last = columns.length - 1;
   const before = widths.slice(0, last).reduce((sum, one) => sum + one + GAP.length, indent);
-  const rest = Math.max(width - before, 20);
+  const rest = Math.max(width - before, NARROWEST_CELL);
   const lineOf = (cells: readonly string[]): string => {
     const padded = columns.map(({ isNumber = false }, index) => {
       const cell = cells[index] ?? "";

@@ -4,30 +4,15 @@ import { EmulatorError } from "../base/errors.ts";
 import { ExitCode } from "./failure.ts";
 import { Output } from "./output.ts";
 import { runProgram } from "./program.ts";
-
-/** What a shell reports of a program that a signal ended: 128 and the signal's number. */
-const SIGNALS = new Map<NodeJS.Signals, number>([
-  ["SIGINT", ExitCode.Interrupted],
-  ["SIGTERM", 143],
-]);
+import { Interrupts } from "./surface.ts";
 
 const out = new Output(process.stdout, process.env);
 const err = new Output(process.stderr, process.env);
-const controller = new AbortController();
-let signalCode: number | null = null;
-
-/** The first signal ends the run and lets it put its things in order; the second ends it at once. */
-for (const [signal, code] of SIGNALS) {
-  process.on(signal, () => {
-    if (signalCode !== null) process.exit(code);
-    signalCode = code;
-    controller.abort();
-  });
-}
+const interrupts = new Interrupts();
 
 try {
-  const code = await runProgram(process.argv.slice(2), { out, err, signal: controller.signal });
-  process.exitCode = signalCode ?? code;
+  const code = await runProgram(process.argv.slice(2), { out, err, interrupts });
+  process.exitCode = interrupts.code ?? code;
 } catch (error) {
   process.exitCode = report(error);
 }

@@ -36,13 +36,16 @@ export class Output {
   /** Columns to fill, 60 to 100. */
   readonly width: number;
   readonly hasColor: boolean;
+  /** True if a person may see what is written as it is written. */
+  readonly isTerminal: boolean;
   readonly #stream: TextStream;
   #isGone = false;
 
   constructor(stream: TextStream, { NO_COLOR = "", TERM = "" }: Surroundings) {
     this.#stream = stream;
     // https://no-color.org: any value but the empty one.
-    this.hasColor = stream.isTTY === true && NO_COLOR === "" && TERM !== "dumb";
+    this.isTerminal = stream.isTTY === true && TERM !== "dumb";
+    this.hasColor = this.isTerminal && NO_COLOR === "";
     this.width = Math.min(WIDEST, Math.max(NARROWEST, stream.columns ?? USUAL));
     stream.on("error", (error) => {
       if (errorCode(error) !== "EPIPE") throw error;

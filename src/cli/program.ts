@@ -1,69 +1,93 @@
-/** The commands of `dom0`, their options and their help. Each loads its own code when it is called. @module */
+/**
+ * The commands of `dom0`, their options and their help. Each loads its own code when it is called.
+ * @module
+ */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EmulatorError } from "../base/errors.ts";
 import { type Duration, parseDuration } from "../base/time.ts";
 import type { DomainsOptions } from "./commands/domains.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
-import type { Surface } from "./commands/play-scenario.ts";
 import { ExitCode } from "./failure.ts";
+import { wrap } from "./layout.ts";
 import { type CapturingOptions, LOG_LEVELS } from "./run-options.ts";
+import type { Surface } from "./surface.ts";
 import { VERSION } from "./version.ts";
 
-const EXIT_CODES = `
-Exit codes: 0 done, 1 an expectation of the run failed, 2 wrong usage or input, 130 interrupted.`;
+const EXIT_CODES =
+  "Exit codes: 0 done, 1 an expectation failed, 2 wrong usage or input, 130 interrupted.";
 
-const EXAMPLES = `
-Examples:
-  dom0 demo                               play the built-in host of February 2010
-  dom0 demo --pcapng - | wireshark -k -i -   and watch its frames
-  dom0 run scenario.yaml --pcapng run.pcapng
-  dom0 explain scenario.yaml --dropped    why packets were dropped, step by step
-  dom0 schema > scenario.schema.json      for your editor
-`;
+/** What a help page has besides the options: paragraphs are wrapped, examples stay as they are. */
+interface Help {
+  readonly paragraphs: readonly string[];
+  readonly examples: readonly string[];
+  readonly last?: string;
+}
 
-const RUN_HELP = `
-A scenario names hosts with their domUs, security groups, internet hosts, and steps: what happens
-when, and what must come of it. \`dom0 schema\` prints its JSON Schema.
+const PROGRAM_HELP: Help = {
+  paragraphs: [],
+  examples: [
+    "dom0 demo                             the built-in host of February 2010",
+    "dom0 demo --pcapng - | wireshark -k -i -",
+    "dom0 run scenario.yaml --pcapng run.pcapng",
+    "dom0 explain scenario.yaml --dropped  why packets were dropped",
+    "dom0 schema > scenario.schema.json    for your editor",
+  ],
+  last: EXIT_CODES,
+};
 
-With --json, each line is an object whose key "event" says what it tells: start, domain, lease, step,
-reply, ping, traceroute, udp, send, drop, judgement, settled, end, capture, state. "at" is in
-microseconds since the start. The same seed gives the same lines and the same capture.
+const DEMO_HELP: Help = {
+  paragraphs: [
+    "Two domUs of one EC2-Classic host boot over DHCP, ping each other and the outside, trace " +
+      "the route through Dom0, and are reached from outside through NAT; a spoofer and a rogue " +
+      "DHCP server are stopped. It is the scenario examples/seed-host.yaml.",
+  ],
+  examples: [
+    "dom0 demo",
+    "dom0 demo --pcapng /tmp/demo.pcapng --state",
+    "dom0 demo --pcapng - | tshark -r -",
+  ],
+  last: EXIT_CODES,
+};
 
-Examples:
-  dom0 run scenario.yaml
-  dom0 run scenario.yaml --seed 8 --until 30s --pcapng run.pcapng
-  dom0 run scenario.yaml --json | jq 'select(.event == "drop")'
-${EXIT_CODES}`;
+const RUN_HELP: Help = {
+  paragraphs: [
+    "A scenario names hosts with their domUs, security groups, internet hosts, and steps: what " +
+      "happens when, and what must come of it. `dom0 schema` prints its JSON Schema. A step that " +
+      "the end of the run came before does not fail; the run says so.",
+    'With --json, each line is an object. Its key "event" says what it tells: start, domain, ' +
+      "lease, step, reply, ping, traceroute, udp, send, drop, judgement, settled, end, capture, " +
+      'state. "at" is in microseconds since the start. The same seed gives the same lines and ' +
+      "the same capture.",
+  ],
+  examples: [
+    "dom0 run scenario.yaml",
+    "dom0 run scenario.yaml --seed 8 --until 30s --pcapng run.pcapng",
+    "dom0 run scenario.yaml --json | jq 'select(.event == \"drop\")'",
+  ],
+  last: EXIT_CODES,
+};
 
-const DEMO_HELP = `
-Two domUs of one EC2-Classic host boot over DHCP, ping each other and the outside, trace the route
-through Dom0, are reached from outside through NAT; a spoofer and a rogue DHCP server are stopped.
+const EXPLAIN_HELP: Help = {
+  paragraphs: ["Packets have numbers; stories, and captures as packet id, show them."],
+  examples: [
+    "dom0 explain --dropped                of the built-in demo",
+    "dom0 explain scenario.yaml --packet 118",
+  ],
+  last: EXIT_CODES,
+};
 
-Examples:
-  dom0 demo
-  dom0 demo --pcapng /tmp/demo.pcapng --state
-  dom0 demo --pcapng - | tshark -r -
-${EXIT_CODES}`;
-
-const EXPLAIN_HELP = `
-Packets have numbers: stories and captures (as packet id) show them.
-
-Examples:
-  dom0 explain --dropped                  of the built-in demo
-  dom0 explain scenario.yaml --packet 118
-${EXIT_CODES}`;
-
-const DOMAINS_HELP = `
-A line is a time and a domain's name or instance id, which are one number: they rise by one counter
-in each region. Whether every number is used is measured, not assumed.
-
-  2010-01-31T09:30:00Z dom_32422936
-  2010-02-01T09:30:00Z i-00b6bc68         # a comment; this is dom_32504936
-
-Example:
-  dom0 domains samples.txt
-  echo "2010-01-31 dom_32422936" | cat - samples.txt | dom0 domains -
-`;
+const DOMAINS_HELP: Help = {
+  paragraphs: [
+    "A line is a time and a domain's name, or an instance id, which is the same number: they " +
+      "rise by one counter in each region. Whether every number is used is measured, not " +
+      "assumed. What follows # is a comment.",
+  ],
+  examples: [
+    'echo "2010-01-31T09:30:00Z dom_32422936" > samples.txt',
+    'echo "2010-02-01T09:30:00Z i-00b6bc68" >> samples.txt',
+    "dom0 domains samples.txt",
+  ],
+};
 
 /**
  * Do what the words of a command line say.
@@ -94,7 +118,7 @@ function newProgram(surface: Surface, does: Does): Command {
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help for a command")
     .helpCommand("help [command]", "print help for a command")
-    .addHelpText("after", EXAMPLES + EXIT_CODES)
+    .addHelpText("after", helpText(PROGRAM_HELP, surface.out.width))
     .showSuggestionAfterError()
     .configureHelp({ helpWidth: out.width })
     .configureOutput({
@@ -126,7 +150,7 @@ function addDemo(program: Command, surface: Surface, does: Does): void {
     .option("--pcapng <file>", "where the capture goes; - for standard output", "demo.pcapng");
   addRunOptions(command)
     .option("--state", "print addresses, routes, neighbors and rules of the host at the end")
-    .addHelpText("after", DEMO_HELP)
+    .addHelpText("after", helpText(DEMO_HELP, surface.out.width))
     .action((options: CapturingOptions) =>
       does(async () => {
         const { demoCommand } = await import("./commands/demo.ts");
@@ -143,7 +167,7 @@ function addRun(program: Command, surface: Surface, does: Does): void {
     .option("--pcapng <file>", "write a capture; - for standard output");
   addRunOptions(command)
     .option("--state", "print addresses, routes, neighbors and rules of the hosts at the end")
-    .addHelpText("after", RUN_HELP)
+    .addHelpText("after", helpText(RUN_HELP, surface.out.width))
     .action((file: string, options: CapturingOptions) =>
       does(async () => {
         const { runCommand } = await import("./commands/run.ts");
@@ -160,7 +184,7 @@ function addExplain(program: Command, surface: Surface, does: Does): void {
     .option("--packet <id>", "the number of a packet", wholeNumber)
     .option("--dropped", "all packets that a rule dropped");
   addRunOptions(command)
-    .addHelpText("after", EXPLAIN_HELP)
+    .addHelpText("after", helpText(EXPLAIN_HELP, surface.out.width))
     .action((file: string | undefined, options: ExplainOptions) =>
       does(async () => {
         const { explainCommand } = await import("./commands/explain.ts");
@@ -175,7 +199,7 @@ function addDomains(program: Command, surface: Surface, does: Does): void {
     .description("estimate the VMs launched per day from samples of dom_ numbers")
     .argument("<file...>", "lines of a time and a domain's name; - for standard input")
     .option("--json", "print one JSON object")
-    .addHelpText("after", DOMAINS_HELP)
+    .addHelpText("after", helpText(DOMAINS_HELP, surface.out.width))
     .action((files: string[], options: DomainsOptions) =>
       does(async () => {
         const { domainsCommand } = await import("./commands/domains.ts");
@@ -187,7 +211,7 @@ function addDomains(program: Command, surface: Surface, does: Does): void {
 /** What every command that plays a scenario takes. */
 function addRunOptions(command: Command): Command {
   return command
-    .option("--seed <n>", "of all chance, instead of the scenario's", wholeNumber)
+    .option("--seed <n>", "seed of all chance, instead of the scenario's", wholeNumber)
     .option("--until <time>", 'end the run there, such as "30s"', timeSpan)
     .option("--json", "print one JSON object a line")
     .addOption(
@@ -195,6 +219,16 @@ function addRunOptions(command: Command): Command {
         .choices(LOG_LEVELS)
         .default("silent"),
     );
+}
+
+function helpText({ paragraphs, examples, last }: Help, width: number): string {
+  return [
+    ...paragraphs.map((paragraph) => wrap(paragraph, width).join("\n")),
+    ["Examples:", ...examples.map((example) => `  ${example}`)].join("\n"),
+    ...(last === undefined ? [] : [wrap(last, width).join("\n")]),
+  ]
+    .map((part) => `\n${part}`)
+    .join("\n");
 }
 
 function wholeNumber(text: string): number {

@@ -1,4 +1,4 @@
-/** Tells a run to people: who is there, what happened step by step, what came to nothing. @module */
+/** Tells a run to people: who is there, what happened, what came to nothing. @module */
 import { plural } from "./scenario/words.ts";
 import type { EventOf, RunEvent } from "./scenario/events.ts";
 import {
@@ -16,8 +16,8 @@ import type { Output, Tone } from "./output.ts";
 const INDENT = 14;
 /** In the order in which they are told. */
 const FATES = ["delivered", "consumed", "dropped", "discarded"] as const;
-/** Kinds of ends that the last table has at most. */
-const MOST_REASONS = 20;
+/** Places that are told by name at most. */
+const MOST_PLACES = 4;
 
 interface Line {
   /** `null` to show no time. */
@@ -31,9 +31,10 @@ interface Block {
   readonly lines: Line[];
 }
 
-/** Packets that came to nothing for one reason at one place. */
+/** Packets that came to nothing for one reason. */
 interface Loss {
   readonly first: EventOf<"drop">;
+  readonly places: Set<string>;
   count: number;
 }
 
@@ -72,6 +73,8 @@ export class Story {
         break;
       case "end":
         this.#end(event);
+        break;
+      case "reply":
         break;
       default:
         this.#step(event);
@@ -116,15 +119,16 @@ export class Story {
     if (this.#domains.length > 0) this.#out.line();
     const titles = ["domain", "vif", "MAC", "private", "public", "groups"];
     const rows = this.#domains.map((domain) => {
-      const { name, vif, mac, privateAddress, publicAddress, securityGroups, guest } = domain;
-      const groups = securityGroups.join(", ");
-      const last = guest === "external" ? `${groups} (external)` : groups;
-      return [name, vif, mac, privateAddress, publicAddress ?? "-", last];
+      const { name, vif, mac, privateAddress, publicAddress, securityGroups } = domain;
+      return [name, vif, mac, privateAddress, publicAddress ?? "-", securityGroups.join(", ")];
     });
     this.#table(
       titles.map((title) => ({ title })),
       rows,
     );
+    for (const { name, guest } of this.#domains) {
+      if (guest === "external") this.#out.line(`${name} is external: it sends raw frames alone.`);
+    }
   }
 
   #lease({ at, domain, address, server, seconds }: EventOf<"lease">): void {
@@ -140,17 +144,18 @@ export class Story {
 
   #drop(event: EventOf<"drop">): void {
     const { fate, reason, device, step, packet, at } = event;
-    const key = `${fate} ${reason} ${device}`;
-    const known = this.#losses.get(key);
-    if (known === undefined) this.#losses.set(key, { first: event, count: 1 });
-    else known.count += 1;
+    const key = `${fate} ${reason}`;
+    const loss = this.#losses.get(key) ?? { first: event, places: new Set(), count: 0 };
+    this.#losses.set(key, loss);
+    loss.count += 1;
+    if (device !== null) loss.places.add(device);
     if (step === null || fate !== "dropped") return;
     const where = device === null ? "" : ` at ${device}`;
     this.#add(step, at, `packet ${packet} dropped${where}: ${reason}`, "warning");
   }
 
   /** What happens within a step: told when the step is settled. */
-  #step(event: RunEvent): void {
+  #step(event: EventOf<"step" | "ping" | "traceroute" | "udp" | "send" | "judgement">): void {
     switch (event.event) {
       case "step":
         this.#blocks.set(event.step, { says: event.says, lines: [] });
@@ -261,8 +266,10 @@ export class Story {
       const steps = `${unreached} ${plural(unreached, "step")}`;
       out.line(out.paint("warning", `The end of the run came before ${steps} ended.`));
     }
-    if (failed > 0) out.line(out.paint("bad", `${failed} of ${total} expectations failed.`));
-    else if (total > 0) out.line(out.paint("good", `All ${total} expectations hold.`));
+    const expectations = plural(total, "expectation");
+    if (failed > 0) out.line(out.paint("bad", `${failed} of ${total} ${expectations} failed.`));
+    else if (total === 1) out.line(out.paint("good", "The expectation holds."));
+    else if (total > 1) out.line(out.paint("good", `All ${total} expectations hold.`));
   }
 
   #showLosses(): void {
@@ -272,16 +279,16 @@ export class Story {
     const columns = [
       { title: "packets", isNumber: true },
       { title: "reason" },
-      { title: "where" },
       { title: "the first one" },
+      { title: "where" },
     ];
-    const shown = losses.slice(0, MOST_REASONS).map(({ first, count }) => {
-      const { packet, at, reason, device } = first;
-      return [formatCount(count), reason, device ?? "-", `${packet}, at ${formatInstant(at)}`];
+    const rows = losses.map(({ first, places, count }) => {
+      const { packet, at, reason } = first;
+      return [formatCount(count), reason, `${packet}, at ${formatInstant(at)}`, listOf(places)];
     });
-    this.#table(columns, shown);
-    const rest = losses.length - shown.length;
-    if (rest > 0) this.#out.line(`and ${rest} more ${plural(rest, "kind")}; --json tells all`);
+    this.#table(columns, rows);
+    const hint = "`dom0 explain` tells the way of each, step by step.";
+    this.#out.line(this.#out.paint("faint", hint));
   }
 
   #table(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
@@ -306,6 +313,14 @@ export class Story {
       out.line(`${out.paint("faint", before)}  ${tone === null ? words : out.paint(tone, words)}`);
     }
   }
+}
+
+/** "vif3.0, vif4.0", the first ones by name. */
+function listOf(places: ReadonlySet<string>): string {
+  if (places.size === 0) return "-";
+  const named = [...places].slice(0, MOST_PLACES);
+  const rest = places.size - named.length;
+  return `${named.join(", ")}${rest === 0 ? "" : ` and ${rest} more`}`;
 }
 
 /** 3, "anti-spoof/dhcp-server", 10.0.0.1 10.0.0.2, nothing. */

@@ -28,7 +28,7 @@ export function hint(word: string, known: readonly string[]): string {
   return known.length === 0 ? "none is known here" : `expected one of ${known.join(", ")}`;
 }
 
-/** Edits between two words; two neighbors that changed places are one (optimal string alignment). */
+/** Edits between two words; a swap of neighbors is one edit (optimal string alignment). */
 function distanceOf(left: string, right: string): number {
   let before: number[] = [];
   let row = Array.from({ length: right.length + 1 }, (_, index) => index);

@@ -14,7 +14,7 @@ export interface NamedOption {
 }
 
 /** How the value of a parameter is written. */
-export type ParameterType = "u32" | "u8" | "flag" | "text" | "addresses" | "word";
+export type ParameterType = "u32" | "u8" | "flag" | "text" | "address" | "word";
 
 /**
  * The parameters that this server reads or may ignore without changing an answer: the statements
@@ -37,6 +37,7 @@ export const PARAMETERS = {
   "dynamic-bootp-lease-length": "u32",
   "echo-client-id": "flag",
   filename: "text",
+  "get-lease-hostnames": "flag",
   "ignore-client-uids": "flag",
   "lease-file-name": "text",
   "log-facility": "word",
@@ -44,11 +45,13 @@ export const PARAMETERS = {
   "max-lease-time": "u32",
   "min-lease-time": "u32",
   "min-secs": "u8",
-  "next-server": "addresses",
+  "next-server": "address",
+  "omapi-port": "u32",
   "one-lease-per-client": "flag",
   "pid-file-name": "text",
   "ping-check": "flag",
   "ping-timeout": "u32",
+  "server-id-check": "flag",
   "server-name": "text",
   "stash-agent-options": "flag",
   "update-optimization": "flag",
@@ -57,9 +60,18 @@ export const PARAMETERS = {
   "use-lease-addr-for-default-route": "flag",
 } as const satisfies Readonly<Record<string, ParameterType>>;
 
+/** What may follow the parameters whose value is a word. */
+export const WORDS: Readonly<Partial<Record<ParameterName, readonly string[]>>> = {
+  "ddns-update-style": ["none", "ad-hoc", "interim", "standard"],
+  "log-facility": [
+    ..."kern user mail daemon auth syslog lpr news uucp cron authpriv ftp".split(" "),
+    ...Array.from({ length: 8 }, (_, index) => `local${index}`),
+  ],
+};
+
 /** The name of a parameter. */
 export type ParameterName = keyof typeof PARAMETERS;
-/** A number, a flag, a text or word, or addresses. */
+/** A number, a flag, a text or word, or an address in a list. */
 export type ParameterValue = number | boolean | string | readonly Ipv4Addr[];
 
 /** What `allow`, `deny` and `ignore` speak of outside a pool. */

@@ -85,11 +85,11 @@ export class DhcpdEngine {
   readonly #served = new Map<string, ServedInterface>();
   readonly #ignored: string[] = [];
   readonly #waiting = new Map<Lease, Waiting>();
-  /** ISC dhcpd keeps it in a global buffer: a NAK without a search repeats what the last one said. */
+  /** In ISC dhcpd it is a global: a NAK without a search repeats what the last one said. */
   #nakText = "";
 
   /**
-   * @throws {OptionError} if an interface has addresses in two networks, or the pools are too large.
+   * @throws {OptionError} if an interface is on two networks, or the pools are too large.
    */
   constructor(
     profile: DhcpdProfile,

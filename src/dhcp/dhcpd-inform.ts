@@ -189,7 +189,7 @@ export function bootReply(
   return framed(profile, request, payload, input.address, destination, mac);
 }
 
-/** A client that speaks no RFC 1497 gets its own vendor area back. */
+/** A client without the cookie gets its own vendor area back. */
 function bootPayload(
   { profile, named }: Site,
   request: DhcpRequest,

@@ -58,7 +58,7 @@ export class Lexer {
   next(): Token {
     const token = this.peek();
     this.#ahead = null;
-    this.#last = token.line;
+    if (token.kind !== "end") this.#last = token.line;
     return token;
   }
 
@@ -93,8 +93,14 @@ export class Lexer {
 
   /** What to throw where the text breaks the grammar: `word` is what stood there. */
   fault(message: string, word: Token = this.peek()): ParseError {
-    const said = word.kind === "end" ? "unexpected end of file" : `${message} at "${word.text}"`;
-    return new ParseError("dhcpd-conf", word.text, said, word.line);
+    if (word.kind === "end") return this.faultBefore("unexpected end of file", word);
+    return new ParseError("dhcpd-conf", word.text, `${message} at "${word.text}"`, word.line);
+  }
+
+  /** The same, where ISC dhcpd has only looked at `word`: it names the line of the word before. */
+  faultBefore(message: string, word: Token = this.peek()): ParseError {
+    const said = word.kind === "end" ? message : `${message} at "${word.text}"`;
+    return new ParseError("dhcpd-conf", word.text, said, this.#last);
   }
 
   #read(): Token {

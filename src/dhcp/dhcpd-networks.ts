@@ -5,7 +5,7 @@
 import { formatIpv4, type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
 import type { Block, DhcpdConf, Hardware, Item, Permit } from "./dhcpd-conf.ts";
 import type { Scope } from "./option-state.ts";
-import { Option } from "./option-table.ts";
+import { Option } from "./options.ts";
 
 /** Subnets on one link. A subnet that is declared alone has one of its own. */
 export interface SharedNetwork {
@@ -144,7 +144,8 @@ export class Networks {
     } else if (block.kind === "subnet") {
       this.#enterAll(items, scope, this.#enterSubnet(block, scope, share), held);
     } else if (share !== null) {
-      enterPool(block, scope, share);
+      enterPool(block, { ...scope, parent: share.scope }, share);
+      this.#enterAll(items, scope, share, held);
     }
   }
 

@@ -6,13 +6,11 @@
  * fault, where ISC dhcpd prints all of them and then refuses to start.
  * @module
  */
-import type { ParseError } from "../base/errors.ts";
+import { assert } from "../base/assert.ts";
 import { formatIpv4, IPV4_ANY, type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
 import {
   type AddressRange,
   type Block,
-  CLIENTS,
-  type Clients,
   type DhcpdConf,
   type Item,
   type NamedOption,
@@ -20,6 +18,7 @@ import {
   PARAMETERS,
   type ParameterValue,
   PERMISSIONS,
+  WORDS,
 } from "./dhcpd-conf.ts";
 import { readForm } from "./dhcpd-form.ts";
 import { Lexer, type Token } from "./dhcpd-lexer.ts";
@@ -29,13 +28,21 @@ import {
   readHex,
   readNumber,
   readOptionData,
-  readString,
+  readText,
 } from "./dhcpd-value.ts";
-import { type AnyOption, Option } from "./option-table.ts";
+import {
+  clientsOf,
+  hasSubnet,
+  INNER_WORDS,
+  isParameter,
+  kindOf,
+  MAY_HOLD,
+  type Place,
+  SIMPLE,
+  UNSUPPORTED,
+} from "./dhcpd-words.ts";
+import { type AnyOption, Option } from "./options.ts";
 import { OCTETS } from "./option-type.ts";
-
-/** Where a statement stands. */
-type Place = "root" | Block["kind"];
 
 /** Values of `htype` by the name of the hardware. */
 export const HARDWARE_TYPES = new Map([
@@ -58,6 +65,8 @@ export function parseDhcpdConf(text: string): DhcpdConf {
   return { items: new Parser(text).readAll() };
 }
 
+const NO_OCTETS = new Uint8Array(0);
+
 class Parser {
   readonly #lexer: Lexer;
   readonly #options = new Map<string, NamedOption>();
@@ -71,33 +80,43 @@ class Parser {
 
   readAll(): readonly Item[] {
     const items: Item[] = [];
-    while (this.#lexer.peek().kind !== "end") items.push(...this.#statement("root", []));
+    while (this.#lexer.peek().kind !== "end") {
+      const item = this.#statement("root", [], items);
+      if (item !== null) items.push(item);
+    }
     return items;
   }
 
-  /** @param subnets those that a range here may lie in. */
-  #statement(place: Place, subnets: readonly Block[]): readonly Item[] {
-    if (this.#lexer.skipMark(";")) return [];
-    const word = this.#lexer.next();
-    if (word.kind !== "name" && word.kind !== "hex") throw this.#expected(place, word);
+  /**
+   * @param subnets those that a range here may lie in.
+   * @param before what stands here already.
+   * @returns `null` for an unknown word alone, which ISC dhcpd accepts and forgets.
+   */
+  #statement(place: Place, subnets: readonly Block[], before: readonly Item[]): Item | null {
+    const word = this.#lexer.peek();
+    if ((word.kind !== "name" && word.kind !== "hex") || INNER_WORDS.has(word.text)) {
+      const isLate = before.some((item) => "items" in item);
+      const what = isLate ? "expecting a declaration" : "expecting a parameter or declaration";
+      throw this.#lexer.faultBefore(what);
+    }
+    this.#lexer.next();
     switch (word.text) {
       case "subnet":
       case "shared-network":
       case "pool":
       case "group":
       case "host":
-        return [this.#block(word, place, subnets)];
+        return this.#block(word, place, subnets);
       case "range":
-        return [this.#range(word, place, subnets)];
+        return this.#range(word, place, subnets);
       default:
-        return [this.#ended(this.#simple(word, place))];
+        if (isParameter(word.text) || SIMPLE.has(word.text)) {
+          return this.#ended(this.#simple(word, place));
+        }
+        if (UNSUPPORTED.has(word.text)) throw this.#lexer.fault("not supported", word);
+        if (!this.#lexer.skipMark(";")) throw this.#lexer.fault("semicolon expected.");
+        return null;
     }
-  }
-
-  #expected(place: Place, word: Token): ParseError {
-    const what =
-      place === "root" ? "expecting a parameter or declaration" : "expecting a declaration";
-    return this.#lexer.fault(what, word);
   }
 
   /** A statement that a semicolon ends. */
@@ -119,7 +138,7 @@ class Parser {
       case "fixed-address":
         return this.#fixedAddress(word, place);
       default:
-        return this.#parameter(word, place);
+        return this.#parameter(word);
     }
   }
 
@@ -149,7 +168,15 @@ class Parser {
   }
 
   #setting(option: NamedOption): Item {
-    return { kind: "option", option, octets: readOptionData(this.#lexer, option.form) };
+    const octets = this.#skipEmpty() ? NO_OCTETS : readOptionData(this.#lexer, option.form);
+    return { kind: "option", option, octets };
+  }
+
+  /** ISC dhcpd takes a semicolon for a value of no octets, and may miss one behind it. */
+  #skipEmpty(): boolean {
+    if (!this.#lexer.skipMark(";")) return false;
+    if (!this.#lexer.isMark(";")) throw this.#lexer.fault("semicolon expected.");
+    return true;
   }
 
   #definition({ text: name }: Token, place: Place): Item {
@@ -166,11 +193,10 @@ class Parser {
   }
 
   #permission(verdict: "allow" | "deny" | "ignore", place: Place): Item {
-    const words: string[] = [];
     const first = this.#lexer.peek();
-    while (!this.#lexer.isMark(";") && this.#lexer.peek().kind !== "end") {
-      words.push(this.#lexer.next().text);
-    }
+    const words: string[] = [];
+    do words.push(this.#lexer.next().text);
+    while (words.length < 3 && place === "pool" && clientsOf(words.join(" ")) === null);
     const said = words.join(" ");
     if (place === "pool" && verdict !== "ignore") {
       const clients = clientsOf(said);
@@ -211,12 +237,14 @@ class Parser {
     return addresses;
   }
 
-  #parameter(word: Token, place: Place): Item {
-    if (!isParameter(word.text)) throw this.#expected(place, word);
-    return { kind: "parameter", name: word.text, value: this.#parameterValue(word.text) };
+  #parameter({ text: name }: Token): Item {
+    assert(isParameter(name), "a statement is known when it is read");
+    return { kind: "parameter", name, value: this.#parameterValue(name) };
   }
 
   #parameterValue(name: ParameterName): ParameterValue {
+    if (this.#skipEmpty()) throw this.#lexer.fault("expecting a value");
+    if (PARAMETERS[name] === "word") return this.#word(name);
     switch (PARAMETERS[name]) {
       case "u32":
         return readNumber(this.#lexer, 4);
@@ -225,12 +253,17 @@ class Parser {
       case "flag":
         return readFlag(this.#lexer);
       case "text":
-        return readString(this.#lexer);
-      case "addresses":
-        return this.#addresses();
-      case "word":
-        return this.#lexer.next().text;
+        return readText(this.#lexer);
+      case "address":
+        return [readAddress(this.#lexer)];
     }
+  }
+
+  #word(name: ParameterName): string {
+    const word = this.#lexer.next();
+    if (word.kind !== "name") throw this.#lexer.fault("identifier expected", word);
+    if (WORDS[name]?.includes(word.text) !== true) throw this.#lexer.fault("unknown value", word);
+    return word.text;
   }
 
   #range(word: Token, place: Place, subnets: readonly Block[]): Item {
@@ -262,6 +295,7 @@ class Parser {
 
   #block(word: Token, place: Place, subnets: readonly Block[]): Item {
     const kind = kindOf(word.text);
+    if (kind === "group" && place === "host") throw this.#lexer.fault("not supported", word);
     if (kind === null || !MAY_HOLD[place].includes(kind)) {
       throw this.#lexer.fault(`${word.text} declarations not allowed here.`, word);
     }
@@ -273,23 +307,27 @@ class Parser {
     const head: Block = { kind, name, network, netmask, items };
     const inner = kind === "subnet" ? [head] : [...subnets];
     while (!this.#lexer.skipMark("}")) {
-      for (const item of this.#statement(kind, inner)) {
-        if (item.kind === "subnet") inner.push(item);
-        this.#refuseSecond(items, item, name);
-        items.push(item);
-      }
+      const item = this.#statement(kind, inner, items);
+      if (item === null) continue;
+      if (item.kind === "subnet") inner.push(item);
+      this.#refuseSecond(items, item, name);
+      items.push(item);
     }
     if (kind === "host") this.#enterHost(name);
+    if (kind === "shared-network" && !hasSubnet(items)) {
+      throw this.#lexer.faultBefore("empty shared-network decl");
+    }
     return head;
   }
 
   #blockName(kind: Block["kind"]): string {
     if (kind === "subnet" || kind === "pool") return "";
     const word = this.#lexer.peek();
-    if (kind === "group" && this.#lexer.isMark("{")) return "";
-    if (word.kind === "string") return this.#lexer.next().text;
-    if (word.kind === "mark" || word.kind === "end") {
-      throw this.#lexer.fault(`expecting a name for ${kind} declaration.`);
+    if (word.kind === "string" && kind !== "host") return this.#lexer.next().text;
+    const isWord = word.kind === "name" || word.kind === "hex";
+    if (kind === "group") return isWord ? this.#lexer.next().text : "";
+    if (!isWord && word.kind !== "number") {
+      throw this.#lexer.faultBefore(`expecting a name for ${kind} declaration.`);
     }
     const labels: string[] = [];
     do labels.push(this.#lexer.next().text);
@@ -323,31 +361,6 @@ class Parser {
   #expectMark(mark: string, message: string): void {
     if (!this.#lexer.skipMark(mark)) throw this.#lexer.fault(message);
   }
-}
-
-const MAY_HOLD: Readonly<Record<Place, readonly Block["kind"][]>> = {
-  root: ["shared-network", "subnet", "group", "host"],
-  "shared-network": ["subnet", "pool", "group", "host"],
-  subnet: ["pool", "group", "host"],
-  pool: [],
-  group: ["shared-network", "subnet", "group", "host"],
-  host: [],
-};
-
-function kindOf(text: string): Block["kind"] | null {
-  return (
-    (["subnet", "shared-network", "pool", "group", "host"] as const).find((one) => one === text) ??
-    null
-  );
-}
-
-function isParameter(text: string): text is ParameterName {
-  return Object.hasOwn(PARAMETERS, text);
-}
-
-function clientsOf(said: string): Clients | null {
-  const full = said.replace(/^(known|unknown) clients$/, "$1-clients");
-  return CLIENTS.find((one) => one === full) ?? null;
 }
 
 const holds = ({ network, netmask }: Block, address: Ipv4Addr): boolean =>

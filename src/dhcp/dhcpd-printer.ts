@@ -4,6 +4,7 @@
  */
 import { formatIpv4 } from "../wire/addr.ts";
 import {
+  type AddressRange,
   type Block,
   type DhcpdConf,
   type Hardware,
@@ -15,7 +16,7 @@ import { HARDWARE_TYPES } from "./dhcpd-parser.ts";
 import { formatOptionData, hexDigits, quote } from "./dhcpd-value.ts";
 import { formName, textOctets } from "./option-type.ts";
 
-/** One statement a line, blocks indented by two spaces. Comments of a text that was read are gone. */
+/** One statement a line, blocks indented by two spaces. Comments are not kept. */
 export function formatDhcpdConf({ items }: DhcpdConf): string {
   return items.map((item) => `${formatItem(item, "")}\n`).join("");
 }
@@ -29,7 +30,8 @@ function formatItem(item: Item, indent: string): string {
 function headOf({ kind, name, network, netmask }: Block): string {
   if (kind === "subnet") return `subnet ${formatIpv4(network)} netmask ${formatIpv4(netmask)}`;
   if (name === "") return kind;
-  const isPlain = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(name);
+  const plain = kind === "group" ? /^(?!-?\d+$)[\w-]+$/ : /^[\w-]+(\.[\w-]+)*$/;
+  const isPlain = plain.test(name);
   return `${kind} ${isPlain ? name : quote(textOctets(name))}`;
 }
 
@@ -48,12 +50,16 @@ function formatStatement(item: Exclude<Item, Block>): string {
     case "authority":
       return item.isAuthoritative ? "authoritative" : "not authoritative";
     case "range":
-      return `range ${item.isForBootp ? "dynamic-bootp " : ""}${formatIpv4(item.low)} ${formatIpv4(item.high)}`;
+      return formatRange(item);
     case "hardware":
       return formatHardware(item);
     case "fixed-address":
       return `fixed-address ${item.addresses.map(formatIpv4).join(", ")}`;
   }
+}
+
+function formatRange({ isForBootp, low, high }: AddressRange): string {
+  return `range ${isForBootp ? "dynamic-bootp " : ""}${formatIpv4(low)} ${formatIpv4(high)}`;
 }
 
 function formatParameter({ name, value }: Parameter): string {

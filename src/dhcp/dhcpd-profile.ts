@@ -4,7 +4,7 @@
  * From the sources of both and their release notes; 4.4.3 is also compared with the program itself.
  * @module
  */
-import { Option } from "./option-table.ts";
+import { Option } from "./options.ts";
 
 /** How a dhcpd behaves. */
 export interface DhcpdProfile {
@@ -28,11 +28,11 @@ export interface DhcpdProfile {
   readonly prunesAgentOption: boolean;
   /** If a NAK carries the interface's address in `siaddr`. */
   readonly nakNamesServer: boolean;
-  /** If a NAK knows the statements about its network: its server identifier, and the echo of a client's. */
+  /** If the server identifier and the echo that hold on a network hold for its NAKs, too. */
   readonly nakKnowsNetwork: boolean;
-  /** If INFORM knows host declarations, pools, relay agents and subnet selection, and gives no times. */
+  /** If INFORM knows hosts, pools, relay agents and subnet selection, and names no times. */
   readonly informsFully: boolean;
-  /** If a relay agent may name the client's link in its option: RFC 3527. */
+  /** If a relay agent may name the client's link in its option. */
   readonly knowsLinkSelection: boolean;
   /** If a message with an empty client identifier is dropped. */
   readonly dropsEmptyClientId: boolean;
@@ -42,7 +42,7 @@ export interface DhcpdProfile {
   readonly namesBootpHosts: boolean;
   /** If a client's leases on other networks are released when it comes to a new one. */
   readonly releasesElsewhere: boolean;
-  /** If an abandoned lease is free again after its time, and if it is offered before that more than once. */
+  /** If an abandoned lease is free again after its time, and is offered over and over before. */
   readonly forgetsAbandoned: boolean;
   /** If a client may ask for an abandoned lease that it was offered. */
   readonly reclaimsAbandoned: boolean;

@@ -133,10 +133,10 @@ export function addressOf(octets: Uint8Array): Ipv4Addr {
   return ipv4Of(((first * 256 + second) * 256 + third) * 256 + fourth);
 }
 
-/** Sub-option "link selection" of the relay agent's option: RFC 3527. */
+/** Sub-option "link selection" of the relay agent's option. */
 const LINK_SELECTION = 5;
 
-/** The option by which a client or its relay agent says where the client is; `null` if neither does. */
+/** The option by which a client or its relay agent says where it is; `null` if neither does. */
 export function selectionOf(
   message: DhcpMessage,
   { knowsLinkSelection }: DhcpdProfile,

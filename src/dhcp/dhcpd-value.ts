@@ -19,6 +19,7 @@ const FLAGS = new Map([
   ["on", true],
   ["false", false],
   ["off", false],
+  ["ignore", false],
 ]);
 
 /**
@@ -70,8 +71,18 @@ export function readFlag(lexer: Lexer): boolean {
   return value;
 }
 
+/** @throws {ParseError} unless a string or a name of characters of one octet follows. */
+export function readText(lexer: Lexer): string {
+  const word = lexer.next();
+  if (word.kind !== "string" && word.kind !== "name" && word.kind !== "hex") {
+    throw lexer.fault("expecting string.", word);
+  }
+  if (/[^\0-\xff]/.test(word.text)) throw lexer.fault("expecting characters of one octet", word);
+  return word.text;
+}
+
 /** @throws {ParseError} unless a string follows. */
-export function readString(lexer: Lexer): string {
+function readString(lexer: Lexer): string {
   const word = lexer.next();
   if (word.kind !== "string") throw lexer.fault("expecting string.", word);
   return word.text;
@@ -114,21 +125,14 @@ function readAtom(lexer: Lexer, atom: Atom): Uint8Array {
     case "flag":
       return Uint8Array.of(readFlag(lexer) ? 1 : 0);
     case "text":
-      return readText(lexer);
+      return textOctets(readText(lexer));
     case "octets":
-      return lexer.peek().kind === "string" ? readText(lexer) : readHex(lexer);
+      return lexer.peek().kind === "string" ? textOctets(readText(lexer)) : readHex(lexer);
     case "domains":
       return readDomains(lexer);
     default:
       return bigEndian(readNumber(lexer, ATOM_LENGTH[atom]), ATOM_LENGTH[atom]);
   }
-}
-
-function readText(lexer: Lexer): Uint8Array {
-  const word = lexer.next();
-  if (word.kind !== "string" && word.kind !== "name") throw lexer.fault("expecting string.", word);
-  if (/[^\0-\xff]/.test(word.text)) throw lexer.fault("expecting characters of one octet", word);
-  return textOctets(word.text);
 }
 
 function readDomains(lexer: Lexer): Uint8Array {

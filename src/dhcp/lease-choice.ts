@@ -148,9 +148,10 @@ export class LeaseSearch {
     const leases =
       clientId === null || clientId.length === 0 ? [] : this.#table.findByClientId(clientId);
     for (const lease of [...leases]) {
+      const isLost = lease.state === "abandoned";
       const isHere = this.#isHere(lease);
-      if (lease.state !== "abandoned" && isHere && this.#isPermitted(lease)) return lease;
-      if (isHere || this.#profile.releasesElsewhere) this.#release(lease);
+      if (!isLost && isHere && this.#isPermitted(lease)) return lease;
+      if (isLost || isHere || this.#profile.releasesElsewhere) this.#release(lease);
     }
     return null;
   }

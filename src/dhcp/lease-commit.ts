@@ -43,6 +43,7 @@ export function commitLease(
   const client = {
     clientId: keepsId ? request.clientId : null,
     hardware: request.hardware,
+    chaddr: request.message.chaddr,
     hostName: hostNameOf(request),
   };
   const threshold = evaluation.number("dhcp-cache-threshold") ?? profile.cacheThreshold;
@@ -125,7 +126,7 @@ export function findUnfixed(networks: Networks, { clientId, hardware }: DhcpRequ
   return byId.find(isUnfixed) ?? byHardware.find(isUnfixed) ?? null;
 }
 
-/** That which `find_lease` sees: a client that is declared by its identifier is so by that alone. */
+/** The one that `find_lease` sees: a client that its identifier declares is declared by that. */
 export function findDeclared(networks: Networks, { clientId, hardware }: DhcpRequest): Host | null {
   const byId = clientId === null ? [] : networks.hostsByClientId(clientId);
   const byHardware = networks.hostsByHardware(hardware.htype, hardware.octets);

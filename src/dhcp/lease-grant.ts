@@ -133,6 +133,7 @@ function compose(
     ...headerFor(request),
     flags,
     yiaddr: lease.address,
+    chaddr: lease.chaddr ?? message.chaddr,
     siaddr: ipv4Of(evaluation.address("next-server") ?? 0),
   };
   const body: ReplyBody = {

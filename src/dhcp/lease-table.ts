@@ -1,5 +1,5 @@
 /**
- * Leases of pool addresses: who holds which until when, as ISC dhcpd 4.4 keeps them (`server/mdb.c`).
+ * Leases of pool addresses: who holds which until when, as ISC dhcpd's `server/mdb.c` keeps them.
  *
  * Fixed addresses are not in the table: a host has its address by declaration.
  * @module
@@ -22,7 +22,7 @@ import {
 } from "./dhcpd-networks.ts";
 import type { RawOption } from "./options.ts";
 
-/** ISC dhcpd's binding states without those of failover. A lease that was only offered is `free`. */
+/** ISC dhcpd's binding states without failover's. A lease that was only offered is `free`. */
 export type LeaseState = "free" | "active" | "abandoned";
 
 /** A hardware address as a message has it. */
@@ -45,6 +45,8 @@ export interface Tenancy {
   /** `null` if the client gave none, or there is no client. */
   readonly clientId: Uint8Array | null;
   readonly hardware: HardwareAddress | null;
+  /** The whole field of the message that the hardware address is from. */
+  readonly chaddr: Uint8Array | null;
   /** What the client calls itself; `null` if it did not say when the lease changed last. */
   readonly hostName: Uint8Array | null;
   /** What a relay agent put into the client's last message that passed one. */
@@ -67,7 +69,7 @@ export interface Lease extends Tenancy {
 export interface LeaseTableOptions {
   /** Addresses that all pools together may have; 65,536. */
   readonly limit?: number;
-  /** If an abandoned lease is free again after its time; true. If not it is given in need at once. */
+  /** If an abandoned lease is free again after its time; true. If not, it is given in need. */
   readonly forgetsAbandoned?: boolean;
 }
 
@@ -94,6 +96,7 @@ const VIRGIN: Tenancy = {
   heard: Number.NEGATIVE_INFINITY,
   clientId: null,
   hardware: null,
+  chaddr: null,
   hostName: null,
   agent: [],
   mustRenew: false,
@@ -183,7 +186,7 @@ export class LeaseTable implements Machine {
     this.#enqueue(row, now);
   }
 
-  /** The client gives the address back. It keeps its claim on it for as long as nobody else asks. */
+  /** The client gives the address back. It may have it again for as long as nobody else asks. */
   release(lease: Lease, now: Instant): void {
     if (lease.state === "free") return;
     this.update(lease, { ...FORGOTTEN, ends: secondsOf(now) }, now);

@@ -132,7 +132,7 @@ export function decodeMessage(
 
 /**
  * Write a message: the fixed part, the cookie and packed options, padded with zeros to at least
- * `shortest` octets. Options that were packed into `file` or `sname` take the place of the header's.
+ * `shortest` octets. Options packed into `file` or `sname` take the place of the header's.
  * Without options there is no cookie either.
  * @throws {RangeFault} if a value of `header` does not fit its field.
  */

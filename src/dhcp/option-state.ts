@@ -1,5 +1,5 @@
 /**
- * The options and parameters that hold for one client: what the scopes say, the inner over the outer.
+ * The options and parameters that hold for one client: what inner scopes say over what outer say.
  * @module
  */
 import type { Allowance, Item, ParameterName, ParameterValue, Permission } from "./dhcpd-conf.ts";

@@ -1,5 +1,5 @@
 /**
- * What the octets of a DHCP option mean: the data types of RFC 2132, RFC 3397 and RFC 3442.
+ * What the octets of a DHCP option mean: the data types of RFC 2132 section 3 to 9 and later ones.
  * @module
  */
 import { RangeFault } from "../base/errors.ts";
@@ -33,7 +33,7 @@ export interface OptionType<T> extends OptionForm {
   encode(value: T): Uint8Array;
 }
 
-/** A classless static route: RFC 3442. */
+/** A static route to a network of any size. */
 export interface ClasslessRoute {
   readonly destination: Prefix;
   /** The next hop; 0.0.0.0 if the destination is on the link. */
@@ -177,7 +177,7 @@ export const U8S: OptionType<readonly number[]> = listOf(U8);
 /** Two octets each, at least one. */
 export const U16S: OptionType<readonly number[]> = listOf(U16);
 
-/** Classless static routes: RFC 3442, "Classless Route Option Format". */
+/** Classless static routes: a prefix length, the significant octets of the network, a router. */
 export const ROUTES: OptionType<readonly ClasslessRoute[]> = {
   atoms: ["u8"],
   repeats: true,

@@ -16,6 +16,7 @@ import type { DhcpReply } from "./dhcpd-reply.ts";
 import type { DhcpInterface } from "./dhcpd-request.ts";
 import type { Lease } from "./lease-table.ts";
 
+/** Which dhcpd, and how large and how slow. */
 export interface DhcpServerOptions {
   /** Which dhcpd; {@link ISC_3_0_5}. */
   readonly profile?: DhcpdProfile;
@@ -23,7 +24,7 @@ export interface DhcpServerOptions {
   readonly startTime?: Duration;
   /** Addresses that all pools together may have; 65,536. */
   readonly leaseLimit?: number;
-  /** Which second since 1970 the instant 0 is; the first of February 2010. It cannot count past 2038. */
+  /** Which second since 1970 the instant 0 is; 2010-02-01. It cannot count past 2038. */
   readonly epoch?: number;
   /** Takes each offer that waited for a ping; none waits for a fixed address. */
   readonly transmit?: (reply: DhcpReply, now: Instant) => void;

@@ -58,6 +58,8 @@ export class Guest implements Machine, Tap, ClientSink {
   #waitingSince: Instant = Infinity;
   #probe: AddressProbe | null = null;
   #lease: ClientLease | null = null;
+  /** What is to be used if nobody has the address. */
+  #wanted: ClientLease | null = null;
   #isOn = false;
 
   constructor(options: GuestOptions) {
@@ -142,13 +144,14 @@ export class Guest implements Machine, Tap, ClientSink {
     else this.#socket.send(message.payload, message.destination, message.destinationPort, now);
   }
 
-  /** What dhclient tells its script. */
+  /** What dhclient tells its script, which leaves an address that stays alone. */
   notify(event: ClientEvent, now: Instant): void {
     if (event.kind === "bound") this.#take(event.lease, now);
     else if (event.kind === "renewed") {
-      const isSame = event.lease.address === event.previous.address && this.#lease !== null;
-      if (isSame && !this.#changesNetwork(event.lease)) this.#lease = event.lease;
-      else this.#take(event.lease, now);
+      const { lease, previous } = event;
+      if (lease.address !== previous.address) this.#take(lease, now);
+      else if (this.#lease !== null) this.#lease = lease;
+      else this.#wanted = lease;
     } else this.#goDown(now);
   }
 
@@ -178,34 +181,33 @@ export class Guest implements Machine, Tap, ClientSink {
   /** Use `lease`, at once or once nobody objects. */
   #take(lease: ClientLease, now: Instant): void {
     this.#goDown(now);
+    this.#wanted = lease;
     if (!this.#detectsConflicts) {
       this.#configure(lease, now);
       return;
     }
     const { device, router, chance } = this.host;
-    this.#probe = new AddressProbe(
-      {
-        device,
-        arp: router.arp,
-        chance,
-        address: lease.address,
-        onClaimed: (at) => this.#configure(lease, at),
-        onConflict: (at) => this.#decline(lease, at),
-      },
-      now,
-    );
+    const { address } = lease;
+    const onClaimed = (at: Instant): void => {
+      if (this.#wanted !== null) this.#configure(this.#wanted, at);
+    };
+    const onConflict = (at: Instant): void => this.#decline(address, at);
+    const options = { device, arp: router.arp, chance, address, onClaimed, onConflict };
+    this.#probe = new AddressProbe(options, now);
   }
 
   #configure(lease: ClientLease, now: Instant): void {
     this.#lease = lease;
+    this.#wanted = null;
     const { address, broadcast, routers } = lease;
     const [gateway = null] = routers;
     this.host.configure({ address, length: lengthOf(lease), gateway, broadcast }, now);
     this.#onEvent?.({ kind: "up", lease }, now);
   }
 
-  #decline({ address }: ClientLease, now: Instant): void {
+  #decline(address: Ipv4Addr, now: Instant): void {
     this.#probe = null;
+    this.#wanted = null;
     this.#onEvent?.({ kind: "conflict", address }, now);
     this.client.decline(now);
   }
@@ -213,22 +215,12 @@ export class Guest implements Machine, Tap, ClientSink {
   #goDown(now: Instant): void {
     this.#probe?.stop();
     this.#probe = null;
+    this.#wanted = null;
     const lease = this.#lease;
     this.#lease = null;
     if (lease === null) return;
     this.host.unconfigure(now);
     this.#onEvent?.({ kind: "down", address: lease.address }, now);
-  }
-
-  #changesNetwork(lease: ClientLease): boolean {
-    const { configuration } = this.host;
-    const [gateway = null] = lease.routers;
-    return (
-      configuration === null ||
-      configuration.length !== lengthOf(lease) ||
-      configuration.gateway !== gateway ||
-      configuration.broadcast !== lease.broadcast
-    );
   }
 }
 

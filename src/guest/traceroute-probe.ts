@@ -152,24 +152,24 @@ export class ProbeTable {
     const first = index - (index % this.perHop);
     const before = this.probes.slice(first, index);
     if (before.some(({ isFinal }) => !isFinal)) return;
-    const final = this.#nextFinal(index);
-    const found = this.probes[final];
+    const later = this.#nextDone(index);
+    const found = this.probes[later];
     const given = this.probes[index];
-    if (found === undefined || given === undefined || found.answer === null) return;
-    const isHopFinal = before.length > 0 || final < first + this.perHop;
-    if (found.answer.mark === "") return;
+    if (found === undefined || given === undefined) return;
+    if (found.answer === null || found.answer.mark === "") return;
+    const isHopFinal = before.length > 0 || later < first + this.perHop;
     if (!isHopFinal && !this.#belongs(index, found.answer)) return;
     Object.assign(given, found);
     // It was sent, so it is not sent again; nobody waits for it any more.
     Object.assign(found, newProbe(), { sentAt: Number.NEGATIVE_INFINITY });
   }
 
-  /** Where the first later answer is that ends the way; -1 if a nearer one does not. */
-  #nextFinal(index: number): number {
+  /** The first later probe whose end is known; -1 if there is none among those under way. */
+  #nextDone(index: number): number {
     for (let later = index + 1; later < this.probes.length; later += 1) {
       const probe = this.probes[later];
       if (probe === undefined || probe.sentAt === null) return -1;
-      if (probe.isDone) return probe.isFinal ? later : -1;
+      if (probe.isDone) return later;
     }
     return -1;
   }

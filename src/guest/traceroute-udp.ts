@@ -47,6 +47,7 @@ export class UdpProbing implements Probing, IcmpListener {
 
   send(index: number, ttl: number, now: Instant): SendFailure | null {
     const { host, target, tos } = this.#setup;
+    if (host.udp.isFull) return "no-room";
     const dstPort = this.#port;
     const socket = host.udp.bind(0, ({ src, ttl: left }, _socket, at) => {
       this.#hear({ index, from: src, ttl: left, type: null, code: 0, mtu: 0, at });

@@ -4,6 +4,7 @@
  * @module
  */
 import { assert } from "../base/assert.ts";
+import { OptionError } from "../base/errors.ts";
 import { type Duration, type Instant, MILLISECOND, NEVER, SECOND } from "../base/time.ts";
 import type { Ipv4Addr } from "../wire/addr.ts";
 import { IPV4_MIN_LENGTH } from "../l3/ipv4.ts";
@@ -76,6 +77,7 @@ export class Traceroute implements Tool {
   readonly #probing: Probing;
   readonly #table: ProbeTable;
   readonly #atOnce: number;
+  readonly #pause: Duration;
   /** The first probe whose end is unknown, and one past the last that counts. */
   #start: number;
   #end: number;
@@ -87,16 +89,22 @@ export class Traceroute implements Tool {
   constructor(host: ToolHost, options: TracerouteOptions, now: Instant) {
     const { firstHop = 1, maxHops = 30, probesPerHop = 3, atOnce = 16 } = options;
     const { wait = 5 * SECOND, here = 3, near = 10, length = 60, tos = 0, port = 0 } = options;
+    const { pause = 0 } = options;
     requireWhole("maxHops", maxHops, 1, 255);
     requireWhole("firstHop", firstHop, 1, maxHops);
     requireWhole("probesPerHop", probesPerHop, 1, 10);
     requireWhole("atOnce", atOnce, 1, 255 * 10);
     requireWhole("length", length, SHORTEST, LONGEST);
     requireWhole("port", port, 0, 0xffff);
+    requireWhole("wait", wait, 1, Number.MAX_SAFE_INTEGER);
+    requireWhole("pause", pause, 0, Number.MAX_SAFE_INTEGER);
+    requireFactor("here", here);
+    requireFactor("near", near);
     this.#options = options;
     this.target = options.target;
     this.#table = new ProbeTable(maxHops, probesPerHop, { wait, here, near });
     this.#atOnce = atOnce;
+    this.#pause = pause;
     this.#start = (firstHop - 1) * probesPerHop;
     this.#end = this.#table.probes.length;
     this.#wakeAt = now;
@@ -173,11 +181,12 @@ export class Traceroute implements Tool {
       }
       if (probe.isDone) {
         if (index === this.#start) this.#advance(now);
+        if (this.isDone) return next;
         if (probe.isFinal) this.#end = this.#table.ttlOf(index) * this.#table.perHop;
         continue;
       }
       if (probe.sentAt === null) {
-        const pauseEnd = this.#lastSent + (this.#options.pause ?? 0);
+        const pauseEnd = this.#lastSent + this.#pause;
         if (pauseEnd > now) return pauseEnd;
         if (!this.#send(index, next !== NEVER, now)) return next;
       }
@@ -226,4 +235,9 @@ export class Traceroute implements Tool {
     assert(probe !== undefined, "a probe of the table");
     return probe;
   }
+}
+
+function requireFactor(option: string, value: number): void {
+  if (value >= 0 && value < Infinity) return;
+  throw new OptionError(option, value, "a number from 0");
 }

@@ -141,6 +141,11 @@ export class UdpLayer implements ProtocolHandler, SocketOwner {
     return this.#size;
   }
 
+  /** True if no socket is left. */
+  get isFull(): boolean {
+    return this.#size >= this.#socketLimit;
+  }
+
   /**
    * Open a socket. Port 0 takes a free one from 32,768 to 60,999 by chance.
    * @param address of this host, if not all of them are meant.
@@ -151,7 +156,7 @@ export class UdpLayer implements ProtocolHandler, SocketOwner {
     if (!Number.isInteger(port) || port < 0 || port > 0xffff) {
       throw new OptionError("port", port, "a port from 0 to 65535");
     }
-    if (this.#size >= this.#socketLimit) {
+    if (this.isFull) {
       throw new EmulatorError("udp-sockets", this.#size, `all ${this.#size} sockets are open`);
     }
     const chosen = port === 0 ? this.#freePort(address) : port;

@@ -66,8 +66,9 @@ describe("the demo's capture", () => {
         .map((row) => row.split("\t"));
       expect(rows.every(([, id]) => Number(id) > 0)).toBe(true);
       const places = new Map<string, Set<string>>();
-      for (const [name = "", id = ""] of rows)
+      for (const [name = "", id = ""] of rows) {
         places.set(id, (places.get(id) ?? new Set()).add(name));
+      }
       expect([...places.values()].some((names) => names.has("vif3.0") && names.has("peth0"))).toBe(
         true,
       );

@@ -141,6 +141,43 @@ describe("a domU", () => {
     ]);
   });
 
+  it("keeps address and routes through a renewal that tells of others, as the script does", () => {
+    const conf = CONF.replaceAll("86400", "600");
+    const { net, guest, events, dhcp } = site({}, conf);
+    guest.start(0);
+    net.run(SECOND);
+    const { configuration } = guest.host;
+    const moved = conf.replace("172.16.0.23", "172.16.0.99").replace("170.1;", "170.2;");
+    dhcp.restart("10.254.168.2", moved, net.now);
+    net.run(400 * SECOND);
+    expect(events).toHaveLength(1);
+    expect(guest.resolvers.map(formatIpv4)).toEqual(["172.16.0.99"]);
+    expect(guest.host.configuration).toBe(configuration);
+  });
+
+  it("hears as many messages at once as its socket holds", () => {
+    const answered = [63, 64].map((count) => {
+      const { net, guest, dhcp } = site();
+      const offer = site();
+      offer.guest.start(0);
+      offer.net.run(SECOND);
+      const octets = new Uint8Array(Buffer.from(offer.net.framesOf(GATE)[0] ?? "", "hex"));
+      dhcp.isUp = false;
+      guest.start(0);
+      const noise = octets.slice();
+      // Without a checksum, so that another xid is no fault of the datagram.
+      noise.fill(0, 40, 42);
+      noise.fill(0xff, 46, 50);
+      for (const one of [...Array<Uint8Array>(count).fill(noise), octets]) {
+        const packet = net.pool.copyIn(one);
+        if (packet !== null) guest.host.device.receive(packet, net.now);
+      }
+      net.run(SECOND);
+      return guest.client.state;
+    });
+    expect(answered).toEqual(["requesting", "selecting"]);
+  });
+
   it("gives its address back when it shuts down, and is silent", () => {
     const { net, guest, events } = site();
     guest.start(0);
@@ -224,6 +261,15 @@ describe("a domU that detects conflicts", () => {
     expect(gaps.slice(2)).toEqual([2, 2]);
     expect(events).toEqual([`${Math.floor((arps[3]?.at ?? 0) / SECOND)} up 10.254.170.223`]);
     expect(guest.nextDeadline()).toBeGreaterThan(net.now + HOUR);
+  });
+
+  it("goes on probing through a renewal, and uses what it was told last", () => {
+    const conf = CONF.replaceAll("86400", "8");
+    const { net, guest, events } = site({ detectsConflicts: true }, conf);
+    guest.start(0);
+    net.run(20 * SECOND);
+    expect(events).toHaveLength(1);
+    expect(guest.lease?.start).toBeGreaterThan(2 * SECOND);
   });
 
   it("declines an address that another station has, and asks anew after ten seconds", () => {

@@ -157,15 +157,28 @@ describe("traceroute", () => {
     expect(patient.end()).toBe(start + SECOND + 400 + SECOND);
   });
 
-  it("puts an error that came to late probes alone where it belongs", () => {
-    // Three packets wait for an address that nobody has: the last ones.
+  // As above, through a router that keeps six packets for a neighbor it looks for: the errors are
+  // about the latest probes, and traceroute guesses, once the earlier ones have waited for five
+  // seconds, where they belong.
+  it.each([
+    [{ probesPerHop: 1 }, 17, 1, 5],
+    [{ probesPerHop: 3 }, 19, 3, 5],
+    [{ probesPerHop: 2, method: "icmp" }, 18, 2, 5],
+    [{ probesPerHop: 1, atOnce: 4 }, 5, 1, 3],
+  ] as const)("with %o sends %i probes and puts late errors where they belong", (...row) => {
+    const [options, sent, perHop, seconds] = row;
     const { neighbor } = ROUTER_6;
-    const { net, near } = site({ ...ROUTER_6, neighbor: { ...neighbor, queueLimit: 3 } });
+    const { net, near } = site({ ...ROUTER_6, neighbor: { ...neighbor, queueLimit: 6 } });
     const target = parseIpv4("10.0.2.99");
-    const { lines, end } = run(near, net.now, { target, probesPerHop: 1 });
+    const { traceroute, lines, end } = run(near, net.now, { target, ...options });
     net.run(20 * SECOND);
-    expect(lines).toEqual(["1 10.0.1.1", "2 10.0.1.1!H"]);
-    expect(end()).toBeGreaterThan(3 * SECOND);
+    const answers = (mark: string): string =>
+      Array<string>(perHop).fill(`10.0.1.1${mark}`).join(" ");
+    expect(lines).toEqual([`1 ${answers("")}`, `2 ${answers("!H")}`]);
+    expect(times(net)).toHaveLength(sent);
+    expect(Math.floor((end() - SECOND) / SECOND)).toBe(seconds);
+    const rtts = traceroute.hops[1]?.answers.map((answer) => answer?.rtt ?? 0) ?? [];
+    expect(rtts.every((rtt) => rtt > 3 * SECOND && rtt < 3.1 * SECOND)).toBe(true);
   });
 
   it.each([
@@ -215,6 +228,26 @@ describe("traceroute", () => {
     expect([lines, near.udp.size, near.toolCount]).toEqual([[], 1, 0]);
   });
 
+  it("stops from within a callback, and sends no more", () => {
+    const { net, near } = site();
+    const onHop = (_: TracerouteHop, now: number): void => traceroute.stop(now);
+    const traceroute = near.traceroute({ target: FAR, probesPerHop: 1, atOnce: 1, onHop }, net.now);
+    net.run(20 * SECOND);
+    expect([traceroute.hops.length, times(net).length, near.udp.size]).toEqual([1, 1, 1]);
+  });
+
+  it("goes on with the sockets that are left, and gives up where there is none", () => {
+    const { net, near } = site();
+    while (near.udp.size < 1023) near.udp.bind(0, null);
+    const { traceroute, lines } = run(near, net.now, { target: FAR, probesPerHop: 1 });
+    net.run(SECOND);
+    expect([traceroute.failure, lines]).toEqual([null, ["1 10.0.1.1", "2 10.0.2.2"]]);
+    near.udp.bind(0, null);
+    const starved = run(near, net.now, { target: FAR });
+    net.run(SECOND);
+    expect([starved.traceroute.failure, starved.lines]).toEqual(["no-room", []]);
+  });
+
   it("takes each answer once, and only those to its own probes", () => {
     const net = new Net();
     const near = net.host("near", "10.0.0.1/24");
@@ -256,6 +289,11 @@ describe("traceroute", () => {
     { atOnce: 0 },
     { length: 27 },
     { port: 65_536 },
+    { wait: 0 },
+    { wait: Infinity },
+    { here: -1 },
+    { near: Number.NaN },
+    { pause: -1 },
   ])("refuses %o", (options) => {
     const { near } = site();
     expect(() => near.traceroute({ target: FAR, ...options }, 0)).toThrow(Object.keys(options)[0]);

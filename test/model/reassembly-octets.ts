@@ -1,5 +1,6 @@
 /**
- * Reassembly octet by octet: what Linux makes of the pieces of one datagram before 4.19 ("trim") and
+ * Reassembly octet by octet: what Linux makes of the pieces of one datagram before 4.19 ("trim")
+ * and
  * since ("discard"), from net/ipv4/ip_fragment.c and inet_fragment.c, naively.
  * @module
  */

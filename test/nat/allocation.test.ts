@@ -12,10 +12,10 @@ setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
 const FLOWS = 500;
-const WARM_UP = 30_000;
-const PACKETS = 40_000;
+const WARM_UP = 20_000;
+const PACKETS = 15_000;
 /** The compiler and the measuring take some; the smallest object that a packet could cost is 16. */
-const MOST_OCTETS_A_PACKET = 2;
+const MOST_OCTETS_A_PACKET = 4;
 const ROUNDS = 3;
 
 const rules = rulesOf((hook, packet) => {

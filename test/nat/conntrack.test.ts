@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { DAY, MILLISECOND, SECOND } from "../../src/base/time.ts";
 import { FlowState } from "../../src/l3/flow-state.ts";
+import { Hook } from "../../src/l3/hooks.ts";
 import { IcmpType } from "../../src/l3/icmp.ts";
 import { FLOWS_2618, FLOWS_6, type FlowBehaviour } from "../../src/nat/behaviour.ts";
 import { formatFlow } from "../../src/nat/flow-entry.ts";
+import { TALLY, TALLY_OFFSET } from "../../src/nat/flow-record.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";
 import { type Ends, icmpError, ipv4, query, tcp, turned, udp } from "./packets.ts";
-import { Stand } from "./stand.ts";
+import { range, rulesOf, Stand } from "./stand.ts";
 
 const BOTH: [string, FlowBehaviour][] = [
   ["2.6.18", FLOWS_2618],
@@ -256,11 +258,29 @@ describe("connection tracking of Linux 2.6.18", () => {
     expect(stand.answer(error).state).toBe(FlowState.RelatedReply);
   });
 
-  it("knows its own errors by a quotation that no answer belongs to", () => {
+  it("counts octets beyond 32 bits", () => {
     const stand = new Stand({ behaviour });
+    const { handle } = stand.forward(udp(ends));
+    const { table } = stand.conntrack;
+    TALLY.octetsLow.set(table.view, table.flowOf(handle) + TALLY_OFFSET, 2 ** 32 - 1);
     stand.forward(udp(ends));
-    const error = icmpError("8.8.8.1", ends.dst, udp(turned(ends)), 3, 28);
-    expect(stand.originate(error).state).toBe(FlowState.Related);
+    const tally = stand.conntrack.entry(handle, 0)?.originalTally;
+    expect(tally).toEqual({ packets: 2, octets: 2 ** 32 + 35 });
+  });
+});
+
+describe("an error of this host about a packet whose source is translated", () => {
+  const rules = rulesOf((hook) => (hook === Hook.Postrouting ? range({ to: "9.9.9.9" }) : null));
+
+  it.each([
+    ["belongs to its connection in Linux 2.6.18", FLOWS_2618, FlowState.RelatedReply],
+    ["is invalid in Linux 6.x", FLOWS_6, FlowState.Invalid],
+  ] as const)("%s", (_, behaviour, state) => {
+    const stand = new Stand({ behaviour, rules });
+    stand.forward(udp(ends));
+    const error = icmpError("10.0.0.254", ends.src, udp(ends), 3, 28);
+    expect(stand.originate(error, stand.inside).state).toBe(state);
+    expect(stand.answer(error).state).toBe(FlowState.Invalid);
   });
 });
 

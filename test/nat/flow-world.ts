@@ -89,11 +89,13 @@ export class ReplayedChance implements Chance {
 
   /** Look at the packets that the kernel sent for the next one that the twin gets. */
   watch(received: FlowStep["received"]): void {
-    const [, octets] = received[0] ?? ["", ""];
-    const { srcPort, protocol } = read(Buffer.from(octets.padEnd(64, "0"), "hex"));
+    const [only] = received;
+    this.#port = 0;
+    this.#first = 0;
+    if (only === undefined) return;
+    const { srcPort, protocol } = read(Buffer.from(only[1], "hex"));
     this.#port = srcPort;
-    this.#first = srcPort >= 1024 ? 1024 : srcPort >= 512 ? 600 : 1;
-    if (protocol === Protocol.Icmp) this.#first = 0;
+    if (protocol !== Protocol.Icmp) this.#first = srcPort >= 1024 ? 1024 : srcPort >= 512 ? 600 : 1;
   }
 
   below(): number {

@@ -35,16 +35,26 @@ class FlowWorld(World):
             frame += bytes.fromhex(packet["octets"])
             sent = now()
             self.ends.sender.sendto(frame, (self.far[interface], 0))
-            received = []
-            self.take(received, 0)
             steps.append({
                 "sent": sent // 1000,
-                "received": [[one["interface"], one["octets"][28:]] for one in received],
+                "received": self.received(),
                 "listed": now() // 1000,
                 "entries": listed(),
             })
         done = subprocess.run(["conntrack", "-L"], capture_output=True, text=True, check=True)
         return {"steps": steps, "lines": done.stdout.splitlines()}
+
+    def received(self):
+        """All IP packets that left since the last call, each with its interface."""
+        packets = []
+        while True:
+            try:
+                octets, address = self.ends.receiver.recvfrom(70000)
+            except BlockingIOError:
+                return packets
+            interface = self.near.get(address[0])
+            if interface is not None:
+                packets.append([interface, octets[14:].hex()])
 
 
 def listed():

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Prng } from "../../src/base/prng.ts";
 import { SECOND } from "../../src/base/time.ts";
 import { Hook } from "../../src/l3/hooks.ts";
 import { IcmpType } from "../../src/l3/icmp.ts";
@@ -157,7 +158,7 @@ describe.each([
       fc.property(fc.nat(), talks(20), (seed, all) => {
         const rules = sources({ to: "75.101.160.7", ports: [2000, 2300], isRandom: true });
         const runs = [1, 2].map(() => {
-          const stand = new Stand({ behaviour, rules, seed });
+          const stand = new Stand({ behaviour, rules, chance: new Prng(seed) });
           return all.map((one) => {
             stand.now += SECOND;
             return stand.forward(outward(one)).octets;

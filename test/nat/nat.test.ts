@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { type Chance, Prng } from "../../src/base/prng.ts";
 import { SECOND } from "../../src/base/time.ts";
 import { FlowState } from "../../src/l3/flow-state.ts";
 import { Hook } from "../../src/l3/hooks.ts";
@@ -6,6 +7,7 @@ import { IcmpType } from "../../src/l3/icmp.ts";
 import { IPV4 } from "../../src/l3/ipv4.ts";
 import type { NatRange } from "../../src/l3/nat-range.ts";
 import { FLOWS_2618, FLOWS_6, type FlowBehaviour } from "../../src/nat/behaviour.ts";
+import { Nat } from "../../src/nat/nat.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { type Ends, icmpError, ipv4, query, read, tcp, turned, udp } from "./packets.ts";
@@ -153,6 +155,42 @@ describe.each(BOTH)("address translation of Linux %s", (_, behaviour) => {
     expect(octets).toEqual(icmpError("9.9.9.9", ends.src, inside, 11, length));
   });
 
+  it("does not mend half a checksum that is quoted", () => {
+    const stand = new Stand({ behaviour, rules: sources({ to: PUBLIC }) });
+    const inside = tcp(ends, { flags: "S" });
+    const outside = stand.forward(inside).octets ?? new Uint8Array();
+    const { octets } = stand.answer(icmpError("9.9.9.9", PUBLIC, outside, 11, 37));
+    expect(octets?.slice(28 + 12, 28 + 36)).toEqual(inside.slice(12, 36));
+    expect(octets?.[28 + 36]).toBe(outside[36]);
+    expect(octets?.[28 + 36]).not.toBe(inside[36]);
+  });
+
+  it("translates no connection that began before it", () => {
+    const stand = new Stand({ behaviour });
+    stand.forward(udp(ends));
+    const nat = new Nat({
+      conntrack: stand.conntrack,
+      behaviour: behaviour.nat,
+      rules: sources({ to: PUBLIC }),
+      chance: new Prng(1),
+    });
+    nat.attach(stand.hooks);
+    expect(stand.forward(udp(ends)).octets).toEqual(udp(ends));
+    expect(readOf(stand.forward(udp({ ...ends, srcPort: 1 })).octets).src).toBe(PUBLIC);
+    nat.detach(stand.hooks);
+    expect(readOf(stand.forward(udp({ ...ends, srcPort: 2 })).octets).src).toBe(ends.src);
+  });
+
+  it("forgets a mapping with its last connection", () => {
+    const rules = sources({ to: "192.0.2.0", upTo: "192.0.2.255" });
+    const stand = new Stand({ behaviour, rules });
+    const to = (dst: string) => readOf(stand.forward(udp({ ...ends, dst })).octets).src;
+    const first = to("8.8.8.8");
+    expect(to("9.9.9.9")).toBe(first);
+    stand.now = 31 * SECOND;
+    expect(to("9.9.9.9")).not.toBe(first);
+  });
+
   it("translates the error of an inner host about an answer", () => {
     const stand = new Stand({ behaviour, rules: targets({ to: "10.0.0.1", ports: [7, 7] }) });
     const outside = udp(back);
@@ -188,6 +226,16 @@ describe.each(BOTH)("address translation of Linux %s", (_, behaviour) => {
     stand.forward(udp(plain));
     const harmless = icmpError("9.9.9.9", plain.src, udp(plain), IcmpType.Redirect);
     expect(stand.answer(harmless).octets).toEqual(harmless);
+  });
+
+  it("drops this host's redirect about a packet whose translation is not complete", () => {
+    const stand = new Stand({ behaviour, rules: rulesOf(() => null) });
+    const packet = stand.take(udp(ends));
+    stand.hooks.pass(Hook.Prerouting, packet, stand.inside, null, 0);
+    const redirect = icmpError("10.0.0.254", ends.src, udp(ends), IcmpType.Redirect);
+    const answered = { handle: packet.flow, state: FlowState.RelatedReply };
+    const told = { ...answered, octets: null, reason: "" };
+    expect(stand.originate(redirect, stand.inside, told).reason).toBe("nat/redirect");
   });
 
   it("drops an error with a wrong checksum, which it would have to make anew", () => {
@@ -317,6 +365,30 @@ describe("an ICMP redirect of no connection", () => {
 
   it("passes in Linux 6.x", () => {
     expect(new Stand({ behaviour: FLOWS_6, rules }).answer(redirect).octets).toEqual(redirect);
+  });
+});
+
+describe("the search for a port of Linux 6.x", () => {
+  it("begins anywhere, and gives up after five beginnings", () => {
+    let draws = 0;
+    const chance: Chance = {
+      below: (bound) => {
+        draws += 1;
+        return bound - 1;
+      },
+    };
+    const rules = sources({ to: PUBLIC, ports: [2000, 2999] });
+    const stand = new Stand({ behaviour: FLOWS_6, rules, chance });
+    const passages = Array.from({ length: 129 }, (_, index) => {
+      draws = 0;
+      return { ...stand.forward(udp({ ...ends, src: `10.0.${index}.1` })), draws };
+    });
+    const ports = passages.slice(0, 128).map(({ octets }) => readOf(octets).srcPort);
+    const first = 2000 + (65_535 % 1000);
+    const second = 2000;
+    expect(ports).toEqual([first, ...Array.from({ length: 127 }, (_, index) => second + index)]);
+    expect(passages[127]?.draws).toBe(1);
+    expect(passages[128]).toMatchObject({ reason: "conntrack/clash", draws: 5 });
   });
 });
 

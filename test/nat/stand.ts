@@ -1,6 +1,6 @@
 /** A router without routing: drives the hooks in the order of the real one. @module */
 import { Jiffies } from "../../src/base/jiffies.ts";
-import { Prng } from "../../src/base/prng.ts";
+import { type Chance, Prng } from "../../src/base/prng.ts";
 import type { Instant } from "../../src/base/time.ts";
 import { Hook, type HookContext, Hooks, Verdict } from "../../src/l3/hooks.ts";
 import { headerLengthOf } from "../../src/l3/ipv4.ts";
@@ -26,7 +26,7 @@ export interface StandOptions {
   readonly conntrack?: Partial<ConntrackBehaviour>;
   /** Without rules there is no translation at all; a function is told the outer device. */
   readonly rules?: NatRules | ((outside: Device) => NatRules);
-  readonly seed?: number;
+  readonly chance?: Chance;
   readonly slots?: number;
 }
 
@@ -43,7 +43,7 @@ export class Stand {
   isClosed = false;
   #reason = "";
 
-  constructor({ behaviour, conntrack = {}, rules, seed = 1, slots = 8 }: StandOptions) {
+  constructor({ behaviour, conntrack = {}, rules, chance = new Prng(1), slots = 8 }: StandOptions) {
     this.pool = new PacketPool({ slots, largeSlots: 0 });
     this.pool.observe({
       received: () => {},
@@ -58,7 +58,6 @@ export class Stand {
       jiffies: new Jiffies(),
     });
     this.conntrack.attach(this.hooks);
-    const chance = new Prng(seed);
     if (rules !== undefined) {
       const asked = typeof rules === "function" ? rules(this.outside) : rules;
       const options = { conntrack: this.conntrack, behaviour: behaviour.nat, chance };

@@ -1,43 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { FlowState } from "../../src/l3/flow-state.ts";
 import { FLOWS_2618 } from "../../src/nat/behaviour.ts";
-import { type Ends, type SegmentOptions, tcp, turned } from "./packets.ts";
-import { Stand } from "./stand.ts";
+import { Talk } from "./talk.ts";
 
-const ends: Ends = { src: "10.0.0.1", dst: "8.8.8.8", srcPort: 4000, dstPort: 80 };
 const { New, Established, EstablishedReply, Invalid } = FlowState;
-
-/** A connection whose client counts from 100 and whose server counts from 500. */
-class Talk {
-  readonly stand = new Stand({ behaviour: FLOWS_2618 });
-
-  client(flags: string, seq: number, ack = 0, more: Partial<SegmentOptions> = {}): number {
-    return this.stand.forward(tcp(ends, { flags, seq, ack, ...more })).state;
-  }
-
-  server(flags: string, seq: number, ack = 0, more: Partial<SegmentOptions> = {}): number {
-    return this.stand.answer(tcp(turned(ends), { flags, seq, ack, ...more })).state;
-  }
-
-  /** State, seconds to live and assurance of the only entry; "none" without one. */
-  get entry(): string {
-    const [entry] = this.stand.conntrack.entries(this.stand.now);
-    if (entry === undefined) return "none";
-    const words = [entry.tcpState, entry.timeout / 1_000_000];
-    return [...words, ...(entry.isAssured ? ["ASSURED"] : [])].join(" ");
-  }
-
-  open(options: Uint8Array[] = []): void {
-    const [first = new Uint8Array(), second = first] = options;
-    this.client("S", 100, 0, { options: first });
-    this.server("SA", 500, 101, { options: second });
-    this.client("A", 101, 501);
-  }
-}
 
 describe("a TCP connection in Linux 2.6.18", () => {
   it("goes through all states, with the time of each", () => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     const entries = [talk.entry];
     const step = (state: number): void => {
       expect(state).not.toBe(Invalid);
@@ -65,14 +35,14 @@ describe("a TCP connection in Linux 2.6.18", () => {
   });
 
   it("ends at once when a reset is the only answer", () => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     expect(talk.client("S", 100)).toBe(New);
     expect(talk.server("RA", 0, 101)).toBe(EstablishedReply);
     expect(talk.entry).toBe("none");
   });
 
   it("is closed by a reset in its windows, and does not heed one outside", () => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     talk.open();
     expect(talk.client("R", 900_000)).toBe(Invalid);
     expect(talk.client("R", 101)).toBe(Established);
@@ -81,7 +51,7 @@ describe("a TCP connection in Linux 2.6.18", () => {
   });
 
   it("opens again only with a SYN from who closed it, or beyond what was sent", () => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     talk.open();
     talk.server("FA", 501, 101);
     talk.client("FA", 101, 502);
@@ -98,7 +68,7 @@ describe("a TCP connection in Linux 2.6.18", () => {
     ["tcp/ack-above-sent", "A", 101, 502],
     ["tcp/ack-below-window", "A", 101, 501 - 66_001],
   ])("does not believe a segment outside its windows: %s", (cause, flags, seq, ack) => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     talk.open();
     expect(talk.client(flags, seq, ack, { data: new Uint8Array(9) })).toBe(Invalid);
     expect(talk.stand.conntrack.invalids.entries()).toEqual([[cause, 1]]);
@@ -109,13 +79,13 @@ describe("a TCP connection in Linux 2.6.18", () => {
     const scale = Uint8Array.of(3, 3, 4, 0);
     const big = { data: new Uint8Array(1000) };
     const reach = (options: Uint8Array[]): number => {
-      const talk = new Talk();
+      const talk = new Talk(FLOWS_2618);
       talk.open(options);
       talk.server("A", 501, 101, { window: 100 });
       return talk.client("PA", 101 + 90_000, 501, big);
     };
     const wide = (options: Uint8Array[]): number => {
-      const talk = new Talk();
+      const talk = new Talk(FLOWS_2618);
       talk.open(options);
       talk.server("A", 501, 101, { window: 65_535 });
       return talk.client("PA", 101 + 90_000, 501, big);
@@ -123,6 +93,15 @@ describe("a TCP connection in Linux 2.6.18", () => {
     expect(reach([scale, scale])).toBe(Invalid);
     expect(wide([scale, scale])).toBe(Established);
     expect(wide([scale, new Uint8Array()])).toBe(Invalid);
+  });
+
+  it("lets one octet into a shut window", () => {
+    const talk = new Talk(FLOWS_2618);
+    talk.client("S", 100);
+    talk.server("SA", 500, 101, { window: 0 });
+    const data = new Uint8Array(1);
+    expect(talk.client("A", 103, 501, { data })).toBe(Invalid);
+    expect(talk.client("A", 102, 501, { data })).toBe(Established);
   });
 
   it("counts what a selective acknowledgement covers as acknowledged", () => {
@@ -135,7 +114,7 @@ describe("a TCP connection in Linux 2.6.18", () => {
       view.setUint32(8, right);
       return octets;
     };
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     talk.open([permitted]);
     talk.client("PA", 201, 501, { data: new Uint8Array(100) });
     expect(talk.server("A", 501, 101, { options: sack(201, 301) })).toBe(EstablishedReply);
@@ -143,7 +122,7 @@ describe("a TCP connection in Linux 2.6.18", () => {
   });
 
   it("is taken up midway, and its windows are believed after three segments each way", () => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     expect(talk.client("A", 101, 501)).toBe(New);
     expect(talk.entry).toBe("ESTABLISHED 432000");
     expect(talk.server("A", 501, 101)).toBe(EstablishedReply);
@@ -158,12 +137,13 @@ describe("a TCP connection in Linux 2.6.18", () => {
   });
 
   it("is not taken up midway where that is switched off", () => {
-    const stand = new Stand({ behaviour: FLOWS_2618, conntrack: { tcpLoose: 0 } });
-    expect(stand.forward(tcp(ends, { flags: "A", seq: 1, ack: 1 })).state).toBe(Invalid);
+    const talk = new Talk(FLOWS_2618, { tcpLoose: 0 });
+    expect(talk.client("A", 1, 1)).toBe(Invalid);
+    expect(talk.stand.conntrack.invalids.entries()).toEqual([["tcp/no-connection", 1]]);
   });
 
   it("lives for five minutes only after three repetitions without an answer", () => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     talk.open();
     const data = new Uint8Array(10);
     for (const expected of ["432000", "432000", "432000", "300"]) {
@@ -175,18 +155,17 @@ describe("a TCP connection in Linux 2.6.18", () => {
   });
 
   it("lets a SYN into a standing connection pass, and ends when the server agrees with it", () => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     talk.open();
     expect(talk.client("S", 9000)).toBe(Established);
     expect(talk.entry).toBe("ESTABLISHED 432000 ASSURED");
-    const answer = talk.stand.answer(tcp(turned(ends), { flags: "SA", seq: 7, ack: 9001 }));
-    expect(answer.reason).toBe("conntrack/out-of-step");
+    expect(talk.passServer("SA", 7, 9001).reason).toBe("conntrack/out-of-step");
     expect(talk.entry).toBe("none");
     expect(talk.client("S", 9000)).toBe(New);
   });
 
   it("is reset by the answer to a SYN that was let through", () => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     talk.open();
     talk.client("S", 9000);
     expect(talk.server("RA", 0, 9001)).toBe(EstablishedReply);
@@ -194,18 +173,16 @@ describe("a TCP connection in Linux 2.6.18", () => {
   });
 
   it("knows no simultaneous open", () => {
-    const talk = new Talk();
+    const talk = new Talk(FLOWS_2618);
     talk.client("S", 100);
     expect(talk.server("S", 500)).toBe(Invalid);
     expect(talk.client("SA", 100, 501)).toBe(Invalid);
   });
 
   it("believes every window where it is told to be liberal", () => {
-    const stand = new Stand({ behaviour: FLOWS_2618, conntrack: { isTcpLiberal: true } });
-    stand.forward(tcp(ends, { flags: "S", seq: 100 }));
-    stand.answer(tcp(turned(ends), { flags: "SA", seq: 500, ack: 101 }));
+    const talk = new Talk(FLOWS_2618, { isTcpLiberal: true });
+    talk.open();
     const data = new Uint8Array(5);
-    const far = stand.forward(tcp(ends, { flags: "A", seq: 9_000_000, ack: 501, data }));
-    expect(far.state).toBe(Established);
+    expect(talk.client("A", 9_000_000, 501, { data })).toBe(Established);
   });
 });

@@ -52,6 +52,8 @@ describe("the tuple of a packet", () => {
   it("is not read of a later fragment, nor behind options that are not there", () => {
     expect(tupleOf(ipv4(ends.src, ends.dst, 17, new Uint8Array(8), 1))).toBeNull();
     expect(tupleOf(udp(ends).fill(0x4f, 0, 1))).toBeNull();
+    const other = ipv4(ends.src, ends.dst, 50, new Uint8Array(4));
+    expect(tupleOf(other.fill(0x4f, 0, 1))).toBeNull();
   });
 });
 

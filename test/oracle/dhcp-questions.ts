@@ -86,8 +86,9 @@ export class Questioner {
     const prng = this.#prng;
     const overload = prng.chance(0.06) ? this.#one([0, 1, 2, 3, 4, 255]) : 0;
     const options = this.#options();
-    if (overload > 0)
+    if (overload > 0) {
       options.splice(prng.below(options.length + 1), 0, Uint8Array.of(52, 1, overload));
+    }
     const main = this.#laidOut(options);
     const fixed = dhcpCodec.encode({
       ...header,
@@ -98,8 +99,9 @@ export class Questioner {
       ? DHCP_COOKIE
       : this.#one([0, 0x63825364, prng.below(2 ** 32)]);
     const whole = joinOctets([fixed, octetsOf(cookie, 4), main]);
-    if (prng.chance(0.03))
+    if (prng.chance(0.03)) {
       return whole.slice(0, this.#one([0, 43, 44, 235, 236, 239, 240, 241, 243]));
+    }
     const least = this.#one([0, 300, 300, 300, 301, 400, 548, 576, 1200, 1472]);
     const padded = new Uint8Array(Math.max(whole.length, least));
     padded.set(whole);
@@ -109,9 +111,7 @@ export class Questioner {
   /** Options one after the other, mostly with an End. */
   #laidOut(options: readonly Uint8Array[]): Uint8Array {
     const prng = this.#prng;
-    const parts = options.flatMap((option) =>
-      prng.chance(0.05) ? [Uint8Array.of(0), option] : [option],
-    );
+    const parts = options.flatMap((one) => (prng.chance(0.05) ? [Uint8Array.of(0), one] : [one]));
     if (prng.chance(0.95)) parts.push(Uint8Array.of(255));
     return joinOctets(parts);
   }
@@ -275,7 +275,7 @@ function option(code: number, value: Uint8Array): Uint8Array {
   return joinOctets([option(code, value.slice(0, 255)), option(code, value.slice(255))]);
 }
 
-function shuffle<T>(list: T[], prng: Prng): void {
+function shuffle(list: Uint8Array[], prng: Prng): void {
   for (let at = list.length - 1; at > 0; at -= 1) {
     const [item] = list.splice(prng.below(at + 1), 1);
     if (item !== undefined) list.push(item);

@@ -99,7 +99,8 @@ export const DHCPD_WORLDS: readonly DhcpdWorld[] = [
       option long code 224 = text;
       filename "boot/vmlinuz"; next-server 10.254.168.3; use-host-decl-names on;
       option domain-search "compute-1.internal", "internal", "eu.compute-1.internal";
-      option long "${"long ".repeat(70)}"; option dhcp-renewal-time 3600; option dhcp-rebinding-time 5400;
+      option long "${"long ".repeat(70)}"; option dhcp-renewal-time 3600;
+      option dhcp-rebinding-time 5400;
       option rfc3442-classless-static-routes 24, 10, 254, 168, 10, 254, 170, 1, 0, 10, 254, 170, 1;
       option ntp-servers 172.16.0.23; option time-offset -3600; option ip-forwarding false;
       option static-routes 10.0.0.0 10.254.170.1, 10.1.0.0 10.254.170.1;

@@ -17,7 +17,7 @@ const seed = Number(process.env["DHCPD_SEED"] ?? 1);
 
 const hex = (octets: Uint8Array): string => Buffer.from(octets).toString("hex");
 
-/** An answer as the wire shows it: whole if dhcpd framed it, else what is not the kernel's to say. */
+/** An answer as the wire shows it: whole if dhcpd framed it, else without the kernel's headers. */
 function wordsOf(frame: Uint8Array): string {
   const datagram = datagramOf(frame);
   if (datagram === null) return hex(frame);

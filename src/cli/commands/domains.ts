@@ -5,7 +5,7 @@ import { ExitCode, faultAt, InputError } from "../failure.ts";
 import { readText } from "../input.ts";
 import { formatCount, indented, table } from "../layout.ts";
 import type { Output } from "../output.ts";
-import type { Surface } from "./play-scenario.ts";
+import type { Surface } from "../surface.ts";
 
 /** Options of `domains`. */
 export interface DomainsOptions {

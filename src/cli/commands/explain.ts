@@ -9,7 +9,8 @@ import type { RunOptions } from "../run-options.ts";
 import type { EventOf } from "../scenario/events.ts";
 import { play } from "../scenario/play.ts";
 import { readScenario } from "../scenario/read.ts";
-import { openLog, type Surface } from "./play-scenario.ts";
+import type { Surface } from "../surface.ts";
+import { openLog } from "./play-scenario.ts";
 
 /** Options of `explain`. */
 export interface ExplainOptions extends RunOptions {
@@ -29,7 +30,7 @@ const REMEMBERED = 65_536;
 export async function explainCommand(
   file: string | null,
   options: ExplainOptions,
-  { out, signal }: Surface,
+  { out, interrupts }: Surface,
 ): Promise<ExitCode> {
   const { packet, dropped = false, seed = null, until = null, json = false, logLevel } = options;
   if ((packet === undefined) === !dropped) {
@@ -45,7 +46,7 @@ export async function explainCommand(
     capture: null,
     traceLimit: REMEMBERED,
     log: openLog(logLevel),
-    signal,
+    signal: interrupts.listen(),
     onEvent: (event) => {
       if (event.event === "drop") remember(summaries, event);
     },

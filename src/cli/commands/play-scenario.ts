@@ -1,4 +1,4 @@
-/** What `demo` and `run` share: a scenario is played, told, captured, and shown at its end. @module */
+/** What `demo` and `run` share: a scenario is played, told and captured. @module */
 import { pino } from "pino";
 import type { Logger } from "../../base/log.ts";
 import { CaptureFile } from "../capture-file.ts";
@@ -10,20 +10,16 @@ import type { RunEvent } from "../scenario/events.ts";
 import type { Plan } from "../scenario/plan.ts";
 import { play, type PlayOutcome } from "../scenario/play.ts";
 import { plural } from "../scenario/words.ts";
+import { Progress } from "../progress.ts";
 import { stateOf } from "../state.ts";
 import { Story } from "../story.ts";
-
-/** Where a command speaks, and what may stop it. */
-export interface Surface {
-  readonly out: Output;
-  readonly err: Output;
-  /** Aborted by Ctrl-C. */
-  readonly signal: AbortSignal;
-}
+import type { Surface } from "../surface.ts";
 
 /** Structured lines on standard error; without a clock, for time is virtual. */
 export function openLog(level: LogLevel): Logger {
-  return pino({ level, timestamp: false, base: null }, pino.destination({ fd: 2, sync: true }));
+  const formatters = { level: (label: string) => ({ level: label }) };
+  const options = { level, timestamp: false, base: null, formatters };
+  return pino(options, pino.destination({ fd: 2, sync: true }));
 }
 
 /**
@@ -34,20 +30,34 @@ export function openLog(level: LogLevel): Logger {
 export async function playScenario(
   plan: Plan,
   options: CapturingOptions,
-  { out, err, signal }: Surface,
+  { out, err, interrupts }: Surface,
 ): Promise<ExitCode> {
   const { pcapng, json = false, seed = null, until = null, logLevel, state = false } = options;
   const told = pcapng === "-" ? err : out;
   const capture = pcapng === undefined ? null : await CaptureFile.open(pcapng);
   const story = new Story(told);
-  const onEvent = json
+  const progress = new Progress(err);
+  const tell = json
     ? (event: RunEvent): void => told.line(JSON.stringify(event))
     : (event: RunEvent): void => story.tell(event);
-  const log = openLog(logLevel);
   let outcome: PlayOutcome;
   try {
-    outcome = await play({ plan, seed, until, capture, traceLimit: 0, log, signal, onEvent });
+    outcome = await play({
+      plan,
+      seed,
+      until,
+      capture,
+      traceLimit: 0,
+      log: openLog(logLevel),
+      signal: interrupts.listen(),
+      onEvent: (event) => {
+        progress.clear();
+        tell(event);
+      },
+      onSlice: (now, end) => progress.show(now, end),
+    });
   } finally {
+    progress.clear();
     await capture?.close();
   }
   if (capture !== null) tellCapture(capture, json, told);
@@ -68,6 +78,8 @@ function tellCapture(
   const what = `${formatCount(frames)} ${plural(frames, "frame")}`;
   const from = `${interfaces} ${plural(interfaces, "interface")}`;
   told.line(`${where}: ${what} of ${from}, ${formatCount(octets)} octets of pcapng.`);
+  const hint = "In Wireshark, what came to nothing has the reason as its comment.";
+  told.line(told.paint("faint", hint));
 }
 
 function tellState({ world }: PlayOutcome, json: boolean, told: Output): void {

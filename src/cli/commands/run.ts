@@ -3,7 +3,8 @@ import type { ExitCode } from "../failure.ts";
 import { readText } from "../input.ts";
 import type { CapturingOptions } from "../run-options.ts";
 import { readScenario } from "../scenario/read.ts";
-import { playScenario, type Surface } from "./play-scenario.ts";
+import type { Surface } from "../surface.ts";
+import { playScenario } from "./play-scenario.ts";
 
 /** @throws {InputError} if the file, or something in it, cannot be used. */
 export async function runCommand(

@@ -1,4 +1,7 @@
-/** What a scenario's parts say of each other: names that are used exist, and nothing is given twice. @module */
+/**
+ * What a scenario's parts say of each other: used names exist, and nothing is given twice.
+ * @module
+ */
 import { formatIpv4, formatMac, type Ipv4Addr, ipv4Of } from "../../wire/addr.ts";
 import { placeOf } from "../../zone/address-plan.ts";
 import { faultAt } from "../failure.ts";

@@ -40,6 +40,8 @@ export interface PlayOptions {
   readonly signal: AbortSignal;
   /** Told each event, in order. */
   readonly onEvent: (event: RunEvent) => void;
+  /** Told where the run is between its slices, and where it ends as far as is known. */
+  readonly onSlice?: (now: Instant, end: Instant) => void;
 }
 
 /** What is left of a run. */
@@ -132,26 +134,28 @@ class Player {
   }
 
   /**
-   * Run to the end, slice by slice, so that Ctrl-C is heard and the capture is written. Where the
-   * run ends does not depend on the slices.
+   * Run to the end, in slices that each take about {@link SLICE_MS}, so that Ctrl-C is heard and
+   * the capture is written. Where the run ends does not depend on how long they take: while it is
+   * not known, a slice is no longer than a {@link SETTLE}.
    */
-  async run(): Promise<void> {
+  async run(slice: Duration = 100 * MILLISECOND): Promise<void> {
     const { signal, capture } = this.#options;
+    const { now } = this.zone;
     const last = this.#steps.at(-1)?.at ?? BOOT;
-    let slice = 100 * MILLISECOND;
-    while (this.zone.now < this.#endAfter(last) && !signal.aborted) {
-      const { now } = this.zone;
-      const isEndKnown = this.#end !== null || now < last;
-      const longest = isEndKnown ? slice : Math.min(slice, SETTLE);
-      const bound = this.#end ?? (now < last ? last : this.#endAfter(last));
-      const began = performance.now();
-      await this.zone.run({ until: Math.min(now + longest, bound) });
-      const took = performance.now() - began;
-      if (took < SLICE_MS / 2) slice *= 2;
-      else if (took > SLICE_MS) slice = Math.max(MILLISECOND, Math.round(slice / 2));
-      await capture?.flush();
-      await breathe();
-    }
+    const end = this.#endAfter(last);
+    if (now >= end || signal.aborted) return;
+    const isEndKnown = this.#end !== null || now < last;
+    const bound = this.#end ?? (now < last ? last : end);
+    const began = performance.now();
+    await this.zone.run({
+      until: Math.min(now + (isEndKnown ? slice : Math.min(slice, SETTLE)), bound),
+    });
+    const took = performance.now() - began;
+    await capture?.flush();
+    this.#options.onSlice?.(this.zone.now, this.#endAfter(last));
+    await breathe();
+    const isLong = took > SLICE_MS && slice > MILLISECOND;
+    await this.run(isLong ? Math.round(slice / 2) : took < SLICE_MS / 2 ? slice * 2 : slice);
   }
 
   end(): PlayOutcome {

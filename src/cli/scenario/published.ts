@@ -12,12 +12,16 @@ interface Part {
   readonly anyOf?: readonly Part[];
 }
 
+/** Made when it is asked for: a sound file needs none. */
+let made: Readonly<Record<string, unknown>> | null = null;
+
 /** JSON Schema, draft 2020-12, of what a file may say before defaults are filled in. */
-export function publishedSchema(): Readonly<Record<string, unknown>> {
-  return z.toJSONSchema(SCENARIO, { io: "input", target: "draft-2020-12" });
+function publishedSchema(): Readonly<Record<string, unknown>> {
+  made ??= z.toJSONSchema(SCENARIO, { io: "input", target: "draft-2020-12" });
+  return made;
 }
 
-/** As it is checked in: two blanks a level, a line end at the end. */
+/** For people: two blanks a level, a line end at the end. */
 export function publishedText(): string {
   return `${JSON.stringify(publishedSchema(), null, 2)}\n`;
 }

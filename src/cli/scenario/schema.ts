@@ -19,11 +19,9 @@ import {
   words,
 } from "./leaf.ts";
 
-const groups = z
-  .array(name)
-  .meta({
-    description: "Groups whose permissions apply; fixed at launch. The default: [default].",
-  });
+const groups = z.array(name).meta({
+  description: "Groups whose permissions apply; fixed at launch. The default: [default].",
+});
 
 const link = z
   .strictObject({
@@ -56,7 +54,7 @@ const DOMAIN = {
 };
 
 /** A domain of a host. */
-export const domain = z.strictObject(DOMAIN);
+const domain = z.strictObject(DOMAIN);
 
 const host = z.strictObject({
   name: name.optional().meta({ description: "Left out: host-a, host-b and so on." }),
@@ -80,7 +78,7 @@ const ports = z
   .meta({ description: "A port, or a range such as 8000-8080. Left out: all." });
 
 /** What may come in: from a block by protocol, or everything from a group's members. */
-export const permission = z
+const permission = z
   .strictObject({
     protocol: oneOf(["tcp", "udp", "icmp"]).optional(),
     ports: ports.optional(),

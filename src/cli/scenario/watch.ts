@@ -1,4 +1,7 @@
-/** Watches a zone's packets for the run: which belong to a step, who got them, why others ended. @module */
+/**
+ * Watches a zone's packets for the run: which belong to a step, who got them, why others ended.
+ * @module
+ */
 import type { Instant } from "../../base/time.ts";
 import type { Device } from "../../wire/device.ts";
 import type { Fate, Observer, Packet, Reason } from "../../wire/packet.ts";
@@ -97,11 +100,9 @@ export class Watch implements Observer {
     }
     if (this.#claims.size === 0 || packet.input !== null) return;
     if (ETHERNET.type.get(packet.pool.view, packet.frame) !== EtherType.Ipv4) return;
+    const at = packet.frame + ETHERNET_LENGTH;
     for (const claim of this.#claims) {
-      if (claim.device !== device || !claim.matches(packet, packet.frame + ETHERNET_LENGTH))
-        continue;
-      this.#remember(packet.id, claim);
-      return;
+      if (claim.device === device && claim.matches(packet, at)) this.#remember(packet.id, claim);
     }
   }
 

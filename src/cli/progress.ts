@@ -1,0 +1,42 @@
+/** How far a long run has come, on the last line of a terminal. @module */
+import type { Instant } from "../base/time.ts";
+import { formatInstant } from "./layout.ts";
+import type { Output } from "./output.ts";
+
+/** Real time before anything is shown, and between two looks. */
+const PATIENCE_MS = 1000;
+const PAUSE_MS = 200;
+/** ECMA-48: to the first column, and erase to the end of the line. */
+const ERASE = "\r\u001B[K";
+
+/** Shows itself on standard error, if that is a terminal and the run takes its time. */
+export class Progress {
+  readonly #err: Output;
+  readonly #clock: () => number;
+  #next: number;
+  #isShown = false;
+
+  /** @param clock milliseconds of real time. */
+  constructor(err: Output, clock: () => number = () => performance.now()) {
+    this.#err = err;
+    this.#clock = clock;
+    this.#next = clock() + PATIENCE_MS;
+  }
+
+  /** The run is at `now`; it ends at `end`, as far as that is known. */
+  show(now: Instant, end: Instant): void {
+    const clock = this.#clock();
+    if (!this.#err.isTerminal || clock < this.#next) return;
+    this.#next = clock + PAUSE_MS;
+    this.#isShown = true;
+    const share = Math.floor((now / end) * 100);
+    const text = `${formatInstant(now)} of ${formatInstant(end)}, ${share} %`;
+    this.#err.write(`${ERASE}${this.#err.paint("faint", text)}`);
+  }
+
+  /** Make room for other text. */
+  clear(): void {
+    if (this.#isShown) this.#err.write(ERASE);
+    this.#isShown = false;
+  }
+}

@@ -1,0 +1,41 @@
+/** What a command stands on: where it speaks, and what may stop it. @module */
+import { ExitCode } from "./failure.ts";
+import type { Output } from "./output.ts";
+
+/** The same for all commands. */
+export interface Surface {
+  readonly out: Output;
+  readonly err: Output;
+  readonly interrupts: Interrupts;
+}
+
+/** What a shell reports of a program that a signal ended: 128 and the signal's number. */
+const CODES = new Map<NodeJS.Signals, number>([
+  ["SIGINT", ExitCode.Interrupted],
+  ["SIGTERM", 143],
+]);
+
+/** Signals that end a run, once somebody listens; until then they end the program as ever. */
+export class Interrupts {
+  /** What the program ends with; `null` if no signal came. */
+  code: number | null = null;
+  readonly #controller = new AbortController();
+  #isListening = false;
+
+  /**
+   * The first signal aborts what this returns, so that things can be put in order; the second ends
+   * the program at once.
+   */
+  listen(): AbortSignal {
+    if (this.#isListening) return this.#controller.signal;
+    this.#isListening = true;
+    for (const [signal, code] of CODES) {
+      process.on(signal, () => {
+        if (this.code !== null) process.exit(code);
+        this.code = code;
+        this.#controller.abort();
+      });
+    }
+    return this.#controller.signal;
+  }
+}

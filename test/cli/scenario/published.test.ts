@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { DEMO_SCENARIO } from "../../../src/cli/demo-scenario.ts";
+import { knownKeys, publishedText } from "../../../src/cli/scenario/published.ts";
+import { readScenario } from "../../../src/cli/scenario/read.ts";
+
+describe("the published JSON Schema", () => {
+  it("is the one that the command has: `dom0 schema > schema/scenario.json` makes it", () => {
+    const published: unknown = JSON.parse(readFileSync("schema/scenario.json", "utf8"));
+    expect(published).toEqual(JSON.parse(publishedText()));
+  });
+
+  it("describes every key of a scenario, so that an editor has something to show", () => {
+    const published = JSON.parse(publishedText()) as { $defs: Record<string, object> };
+    expect(Object.keys(published.$defs)).toEqual(
+      expect.arrayContaining(["Duration", "Ipv4Address", "MacAddress", "Permission", "Step"]),
+    );
+    const undescribed = Object.entries(published.$defs).filter(
+      ([name, definition]) => name !== "Expectation" && !("description" in definition),
+    );
+    expect(undescribed).toEqual([]);
+  });
+
+  it("knows the keys at every place", () => {
+    expect(knownKeys([])).toEqual(expect.arrayContaining(["seed", "hosts", "steps"]));
+    expect(knownKeys(["hosts", 3, "domains", 1])).toEqual(
+      expect.arrayContaining(["name", "domid", "mac", "guest"]),
+    );
+    expect(knownKeys(["securityGroups", "web", 0, "source"])).toEqual(["group"]);
+    expect(knownKeys(["steps", 0, "ping"])).toEqual(["from", "to", "count", "size", "interval"]);
+    expect(knownKeys(["nothing", 0])).toEqual([]);
+  });
+});
+
+describe("the examples", () => {
+  const files = readdirSync("examples").filter((file) => file.endsWith(".yaml"));
+
+  it.each(files)("are sound scenarios: %s", (file) => {
+    const plan = readScenario(file, readFileSync(`examples/${file}`, "utf8"));
+    expect(plan.steps.length).toBeGreaterThan(0);
+  });
+
+  it("hold the demo's scenario", () => {
+    expect(readFileSync("examples/seed-host.yaml", "utf8")).toBe(DEMO_SCENARIO);
+  });
+});

@@ -1,0 +1,245 @@
+"""Plays frames through a router made of this computer's kernel.
+
+Each request is a line of JSON on standard input, each answer a line on standard output. A request
+builds a router in a network namespace of its own, with one veth pair for each interface; the far
+ends lie in a second namespace, where packet sockets send and receive. Both namespaces are held by
+descriptors of this process alone: whatever ends it, the kernel takes them down.
+"""
+
+import array
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+CLONE_NEWNET = 0x40000000
+ETH_P_ALL = 0x0003
+SOL_PACKET = 263
+PACKET_IGNORE_OUTGOING = 23
+SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35
+RECEIVE_BUFFER = 64 * 1024 * 1024
+SIOCGIFFLAGS = 0x8913
+SIOCETHTOOL = 0x8946
+IFF_RUNNING = 0x40
+# ETHTOOL_SRXCSUM, STXCSUM, SSG, STSO, SGSO, SGRO
+OFFLOADS = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
+# A frame leaves early in a millisecond, so that the kernel's time stamps are known.
+LATEST_IN_MILLISECOND = 600_000
+CLOCK_MONOTONIC_COARSE = 6
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result):
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+class Namespace:
+    """A fresh network namespace, IPv6 off, gone when closed."""
+
+    def __init__(self):
+        check(LIBC.unshare(CLONE_NEWNET))
+        self.descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        for which in ("all", "default"):
+            path = f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6"
+            if os.path.exists(path):
+                write(path, "1")
+
+    @property
+    def path(self):
+        return f"/proc/{os.getpid()}/fd/{self.descriptor}"
+
+    def enter(self):
+        check(LIBC.setns(self.descriptor, CLONE_NEWNET))
+
+    def close(self):
+        os.close(self.descriptor)
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def run(command, text):
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}\n{text}")
+
+
+def switch_offloads_off(name):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for command in OFFLOADS:
+            value = array.array("B", struct.pack("II", command, 0))
+            request = struct.pack("16sP16x", name.encode(), value.buffer_info()[0])
+            try:
+                fcntl.ioctl(control, SIOCETHTOOL, request)
+            except OSError as error:
+                if error.errno != errno.EOPNOTSUPP:
+                    raise
+
+
+def wait_until_running(name):
+    request = struct.pack("16s24x", name.encode())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for _ in range(1000):
+            answer = fcntl.ioctl(control, SIOCGIFFLAGS, request)
+            if struct.unpack_from("H", answer, 16)[0] & IFF_RUNNING:
+                return
+            time.sleep(0.001)
+    raise RuntimeError(f"{name} does not come up")
+
+
+class Ends:
+    """The far ends of all links: one namespace and two sockets for all worlds."""
+
+    def __init__(self):
+        self.namespace = Namespace()
+        self.made = 0
+        self.sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.receiver = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        self.receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        self.receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.receiver.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        self.receiver.setblocking(False)
+
+    def name(self):
+        """A name that no far end has had."""
+        self.made += 1
+        return f"far{self.made}"
+
+    def receive(self):
+        """The next frame, its far end and its time in microseconds; None if there is none."""
+        try:
+            octets, ancillary, _, address = self.receiver.recvmsg(70000, 64)
+        except BlockingIOError:
+            return None
+        seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
+        return octets, address[0], seconds * 1_000_000 + nanoseconds // 1000
+
+
+class World:
+    """A router in a namespace of its own, linked to its far ends."""
+
+    def __init__(self, ends, request):
+        self.ends = ends
+        self.far = {one["name"]: ends.name() for one in request["interfaces"]}
+        self.near = {far: name for name, far in self.far.items()}
+        self.router = Namespace()
+        try:
+            self.build(request)
+        except BaseException:
+            self.close()
+            raise
+
+    def build(self, request):
+        self.link(request["interfaces"])
+        for key, value in request["sysctl"]:
+            write("/proc/sys/" + key.replace(".", "/"), str(value))
+        run(["ip", "-batch", "-"], "".join(f"{words}\n" for words in request["ip"]))
+
+    def link(self, interfaces):
+        lines = ["link set lo up"]
+        for one in interfaces:
+            name = one["name"]
+            lines.append(
+                f"link add {name} mtu {one['mtu']} address {one['mac']} type veth"
+                f" peer name {self.far[name]} mtu 65535 netns {self.ends.namespace.path}"
+            )
+            lines.append(f"link set {name} up")
+        run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
+        self.ends.namespace.enter()
+        ups = [f"link set {far} up\n" for far in self.near]
+        run(["ip", "-batch", "-"], "".join(ups))
+        for far in self.near:
+            switch_offloads_off(far)
+        self.router.enter()
+        for name in self.far:
+            switch_offloads_off(name)
+            wait_until_running(name)
+
+    def play(self, frames, until):
+        """Send each frame at its time; take down what the router sends, and when."""
+        sent, received = [], []
+        start = now()
+        for frame in frames:
+            wait_until(start + frame["at"] * 1000)
+            before = now()
+            far = self.far[frame["interface"]]
+            self.ends.sender.sendto(bytes.fromhex(frame["octets"]), (far, 0))
+            sent.append([before // 1000, now() // 1000])
+            self.take(received)
+        wait_until(start + until * 1000)
+        self.take(received)
+        return {"start": start // 1000, "sent": sent, "received": received}
+
+    def take(self, received):
+        while (one := self.ends.receive()) is not None:
+            octets, far, at = one
+            interface = self.near.get(far)
+            if interface is not None:
+                received.append({"interface": interface, "octets": octets.hex(), "at": at})
+
+    def close(self):
+        self.router.close()
+
+
+def now():
+    return time.clock_gettime_ns(time.CLOCK_REALTIME)
+
+
+def wait_until(instant):
+    while True:
+        clock = now()
+        if clock < instant:
+            time.sleep((instant - clock) / 1e9)
+        elif clock % 1_000_000 > LATEST_IN_MILLISECOND:
+            time.sleep((1_000_000 - clock % 1_000_000) / 1e9)
+        else:
+            return
+
+
+def jiffies():
+    """The tick counter, and the real time at which that tick began, in microseconds."""
+    last = time.clock_gettime_ns(CLOCK_MONOTONIC_COARSE)
+    while time.clock_gettime_ns(CLOCK_MONOTONIC_COARSE) == last:
+        pass
+    began = now()
+    with open("/proc/timer_list", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("jiffies:"):
+                return [int(line.split()[1]), began // 1000]
+    raise RuntimeError("no jiffies in /proc/timer_list")
+
+
+def answer(ends, request):
+    world = World(ends, request)
+    try:
+        return world.play(request["frames"], request["until"])
+    finally:
+        world.close()
+
+
+def main():
+    # One processor: what a frame causes has then happened when its sending returns, in order.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    ends = Ends()
+    print(json.dumps({"jiffies": jiffies()}), flush=True)
+    for line in sys.stdin:
+        try:
+            result = answer(ends, json.loads(line))
+        except (OSError, RuntimeError) as error:
+            result = {"error": str(error)}
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+/**
+ * This computer's kernel as the router of a {@link World}: the oracle of the router's properties.
+ * @module
+ */
+import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { createInterface, type Interface as LineReader } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { type InputFrame, ipWords, sysctls, type TimedFrame, type World } from "./world.ts";
+
+/** What the kernel did. Instants are real times in microseconds. */
+export interface Played {
+  readonly start: number;
+  /** For each frame the instants between which it was sent and processed. */
+  readonly sent: readonly (readonly [number, number])[];
+  /** In the order in which they left. */
+  readonly received: readonly TimedFrame[];
+}
+
+type Answer = Played | { readonly error: string };
+
+const HELPER = fileURLToPath(new URL("kernel.py", import.meta.url));
+
+/** Why there can be no {@link Kernel} here; `null` if there can. */
+export function missingForKernel(): string | null {
+  if (process.platform !== "linux") return "the kernel is not Linux";
+  if (process.getuid?.() !== 0) return "not root";
+  for (const [tool, option] of [
+    ["ip", "-V"],
+    ["python3", "-V"],
+  ] as const) {
+    if (spawnSync(tool, [option]).status !== 0) return `no ${tool}`;
+  }
+  const isAllowed = spawnSync("unshare", ["--net", "true"]).status === 0;
+  return isAllowed ? null : "no network namespaces";
+}
+
+/** A process that builds routers out of the kernel, one after the other. */
+export class Kernel {
+  /** The kernel's tick counter, and the real time in microseconds at which that tick began. */
+  readonly jiffies: readonly [number, number];
+  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #answers: AsyncIterator<string>;
+  readonly #lines: LineReader;
+
+  private constructor(
+    helper: ChildProcessByStdio<Writable, Readable, null>,
+    lines: LineReader,
+    answers: AsyncIterator<string>,
+    jiffies: readonly [number, number],
+  ) {
+    this.#process = helper;
+    this.#lines = lines;
+    this.#answers = answers;
+    this.jiffies = jiffies;
+  }
+
+  static async open(): Promise<Kernel> {
+    const helper = spawn("python3", [HELPER], { stdio: ["pipe", "pipe", "inherit"] });
+    const lines = createInterface({ input: helper.stdout });
+    const answers = lines[Symbol.asyncIterator]();
+    const hello = await nextLine<{ jiffies: [number, number] }>(answers);
+    return new Kernel(helper, lines, answers, hello.jiffies);
+  }
+
+  /**
+   * Build `world` anew and play `frames` to it, one call at a time.
+   * @param until microseconds after the start at which to stop listening.
+   * @throws {Error} if the kernel refuses the world.
+   */
+  async play(world: World, frames: readonly InputFrame[], until = 0): Promise<Played> {
+    const interfaces = world.interfaces.map(({ name, mac, mtu }) => ({ name, mac, mtu }));
+    const request = { interfaces, ip: ipWords(world), sysctl: sysctls(world), frames, until };
+    this.#process.stdin.write(`${JSON.stringify(request)}\n`);
+    const answer = await nextLine<Answer>(this.#answers);
+    if ("error" in answer) throw new Error(answer.error);
+    return answer;
+  }
+
+  /** End the process; its namespaces go with it. */
+  close(): void {
+    this.#process.stdin.end();
+    this.#lines.close();
+  }
+}
+
+async function nextLine<T>(lines: AsyncIterator<string>): Promise<T> {
+  const { value, done } = await lines.next();
+  if (done === true) throw new Error("the helper has ended");
+  return JSON.parse(value) as T;
+}

@@ -1,0 +1,107 @@
+/** Octets of frames, sound or broken as asked. @module */
+import { checksum, pseudoHeaderSum } from "../../src/wire/checksum.ts";
+import { parseIpv4, parseMac } from "../../src/wire/addr.ts";
+import { viewOf } from "../../src/wire/field.ts";
+import { ethernetCodec, EtherType } from "../../src/l2/ethernet.ts";
+import { IPV4, IPV4_MIN_LENGTH, ipv4Codec, Protocol, sealHeader } from "../../src/l3/ipv4.ts";
+
+/** `length` octets that differ from one another and, by `seed`, from other payloads. */
+export function pattern(length: number, seed: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => index * 7 + (index >> 8) + seed);
+}
+
+export function frameOf(
+  dst: string,
+  src: string,
+  type: number,
+  payload: Uint8Array,
+  tag: number | null = null,
+): Uint8Array {
+  const outer = tag === null ? type : EtherType.Vlan;
+  const header = ethernetCodec.encode({ dst: parseMac(dst), src: parseMac(src), type: outer });
+  const inner = tag === null ? [] : [tag >> 8, tag & 255, type >> 8, type & 255];
+  return concat(header, Uint8Array.from(inner), payload);
+}
+
+/** A packet as it is described; `options` are padded to a multiple of four. */
+export interface PacketWords {
+  readonly src: string;
+  readonly dst: string;
+  readonly tos: number;
+  readonly id: number;
+  readonly flagsFragment: number;
+  readonly ttl: number;
+  readonly protocol: number;
+  readonly options: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
+export function packetOf(words: PacketWords): Uint8Array {
+  const options = words.options.subarray(0, 40);
+  const padding = new Uint8Array((4 - (options.length % 4)) % 4);
+  const headerLength = IPV4_MIN_LENGTH + options.length + padding.length;
+  const { tos, id, flagsFragment, ttl, protocol } = words;
+  const header = ipv4Codec.encode({
+    versionIhl: 0x40 + headerLength / 4,
+    tos,
+    totalLength: headerLength + words.payload.length,
+    id,
+    flagsFragment,
+    ttl,
+    protocol,
+    checksum: 0,
+    src: parseIpv4(words.src),
+    dst: parseIpv4(words.dst),
+  });
+  const packet = concat(header, options, padding, words.payload);
+  sealHeader(viewOf(packet), 0);
+  return packet;
+}
+
+/** Change one octet of a packet's header; `isSealed` makes the checksum right again. */
+export function distort(packet: Uint8Array, octet: number, by: number, isSealed: boolean): void {
+  const view = viewOf(packet);
+  const headerLength = IPV4.ihl.get(view, 0) * 4;
+  const at = octet % headerLength;
+  view.setUint8(at, view.getUint8(at) ^ by);
+  const claimed = IPV4.ihl.get(view, 0) * 4;
+  if (isSealed && claimed <= packet.length) sealHeader(view, 0);
+}
+
+/** An ICMP message of type, code and the rest; `by` breaks its checksum. */
+export function icmpOf(type: number, code: number, rest: Uint8Array, by = 0): Uint8Array {
+  const message = concat(Uint8Array.of(type, code, 0, 0), rest);
+  const view = viewOf(message);
+  view.setUint16(2, checksum(view, 0, message.length) ^ by);
+  return message;
+}
+
+/** A UDP datagram; `lengthBy` is added to its length field, `by` breaks its checksum. */
+export function udpOf(
+  { src, dst }: { readonly src: string; readonly dst: string },
+  ports: readonly [number, number],
+  data: Uint8Array,
+  { by = 0, lengthBy = 0, hasChecksum = true } = {},
+): Uint8Array {
+  const length = (8 + data.length + lengthBy) & 0xffff;
+  const datagram = concat(new Uint8Array(8), data);
+  const view = viewOf(datagram);
+  view.setUint16(0, ports[0]);
+  view.setUint16(2, ports[1]);
+  view.setUint16(4, length);
+  const covered = Math.min(Math.max(length, 8), datagram.length);
+  const pseudo = pseudoHeaderSum(parseIpv4(src), parseIpv4(dst), Protocol.Udp, length);
+  const sum = checksum(view, 0, covered, pseudo);
+  if (hasChecksum) view.setUint16(6, (sum === 0 ? 0xffff : sum) ^ by);
+  return datagram;
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
