@@ -13,8 +13,6 @@ const layout = struct([mac("dst"), mac("src"), u16be("type")]);
 
 /** Octets of an Ethernet II header. */
 export const ETHERNET_LENGTH: number = layout.span;
-/** Octets of the shortest frame on a real wire, without its checksum: shorter ones are padded. */
-export const ETHERNET_MIN_FRAME = 60;
 /** Hot path: `ETHERNET.type.get(view, at)`. */
 export const ETHERNET = fieldsOf(layout);
 /** The header as a plain object. */
@@ -26,7 +24,7 @@ const tagLayout = struct([u16be("tci"), u16be("type")]);
 const tagFields = fieldsOf(tagLayout);
 
 /** Octets that an 802.1Q tag adds after the source address, its own type field aside. */
-export const VLAN_TAG_LENGTH: number = tagLayout.span;
+const VLAN_TAG_LENGTH: number = tagLayout.span;
 /**
  * The tag as it lies after {@link ETHERNET_LENGTH}: priority, drop eligibility, VLAN, inner type.
  */
@@ -36,8 +34,6 @@ export const VLAN = Object.freeze({
   isDropEligible: bits(tagFields.tci, 12, 1),
   vlan: bits(tagFields.tci, 0, 12),
 });
-/** The tag as a plain object. */
-export type VlanTag = ObjectOf<typeof tagLayout.fields>;
 /** Cold path: octets to objects and back. */
 export const vlanCodec = codecOf(tagLayout);
 
@@ -51,7 +47,7 @@ export const EtherType = {
 } as const;
 
 /** True for the types after which a tag follows. */
-export const isVlanType = (type: number): boolean =>
+const isVlanType = (type: number): boolean =>
   type === EtherType.Vlan || type === EtherType.ProviderVlan;
 
 /** Why a frame cannot be used. */

@@ -65,7 +65,8 @@ export class NeighborCache implements Machine {
   readonly #devices = new Map<Device, Map<Ipv4Addr, Neighbor>>();
   readonly #reachable = new Map<Device, { until: Instant; time: Duration }>();
   readonly #timers = new DeadlineHeap<Neighbor>();
-  #size = 0;
+  /** In the order of their creation (`gc_list`). */
+  readonly #all = new Set<Neighbor>();
   #collectAt: Instant = 0;
   /** The entry that was used last: most frames go where the one before went. */
   #last: Neighbor | null = null;
@@ -79,7 +80,7 @@ export class NeighborCache implements Machine {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#all.size;
   }
 
   find(device: Device, address: Ipv4Addr): Neighbor | null {
@@ -164,13 +165,14 @@ export class NeighborCache implements Machine {
   }
 
   nextDeadline(): Instant {
-    const collect = this.#size > this.#behaviour.collectsAbove ? this.#collectAt : Infinity;
+    const collect = this.#all.size > this.#behaviour.collectsAbove ? this.#collectAt : Infinity;
     return Math.min(this.#timers.soonest, collect);
   }
 
   expire(now: Instant): void {
     while (this.#timers.soonest <= now) this.#fireTick(this.#timers.soonest, now);
-    if (now >= this.#collectAt && this.#size > this.#behaviour.collectsAbove) this.#collect(now);
+    if (now >= this.#collectAt && this.#all.size > this.#behaviour.collectsAbove)
+      this.#collect(now);
   }
 
   /** `neigh_update`: what a learned address does to an entry. */
@@ -302,7 +304,7 @@ export class NeighborCache implements Machine {
   }
 
   #create(device: Device, address: Ipv4Addr, now: Instant): Neighbor | null {
-    if (this.#size >= this.#limit && !this.#evict(now)) return null;
+    if (this.#all.size >= this.#limit && !this.#evict(now)) return null;
     const neighbor = new Neighbor(device, address, now);
     let neighbors = this.#devices.get(device);
     if (neighbors === undefined) {
@@ -310,7 +312,7 @@ export class NeighborCache implements Machine {
       this.#devices.set(device, neighbors);
     }
     neighbors.set(address, neighbor);
-    this.#size += 1;
+    this.#all.add(neighbor);
     if (this.#collectAt <= now) this.#collectAt = now + COLLECT_EVERY;
     return neighbor;
   }
@@ -318,7 +320,7 @@ export class NeighborCache implements Machine {
   /** `neigh_forced_gc`: make room by forgetting the unused entry that changed longest ago. */
   #evict(now: Instant): boolean {
     let oldest: Neighbor | null = null;
-    for (const neighbor of this.entries()) {
+    for (const neighbor of this.#all) {
       const isIdle = neighbor.state === "STALE" || neighbor.state === "FAILED";
       if (isIdle && (oldest === null || neighbor.updated < oldest.updated)) oldest = neighbor;
     }
@@ -338,7 +340,7 @@ export class NeighborCache implements Machine {
   #remove(neighbor: Neighbor, now: Instant): void {
     this.#cancel(neighbor);
     this.#devices.get(neighbor.device)?.delete(neighbor.address);
-    this.#size -= 1;
+    this.#all.delete(neighbor);
     if (this.#last === neighbor) this.#last = null;
     this.#purge(neighbor, "neighbor/removed", now);
   }

@@ -24,7 +24,7 @@ export function ipNeighText({ neighbors }: Router): string {
 }
 
 /** One line of `ip route`, without the space that iproute2 leaves at its end. */
-export function routeText(route: Route): string {
+function routeText(route: Route): string {
   const words = [kindText(route.kind), destinationText(route)];
   if (route.gateway !== null) words.push("via", formatIpv4(route.gateway));
   if (route.device !== null) words.push("dev", route.device.name);
@@ -32,8 +32,9 @@ export function routeText(route: Route): string {
   if (route.scope !== "global") words.push("scope", route.scope);
   if (route.source !== null) words.push("src", formatIpv4(route.source));
   if (route.metric > 0) words.push("metric", String(route.metric));
-  if (route.mtu !== null)
-    {words.push("mtu", ...(route.isMtuLocked ? ["lock"] : []), String(route.mtu));}
+  if (route.mtu !== null) {
+    words.push("mtu", ...(route.isMtuLocked ? ["lock"] : []), String(route.mtu));
+  }
   return words.filter((word) => word !== "").join(" ");
 }
 

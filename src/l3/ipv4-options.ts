@@ -10,7 +10,7 @@ import { headerLengthOf, IPV4, IPV4_MIN_LENGTH } from "./ipv4.ts";
 
 const layout = struct([u8("type"), u8("length"), u8("pointer"), u8("overflowFlag")]);
 /** The fixed part of an option; `overflowFlag` is the timestamp's alone. */
-export const OPTION = fieldsOf(layout);
+const OPTION = fieldsOf(layout);
 const ADDRESS = fieldsOf(struct([ipv4Addr("address")])).address;
 const TIME = fieldsOf(struct([u32be("milliseconds")])).milliseconds;
 

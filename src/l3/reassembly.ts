@@ -279,8 +279,9 @@ export class Reassembler implements Machine {
     IPV4.flagsFragment.set(view, whole.network, isUnfragmentable ? DONT_FRAGMENT : 0);
     sealHeader(view, whole.network);
     this.#forget(datagram);
-    for (const { packet } of datagram.pieces)
-      {pool.end(packet, "consumed", "reassembly/joined", now);}
+    for (const { packet } of datagram.pieces) {
+      pool.end(packet, "consumed", "reassembly/joined", now);
+    }
     return whole;
   }
 

@@ -21,7 +21,7 @@ export const TCP_MSS = fieldsOf(mssLayout);
 /** Window scale: RFC 7323 section 2.2. */
 export const TCP_WINDOW_SCALE = fieldsOf(windowScaleLayout);
 /** Timestamps: RFC 7323 section 3.2. */
-export const TCP_TIMESTAMPS = fieldsOf(timestampsLayout);
+const TCP_TIMESTAMPS = fieldsOf(timestampsLayout);
 /** One block of a SACK option, at {@link sackBlockAt}: RFC 2018 section 3. */
 export const TCP_SACK_BLOCK = fieldsOf(sackBlockLayout);
 /** Sequence numbers that arrived: from `left` up to, not including, `right`. */

@@ -16,9 +16,6 @@ import { Lane, type Lanes, type Receiver } from "./lane.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { Transmitter } from "./transmitter.ts";
 
-/** Why a link ends a packet; the fate is `dropped`. */
-export type LinkDrop = "link/queue-full" | "link/lost";
-
 /** What Ethernet sends around a frame: preamble 7, delimiter 1, check sequence 4, gap 12 octets. */
 export const ETHERNET_FRAMING_OCTETS = 24;
 

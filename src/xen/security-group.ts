@@ -26,7 +26,7 @@ export interface GroupPermission {
 export type Permission = CidrPermission | GroupPermission;
 
 /** EC2 2010: "up to 100 rules per group" (developer guide 2007-03-01). */
-export const PERMISSIONS_PER_GROUP = 100;
+const PERMISSIONS_PER_GROUP = 100;
 /** iptables takes chain names of up to 28 octets. */
 const LONGEST_NAME = 25;
 

@@ -55,7 +55,7 @@ export class Recording {
 }
 
 /** Draws that are known, by their bound, before those of a seed. */
-export class KnownChance implements Chance {
+class KnownChance implements Chance {
   readonly #known = new Map<number, number[]>();
   readonly #rest = new Prng(1);
 

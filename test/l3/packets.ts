@@ -4,8 +4,8 @@ import type { Packet, PacketPool } from "../../src/wire/packet.ts";
 import { ETHERNET_LENGTH } from "../../src/l2/ethernet.ts";
 import { IPV4, IPV4_MIN_LENGTH, sealHeader } from "../../src/l3/ipv4.ts";
 
-export const SOURCE: Ipv4Addr = parseIpv4("10.254.170.223");
-export const TARGET: Ipv4Addr = parseIpv4("10.254.168.2");
+const SOURCE: Ipv4Addr = parseIpv4("10.254.170.223");
+const TARGET: Ipv4Addr = parseIpv4("10.254.168.2");
 
 /** What a packet differs in from a plain one. */
 export interface PacketParts {

@@ -43,9 +43,20 @@ function packetsOf(frames: readonly { readonly octets: string }[]): DataView[] {
     .filter((view) => view.byteLength >= AT + 20 && ETHERNET.type.get(view, 0) === EtherType.Ipv4);
 }
 
+/** The frame without its priority tags, which a newer kernel takes off. */
+function untagged({ octets }: { readonly octets: string }): { octets: string } {
+  return { octets: octets.replace(/^(.{24})(?:8100.000)+/, "$1") };
+}
+
 /** What a packet on its way keeps: who sends what to whom. */
 const flowOf = (view: DataView): string =>
   [IPV4.src, IPV4.dst, IPV4.id, IPV4.protocol].map((field) => field.get(view, AT)).join(" ");
+
+/** The largest packet for each interface: a route's own MTU may be more than its device's. */
+function largestOf({ interfaces, routes }: World): ReadonlyMap<string, number> {
+  const ofRoutes = routes.map((words) => Number(/ mtu (?:lock )?(\d+)/.exec(words)?.[1] ?? 0));
+  return new Map(interfaces.map(({ name, mtu }) => [name, Math.max(mtu, ...ofRoutes)]));
+}
 
 /** A frame's octets after one of them was changed. */
 const spoiled = fc
@@ -86,6 +97,7 @@ describe.each([EC2_2010, LINUX])("the router of profile $name", (profile) => {
         expect(pool.allocated).toBeGreaterThanOrEqual(one.frames.length);
         expect(pool.exhausted).toBe(0);
       }),
+      { numRuns: 60 },
     );
   });
 
@@ -94,7 +106,7 @@ describe.each([EC2_2010, LINUX])("the router of profile $name", (profile) => {
       fc.property(anything, (one) => {
         expect(play(one, profile).sent).toEqual(play(one, profile).sent);
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -112,6 +124,7 @@ describe.each([EC2_2010, LINUX])("the router of profile $name", (profile) => {
           expect(onesSum(view, message, view.byteLength)).toBe(0xffff);
         }
       }),
+      { numRuns: 40 },
     );
   });
 
@@ -119,9 +132,9 @@ describe.each([EC2_2010, LINUX])("the router of profile $name", (profile) => {
     fc.assert(
       fc.property(anyCase(12), (one) => {
         const own = ownAddresses(one.world);
-        const entered = packetsOf(one.frames);
+        const entered = packetsOf(one.frames.map(untagged));
         const { sent } = play(one, profile);
-        const mtuOf = new Map(one.world.interfaces.map(({ name, mtu }) => [name, mtu]));
+        const most = largestOf(one.world);
         const passed = (frame: TimedFrame): void => {
           const [view] = packetsOf([frame]);
           if (view === undefined || own.has(IPV4.src.get(view, AT))) return;
@@ -129,10 +142,11 @@ describe.each([EC2_2010, LINUX])("the router of profile $name", (profile) => {
             .filter((packet) => flowOf(packet) === flowOf(view))
             .map((packet) => IPV4.ttl.get(packet, AT));
           expect(hops).toContain(IPV4.ttl.get(view, AT) + 1);
-          expect(view.byteLength - AT).toBeLessThanOrEqual(mtuOf.get(frame.interface) ?? 0);
+          expect(view.byteLength - AT).toBeLessThanOrEqual(most.get(frame.interface) ?? 0);
         };
         for (const frame of sent) passed(frame);
       }),
+      { numRuns: 40 },
     );
   });
 });

@@ -36,7 +36,7 @@ export interface ModelChain<F> {
 }
 
 /** The text of a rule after `-A CHAIN`. */
-export function textOf<F>({ questions, deed }: ModelRule<F>): string {
+function textOf<F>({ questions, deed }: ModelRule<F>): string {
   return [...questions.map(({ text }) => text), ...(deed === null ? [] : [deed.text])].join(" ");
 }
 

@@ -262,7 +262,7 @@ export class Questioner {
 }
 
 /** The octets of a whole number, most significant first. */
-export function octetsOf(value: number, length: number): Uint8Array {
+function octetsOf(value: number, length: number): Uint8Array {
   return Uint8Array.from(
     { length },
     (_, index) => Math.floor(value / 256 ** (length - 1 - index)) % 256,

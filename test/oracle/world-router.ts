@@ -23,6 +23,7 @@ import {
 const BEHAVIOUR: RouterBehaviour = {
   ...LINUX.router,
   arp: { ...LINUX.router.arp, proxyDelay: 0 },
+  neighbor: { ...LINUX.router.neighbor, queueLimit: 4096 },
   icmpGlobalLimit: null,
 };
 
@@ -39,7 +40,7 @@ export interface Clock {
 
 /** The router of a world; what it sends is kept. */
 export class WorldRouter implements Carrier {
-  readonly pool = new PacketPool({ slots: 1024, largeSlots: 8 });
+  readonly pool = new PacketPool({ slots: 4096, largeSlots: 8 });
   readonly router: Router;
   readonly sent: TimedFrame[] = [];
   readonly #devices = new Map<string, Device>();

@@ -74,7 +74,8 @@ export function ipWords({ interfaces, routes }: World): string[] {
 /**
  * The settings of `world` in the order in which they must be written. What the kernel joins with
  * the setting of all interfaces is left to the interface; ICMP has no limit for the whole host;
- * redirects are not heeded, as on any router.
+ * redirects are not heeded, as on any router. Packets that wait for a neighbor are as many as come:
+ * the kernel counts the memory of their buffers, which no frame shows.
  */
 export function sysctls({ interfaces }: World): [string, number][] {
   return [
@@ -84,6 +85,7 @@ export function sysctls({ interfaces }: World): [string, number][] {
     ["net.ipv4.conf.all.send_redirects", 0],
     ...interfaces.flatMap(({ name, sysctl }): [string, number][] => [
       [`net.ipv4.neigh.${name}.proxy_delay`, 0],
+      [`net.ipv4.neigh.${name}.unres_qlen_bytes`, 2 ** 30],
       [`net.ipv4.conf.${name}.accept_redirects`, 0],
       ...Object.entries(sysctl).map(([key, value]): [string, number] => [
         `net.ipv4.conf.${name}.${key}`,

@@ -202,7 +202,7 @@ function isBlank(octets: Uint8Array): boolean {
  * from
  * `own` addresses, and times in ICMP timestamps and in timestamp options.
  */
-export function masked(octets: Uint8Array, own: ReadonlySet<Ipv4Addr>): string {
+function masked(octets: Uint8Array, own: ReadonlySet<Ipv4Addr>): string {
   const copy = octets.slice();
   const view = viewOf(copy);
   const at = ETHERNET_LENGTH;
