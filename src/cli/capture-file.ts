@@ -42,11 +42,6 @@ export class CaptureFile implements CaptureTarget {
     });
   }
 
-  /** True once whoever read standard output has gone: nothing more is written. */
-  get isGone(): boolean {
-    return this.#isGone;
-  }
-
   /** Take a chunk that ends between blocks. */
   readonly sink = (chunk: Uint8Array): void => {
     this.#count(chunk);

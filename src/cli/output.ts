@@ -53,11 +53,6 @@ export class Output {
     });
   }
 
-  /** True once the reader has closed the pipe. */
-  get isGone(): boolean {
-    return this.#isGone;
-  }
-
   write(text: string): void {
     if (!this.#isGone) this.#stream.write(text);
   }
@@ -69,7 +64,7 @@ export class Output {
 
   /** `text` in the colour of `tone`, where there are colours. */
   paint(tone: Tone, text: string): string {
-    if (!this.hasColor || text === "") return text;
+    if (!this.hasColor || text.trim() === "") return text;
     return styleText(FORMATS[tone], text, { validateStream: false });
   }
 }

@@ -53,7 +53,8 @@ const RUN_HELP: Help = {
   paragraphs: [
     "A scenario names hosts with their domUs, security groups, internet hosts, and steps: what " +
       "happens when, and what must come of it. `dom0 schema` prints its JSON Schema. A step that " +
-      "the end of the run came before does not fail; the run says so.",
+      "the end of the run came before does not fail; the run says so. With `--pcapng -`, all " +
+      "that is told goes to standard error.",
     'With --json, each line is an object. Its key "event" says what it tells: start, domain, ' +
       "lease, step, reply, ping, traceroute, udp, send, drop, judgement, settled, end, capture, " +
       'state. "at" is in microseconds since the start. The same seed gives the same lines and ' +

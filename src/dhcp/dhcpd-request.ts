@@ -106,10 +106,16 @@ export function requestOf(
     isKnown:
       (clientId !== null && networks.hostsByClientId(clientId).length > 0) ||
       networks.hostsByHardware(htype, hardware.octets).length > 0,
-    wantsNul: message.parts.find(([code]) => code === Option.HostName.code)?.[1].at(-1) === 0,
+    wantsNul: hostNamePartOf(message)?.at(-1) === 0,
     agent,
     stashed: isOwn && agent.length === 0 ? lease.agent : [],
   };
+}
+
+/** The first part of the client's host name that is not empty. */
+function hostNamePartOf({ parts }: DhcpMessage): Uint8Array | undefined {
+  const { code: name } = Option.HostName;
+  return parts.find(([code, octets]) => code === name && octets.length > 0)?.[1];
 }
 
 /** If a lease is the client's: by its identifier if it has one, else by its hardware address. */

@@ -23,7 +23,7 @@ export interface LeaseChoice {
 }
 
 /** The words of a NAK. */
-export const NakText = {
+const NakText = {
   Incorrect: "requested address is incorrect",
   BadSubnet: "requested address on bad subnet",
   Unavailable: "requested address not available",
@@ -211,7 +211,7 @@ export class LeaseSearch {
 }
 
 /** The first address of the first host that has one on the network. */
-export function fixedOnNetwork(hosts: readonly Host[], share: SharedNetwork): Lease | null {
+function fixedOnNetwork(hosts: readonly Host[], share: SharedNetwork): Lease | null {
   for (const host of hosts) {
     for (const address of host.fixedAddresses) {
       const subnet = share.subnets.find((one) => inSubnet(one, address));

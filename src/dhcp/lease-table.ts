@@ -202,7 +202,8 @@ export class LeaseTable implements Machine {
   inherit(older: LeaseTable, now: Instant): void {
     for (const before of older.leases()) {
       const row = this.#rows.get(before.address);
-      if (row === undefined || before.heard === Number.NEGATIVE_INFINITY) continue;
+      const isVirgin = before.state === "free" && before.ends === VIRGIN.ends;
+      if (row === undefined || isVirgin) continue;
       const { address: _, subnet: __, pool: ___, host: ____, ...tenancy } = before;
       this.update(row, tenancy, now);
     }

@@ -2,7 +2,6 @@
  * DHCP and BOOTP messages: RFC 2131 section 2, RFC 951 section 3.
  * @module
  */
-import { RangeFault } from "../base/errors.ts";
 import { type Mac, macOf } from "../wire/addr.ts";
 import { codecOf, fieldsOf, viewOf } from "../wire/field.ts";
 import { ipv4Addr, type ObjectOf, octets, struct, u16be, u32be, u8 } from "../wire/layout.ts";
@@ -48,8 +47,6 @@ export const dhcpLayout = layout;
 const COOKIE = fieldsOf(struct([u32be("cookie")])).cookie;
 /** What the options begin with: 99, 130, 83, 99 (RFC 2131 section 3). */
 export const DHCP_COOKIE = 0x63825363;
-/** Octets of a message that leaves both `sname` and `file` off. */
-export const DHCP_SHORTEST_LENGTH: number = layout.offsetOf("sname");
 /** Octets of the smallest message that BOOTP relays forward: RFC 951 section 3. */
 export const BOOTP_LENGTH = 300;
 /** UDP port of servers and relay agents. */
@@ -171,19 +168,4 @@ export function chaddrOf(mac: Mac): Uint8Array {
   view.setUint16(0, Math.floor(mac / 2 ** 32));
   view.setUint32(2, mac % 2 ** 32);
   return chaddr;
-}
-
-/**
- * Text as the octets of `sname` or `file`, filled up with zeros.
- * @throws {RangeFault} if it is longer than `span`, or has a character above 255.
- */
-export function nameOctets(text: string, span: number): Uint8Array {
-  const bytes = new Uint8Array(span);
-  if (text.length > span) throw new RangeFault("name-length", text, `at most ${span} characters`);
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    if (code > 255) throw new RangeFault("name-character", text, "characters of one octet");
-    bytes[index] = code;
-  }
-  return bytes;
 }

@@ -250,8 +250,10 @@ export interface PackedOptions {
 }
 
 /** Room behind the cookie in an IP packet of 576 octets: RFC 2131 section 2. */
-export const SMALLEST_ROOM = 308;
+const SMALLEST_ROOM = 308;
 
+/** Octets of "option overload" with its End. */
+const OVERLOAD_LENGTH = 4;
 const FILE_LENGTH = 128;
 const SNAME_LENGTH = 64;
 
@@ -260,11 +262,16 @@ const SNAME_LENGTH = 64;
  * the first of main, `file` and `sname` that takes it; one that is longer than 255 octets or fits
  * nowhere is split over what is free; one that still does not fit is left out. Main keeps room for
  * "option overload" and End; the last option may take that for overload if nothing is overloaded.
- * @throws {OptionError} for a code that is Pad, End, overload or no octet.
+ * @throws {OptionError} for a code that is Pad, End, overload or no octet; for less than 4 octets
+ *   of room in main.
  */
 export function packOptions(options: readonly RawOption[], room: OptionRoom = {}): PackedOptions {
   const { keepsRoom = false } = room;
-  const main = new OptionPlace(room.main ?? SMALLEST_ROOM, 4, 3);
+  const length = room.main ?? SMALLEST_ROOM;
+  if (!Number.isInteger(length) || length < OVERLOAD_LENGTH) {
+    throw new OptionError("main", length, `an integer from ${OVERLOAD_LENGTH}`);
+  }
+  const main = new OptionPlace(length, 4, 3);
   const file = new OptionPlace(room.file === true ? FILE_LENGTH : 0, 2, 1);
   const sname = new OptionPlace(room.sname === true ? SNAME_LENGTH : 0, 2, 1);
   const left: number[] = [];

@@ -171,8 +171,9 @@ export class NeighborCache implements Machine {
 
   expire(now: Instant): void {
     while (this.#timers.soonest <= now) this.#fireTick(this.#timers.soonest, now);
-    if (now >= this.#collectAt && this.#all.size > this.#behaviour.collectsAbove)
+    if (now >= this.#collectAt && this.#all.size > this.#behaviour.collectsAbove) {
       this.#collect(now);
+    }
   }
 
   /** `neigh_update`: what a learned address does to an entry. */

@@ -80,10 +80,10 @@ export class IcmpReporter {
     if (this.#host.peers.mayRefuse(src, now)) this.unreachable(offender, code, now);
   }
 
-  /** Nobody answered for the next hop of a packet that waited. */
+  /** Nobody answered for the next hop of a packet that waited (`ipv4_send_dest_unreach`). */
   hostUnreachable(offender: Packet, now: Instant): void {
-    this.#host.options.readAgain(offender, now);
-    this.unreachable(offender, Unreachable.Host, now);
+    const wrong = this.#host.options.readAgain(offender, now);
+    if (wrong < 0) this.unreachable(offender, Unreachable.Host, now);
   }
 
   tooBig(offender: Packet, now: Instant): void {

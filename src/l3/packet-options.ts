@@ -46,10 +46,13 @@ export class PacketOptions implements OptionHost {
     return wrong;
   }
 
-  /** Read again the options of a packet that waited in the stack. */
-  readAgain(packet: Packet, now: Instant): void {
+  /**
+   * Read again the options of a packet that waited in the stack; it is stamped once more.
+   * @returns as {@link read}: a record route may have no room for a second address.
+   */
+  readAgain(packet: Packet, now: Instant): number {
     const via = packet.input === null ? null : this.#addressing.interfaces.get(packet.input);
-    this.read(via ?? this.#addressing.loopback, packet, now);
+    return this.read(via ?? this.#addressing.loopback, packet, now);
   }
 
   /** The packet leaves by `route`: record where, and mend the header's checksum. */

@@ -60,7 +60,7 @@ export interface NatBehaviour {
   readonly portSearch: "counter" | "random";
   /** How many ICMP ids there are to choose from. */
   readonly icmpIds: number;
-  /** True: at the last, a port of a connection in TIME_WAIT is taken from it (since 6.3). */
+  /** True: at the last, a port of a connection in TIME_WAIT is taken from it. */
   readonly takesTimeWaitPorts: boolean;
   /** Which of Jenkins' hashes spreads connections over many addresses. */
   readonly addressHash: "lookup2" | "lookup3";

@@ -65,6 +65,8 @@ const STATE_NAMES: ReadonlyMap<number, string> = new Map([
 
 /** Records that each new entry lets the sweep look at, so that it overtakes what new ones leave. */
 const SWEEP_STEPS = 2;
+/** Records that the sweep looks at when time passes. */
+const IDLE_SWEEP_STEPS = 64;
 
 /**
  * The connections of one router. Gives every packet its `flow` and `flowState`: at PREROUTING and
@@ -178,7 +180,7 @@ export class Conntrack implements Machine {
       return Verdict.Drop;
     }
     if (outcome === Outcome.Invalid) {
-      if (found < 0) table.abandon(flow);
+      assert(found >= 0, "what opens a connection is part of it");
       return this.#refuse(packet, this.#trackers.cause);
     }
     packet.flow = table.handleOf(flow);
@@ -279,6 +281,13 @@ export class Conntrack implements Machine {
       .map((flow) => this.#entryOf(flow));
   }
 
+  /** The entries at `now` as `conntrack -L` prints them, a line each. */
+  text(now: Instant): string {
+    return this.entries(now)
+      .map((entry) => `${formatFlow(entry)}\n`)
+      .join("");
+  }
+
   /** The entry that has `tuple` in either direction at `now`, or `null`. */
   find(tuple: Tuple, now: Instant): FlowEntry | null {
     this.#setClock(now);
@@ -311,9 +320,10 @@ export class Conntrack implements Machine {
     return NEVER;
   }
 
+  /** Sweep a little: entries that nobody meets are in no hurry. */
   expire(now: Instant): void {
     this.#setClock(now);
-    this.table.sweepAll();
+    this.table.sweep(IDLE_SWEEP_STEPS);
   }
 
   #entryOf(flow: number): FlowEntry {

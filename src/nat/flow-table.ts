@@ -183,8 +183,8 @@ export class FlowTable {
     }
   }
 
-  /** Remove all entries whose time is over. */
-  sweepAll(): void {
+  /** Remove all entries whose time is over, and learn when the next one's will be. */
+  #sweepAll(): void {
     this.sweep(this.#capacity - 1);
     this.#soonest = (this.now + LONGEST) >>> 0;
     for (let flow = FLOW_LENGTH; flow < this.#capacity * FLOW_LENGTH; flow += FLOW_LENGTH) {
@@ -195,7 +195,7 @@ export class FlowTable {
 
   /** True if one more entry may be confirmed, once those whose time is over are gone. */
   hasRoom(): boolean {
-    if (this.count >= this.limit && ((this.#soonest - this.now) | 0) <= 0) this.sweepAll();
+    if (this.count >= this.limit && ((this.#soonest - this.now) | 0) <= 0) this.#sweepAll();
     return this.count < this.limit;
   }
 
@@ -216,6 +216,7 @@ export class FlowTable {
 
   /**
    * Remove one entry without assurance near the place of the tuple in {@link Scratch.Probe}.
+   * Deviation: the kernel's neighbourhood depends on a secret; ours is of the same size.
    * @param isOldest take the oldest of the sixteen tuples there, not the nearest.
    * @returns false if all are assured.
    */

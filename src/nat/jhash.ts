@@ -1,6 +1,6 @@
 /**
- * The kernel's Jenkins hashes, as far as they choose addresses: lookup2 (`jhash_2words` up to
- * Linux 2.6.36) and lookup3 (`jhash2` since), from Bob Jenkins's evahash.c and lookup3.c.
+ * The kernel's Jenkins hashes, as far as they choose addresses: lookup2 (`jhash_2words` of Linux
+ * 2.6.18) and lookup3 (`jhash2` today), from Bob Jenkins's evahash.c and lookup3.c.
  *
  * Words are as a little-endian processor reads them; an address on the wire is turned round.
  * @module

@@ -138,9 +138,8 @@ export class Nat {
     const usesDstPort = isSource && protocol !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
     const { sendsZeroAsFfff } = this.#behaviour;
-    if (!rewrite(pool.view, network, end, side, address, port, sendsZeroAsFfff)) {
-      return drop(context, "nat/truncated");
-    }
+    const isWhole = rewrite(pool.view, network, end, side, address, port, sendsZeroAsFfff);
+    assert(isWhole, "a tracked packet has its transport header");
     if (pool.isTracing) this.#trace(packet, context, answer, side);
     return Verdict.Accept;
   }

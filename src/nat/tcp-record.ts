@@ -165,9 +165,6 @@ export interface TcpSettings {
   readonly ignoresInvalidReset: boolean;
 }
 
-/** Sound combinations of flags without PSH, ECE and CWR. */
-export type SoundFlags = readonly boolean[];
-
 /** How one kernel tracks TCP. */
 export interface TcpTracking {
   /** True if no sender means harm by `flags`. */

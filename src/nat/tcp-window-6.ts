@@ -79,13 +79,8 @@ function meet(flow: TcpFlow, segment: TcpSegment, state: number, sack: number): 
   SIDE.end.set(view, sender, segment.end);
   SIDE.maxWindow.set(view, sender, window);
   SIDE.maxEnd.set(view, sender, segment.end + window);
-  if (SIDE.maxWindow.get(view, receiver) === 0) {
-    SIDE.end.set(view, receiver, sack);
-    SIDE.maxEnd.set(view, receiver, sack);
-  } else if (isSame(sack, SIDE.end.get(view, receiver) + 1)) {
-    // Likely the answer to a keep-alive.
-    SIDE.end.set(view, receiver, sack);
-  }
+  // Likely the answer to a keep-alive.
+  if (isSame(sack, SIDE.end.get(view, receiver) + 1)) SIDE.end.set(view, receiver, sack);
   return false;
 }
 

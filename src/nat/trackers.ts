@@ -1,6 +1,8 @@
 /**
  * The protocols that connection tracking knows: TCP, UDP, ICMP queries, and the rest alike
  * (nf_conntrack_proto_*.c of Linux).
+ *
+ * Deviation: SCTP, DCCP, UDP-Lite and GRE count among the rest; a current Linux has rules for each.
  * @module
  */
 import type { Jiffies } from "../base/jiffies.ts";

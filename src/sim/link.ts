@@ -152,7 +152,9 @@ export class Way implements Receiver {
     return this.#faults;
   }
 
-  /** Let other things go wrong from now on; `null` for nothing. The streams of chance start anew. */
+  /**
+   * Let other things go wrong from now on; `null` for nothing. The streams of chance start anew.
+   */
   setFaults(options: FaultOptions | null): void {
     this.#faults = this.#faultsOf(options);
   }

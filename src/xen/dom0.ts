@@ -71,6 +71,8 @@ export interface Dom0Options {
   readonly securityGroups?: SecurityGroups;
   /** The text of dhcpd.conf before the first domU; `null` for no DHCP server. */
   readonly dhcpdConf?: string | null;
+  /** What dhcpd calls itself, if not Dom0: Dom0 then has this address too. */
+  readonly dhcpServerAddress?: Ipv4Addr;
   /** How long dhcpd is deaf when it is restarted; a second. */
   readonly dhcpdStartTime?: Duration;
   /** The vifs' address instead of the profile's. */
@@ -228,8 +230,13 @@ export class Dom0 implements Machine {
     return udp;
   }
 
-  #startDhcpd({ dhcpdConf = null, dhcpdStartTime }: Dom0Options): DhcpdService | null {
+  #startDhcpd(options: Dom0Options): DhcpdService | null {
+    const { dhcpdConf = null, dhcpdStartTime, dhcpServerAddress } = options;
     if (dhcpdConf === null) return null;
+    const { addressing } = this.router;
+    if (dhcpServerAddress !== undefined) {
+      addressing.addAddress(addressing.loopback, dhcpServerAddress, 32);
+    }
     return new DhcpdService({
       router: this.router,
       udp: this.udp,

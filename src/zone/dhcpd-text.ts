@@ -3,11 +3,11 @@
  * domUs', for dhcpd ignores a device without a subnet (docs/sources.md).
  * @module
  */
-import { formatIpv4, type Ipv4Addr, ipv4Of, maskOf, type Prefix } from "../wire/addr.ts";
+import { formatIpv4, type Ipv4Addr, ipv4Of, maskOf, parseIpv4, type Prefix } from "../wire/addr.ts";
 import { placeOf } from "./address-plan.ts";
 
 /** EC2 2010: every host presented the same server. */
-const SERVER_IDENTIFIER = "169.254.1.0";
+export const DHCP_SERVER: Ipv4Addr = parseIpv4("169.254.1.0");
 /** EC2 2010: the resolver, reached by routing. */
 const RESOLVER = "172.16.0.23";
 
@@ -18,7 +18,7 @@ export function dhcpdText(privateAddress: Ipv4Addr, guestBlocks: readonly Prefix
     "authoritative;",
     "default-lease-time 86400;",
     "max-lease-time 86400;",
-    `server-identifier ${SERVER_IDENTIFIER};`,
+    `server-identifier ${formatIpv4(DHCP_SERVER)};`,
     "shared-network vifs {",
     `  ${subnet(own)} { }`,
     ...guestBlocks.map((block) => `  ${subnet(block)} { ${options(block)} }`),

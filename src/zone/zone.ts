@@ -31,7 +31,7 @@ import { Dom0 } from "../xen/dom0.ts";
 import { EC2_2010, LINUX, type Profile, PROFILES } from "../xen/profile.ts";
 import { type Permission, SecurityGroups } from "../xen/security-group.ts";
 import { AddressPlan } from "./address-plan.ts";
-import { dhcpdText } from "./dhcpd-text.ts";
+import { DHCP_SERVER, dhcpdText } from "./dhcpd-text.ts";
 import type { Domain } from "./domain.ts";
 import { Fabric } from "./fabric.ts";
 import type { PacketStory } from "./packet-trace.ts";
@@ -178,6 +178,7 @@ export class Zone {
         gateway: FABRIC_ADDRESS,
       },
       securityGroups: this.securityGroups,
+      dhcpServerAddress: DHCP_SERVER,
       dhcpdConf: dhcpdText(privateAddress, guestBlocks),
       midnightOffset: this.#epoch % DAY,
       log: this.#log.child({ host: name }),

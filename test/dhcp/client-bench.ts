@@ -44,7 +44,7 @@ export interface Sent {
 type Answer = Partial<DhcpHeader> & { readonly options?: readonly RawOption[] };
 
 /** Decode what a client sent. */
-export function messageOf({ payload }: ClientRequest): DhcpMessage {
+function messageOf({ payload }: ClientRequest): DhcpMessage {
   const message = decodeMessage(payload);
   if (typeof message === "string") throw new TypeError(message);
   return message;

@@ -14,6 +14,12 @@ import { Overload, packOptions, type RawOption } from "../../src/dhcp/options.ts
 import { ipv4Of } from "../../src/wire/addr.ts";
 import { viewOf } from "../../src/wire/field.ts";
 
+/** As buffer-layout gives octets. */
+const withBuffers = (fields: readonly (readonly [string, unknown])[]): Record<string, unknown> =>
+  Object.fromEntries(
+    fields.map(([name, value]) => [name, value instanceof Uint8Array ? Buffer.from(value) : value]),
+  );
+
 const u8 = fc.nat(0xff);
 const u16 = fc.nat(0xffff);
 const u32 = fc.nat(0xffff_ffff);
@@ -59,9 +65,10 @@ describe("A DHCP message", () => {
         const at = bytes.length - DHCP_LENGTH;
         const reference = dhcpLayout.reference.decode(Buffer.from(bytes), at);
         const view = viewOf(bytes);
-        const fields = Object.entries(DHCP).map(([name, field]) => [name, field.get(view, at)]);
-        expect(Object.fromEntries(fields)).toEqual(reference);
-        expect(dhcpCodec.decode(bytes, at)).toEqual(reference);
+        const fields = Object.entries(DHCP);
+        const read = fields.map(([name, field]) => [name, field.get(view, at)] as const);
+        expect(withBuffers(read)).toEqual(reference);
+        expect(withBuffers(Object.entries(dhcpCodec.decode(bytes, at)))).toEqual(reference);
       }),
     );
   });
@@ -92,7 +99,7 @@ describe("A DHCP message", () => {
         expect((overload & Overload.Sname) !== 0).toBe(packed.sname !== null);
         expect(packed.main.length).toBeLessThanOrEqual(places.main);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

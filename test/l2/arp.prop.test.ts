@@ -42,10 +42,11 @@ describe("the ARP message", () => {
         (bytes, at, said) => {
           const view = viewOf(bytes);
           const isWhole = at + ARP_LENGTH <= bytes.length;
-          if (isWhole)
+          if (isWhole) {
             for (const [name, value] of Object.entries(said)) {
               ARP[name as keyof typeof said].set(view, at, value);
             }
+          }
           const { htype, ptype, hlen, plen, op } = said;
           const isOurs =
             (htype === 1 || htype === 6) && ptype === 0x0800 && hlen === 6 && plen === 4;

@@ -19,7 +19,7 @@ function setup(isLowestBroadcast = false) {
 }
 
 const words = ({ kind, prefix, device, scope, source }: Route): string =>
-  `${kind} ${formatPrefix(prefix)} ${device?.name} ${scope} ${source === null ? "" : source >>> 24}`;
+  [kind, formatPrefix(prefix), device?.name, scope, source === null ? "" : source >>> 24].join(" ");
 const localOf = ({ fib }: Addressing): string[] =>
   [...fib.local].filter(({ device }) => device !== null).map(words);
 

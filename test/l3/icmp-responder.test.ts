@@ -94,7 +94,7 @@ describe("other messages", () => {
     ]);
   });
 
-  it("are never answered: information, address masks, routers, what nobody knows, what is broken", () => {
+  it("are never answered: information, masks, routers, what nobody knows, what is broken", () => {
     const { bench, heard, ask } = setup();
     for (const type of [1, 2, 6, 7, 9, 10, 15, 17, 19, 42]) {
       expect(ask(icmpOf(type, 0, REST))).toEqual([]);

@@ -75,8 +75,9 @@ describe("a message of any octets", () => {
 });
 
 it("takes no type for both a query and an error", () => {
-  for (let type = 0; type < 256; type += 1)
+  for (let type = 0; type < 256; type += 1) {
     expect(isIcmpError(type) && isIcmpQuery(type)).toBe(false);
+  }
   expect([0, 8, 13, 14, 15, 16, 17, 18].every(isIcmpQuery)).toBe(true);
   expect([3, 4, 5, 11, 12].every(isIcmpError)).toBe(true);
   expect([1, 2, 6, 7, 9, 10, 19, 42, 255].some((type) => isIcmpQuery(type))).toBe(false);

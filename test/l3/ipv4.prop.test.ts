@@ -52,7 +52,7 @@ function resealed(bytes: Uint8Array): Uint8Array {
 }
 
 describe("the IPv4 header", () => {
-  it("is what RFC 791 draws", () => {
+  it("is what RFC 791 section 3.1 draws", () => {
     const picture = [
       ["versionIhl", 1],
       ["tos", 1],
@@ -68,7 +68,7 @@ describe("the IPv4 header", () => {
     assertHeaderLaws(picture, { ...IPV4 }, ipv4Codec);
   });
 
-  it("holds version, length, flags and offset in the bits that RFC 791 gives them", () => {
+  it("holds version, length, flags and offset in the bits that RFC 791 section 3.1 gives", () => {
     fc.assert(
       fc.property(octet, fc.nat({ max: 0xffff }), (first, word) => {
         const view = new DataView(new ArrayBuffer(IPV4_MIN_LENGTH));

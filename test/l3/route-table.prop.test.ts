@@ -150,7 +150,7 @@ describe("both tables", () => {
 });
 
 describe("a route with nothing said", () => {
-  it("is a unicast route of the administrator, on the link if it has a device and no gateway", () => {
+  it("is an administrator's unicast route, on the link if it has a device and no gateway", () => {
     const prefix = { address: ipv4Of(0), length: 0 };
     expect(newRoute({ prefix, device: FIRST ?? null })).toMatchObject({
       kind: RouteKind.Unicast,

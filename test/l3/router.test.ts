@@ -170,8 +170,9 @@ describe("the hooks of a router", () => {
         return Verdict.Accept;
       },
     });
-    for (const [name, hook] of Object.entries(Hook))
+    for (const [name, hook] of Object.entries(Hook)) {
       bench.router.hooks.register(hook, 0, note(name));
+    }
     bench.receive(vif, probeWith(setTtl(9)));
     bench.receive(vif, probeWith(setTarget("10.254.168.2")));
     expect(seen).toEqual([

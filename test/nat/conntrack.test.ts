@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { DAY, MILLISECOND, SECOND } from "../../src/base/time.ts";
+import { DAY, MILLISECOND, NEVER, SECOND } from "../../src/base/time.ts";
 import { FlowState } from "../../src/l3/flow-state.ts";
 import { Hook } from "../../src/l3/hooks.ts";
 import { IcmpType } from "../../src/l3/icmp.ts";
 import { FLOWS_2618, FLOWS_6, type FlowBehaviour } from "../../src/nat/behaviour.ts";
-import { formatFlow } from "../../src/nat/flow-entry.ts";
 import { TALLY, TALLY_OFFSET } from "../../src/nat/flow-record.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";
 import { type Ends, icmpError, ipv4, query, tcp, turned, udp } from "./packets.ts";
@@ -15,7 +14,7 @@ const BOTH: [string, FlowBehaviour][] = [
   ["6.x", FLOWS_6],
 ];
 const ends: Ends = { src: "10.0.0.1", dst: "8.8.8.8", srcPort: 4000, dstPort: 53 };
-const lines = (stand: Stand): string[] => stand.conntrack.entries(stand.now).map(formatFlow);
+const lines = ({ conntrack, now }: Stand): string[] => conntrack.text(now).split("\n").slice(0, -1);
 
 describe.each(BOTH)("connection tracking of Linux %s", (_, behaviour) => {
   it("calls a first packet new until an answer was seen, then both ways established", () => {
@@ -38,7 +37,7 @@ describe.each(BOTH)("connection tracking of Linux %s", (_, behaviour) => {
   it("keeps its tables intact when very many first packets are dropped", () => {
     const stand = new Stand({ behaviour });
     stand.isClosed = true;
-    for (let port = 1; port <= 5000; port += 1) stand.forward(udp({ ...ends, srcPort: port }));
+    for (let port = 1; port <= 1500; port += 1) stand.forward(udp({ ...ends, srcPort: port }));
     expect(stand.conntrack.table.count).toBe(0);
     stand.isClosed = false;
     for (let port = 1; port <= 500; port += 1) stand.forward(udp({ ...ends, srcPort: port }));
@@ -57,6 +56,14 @@ describe.each(BOTH)("connection tracking of Linux %s", (_, behaviour) => {
     expect(packet.flowState).toBe(FlowState.Untracked);
     expect(packet.flow).toBe(-1);
     expect(lines(stand)).toEqual([]);
+  });
+
+  it("looks at nothing once it has left the hooks", () => {
+    const stand = new Stand({ behaviour });
+    stand.forward(udp(ends));
+    stand.conntrack.detach(stand.hooks);
+    expect(stand.answer(udp(turned(ends))).state).toBe(FlowState.None);
+    expect(lines(stand)).toHaveLength(1);
   });
 
   it("confirms entries of packets to and from this host", () => {
@@ -82,7 +89,8 @@ describe.each(BOTH)("connection tracking of Linux %s", (_, behaviour) => {
     stand.now = 40 * SECOND;
     for (let port = 1; port <= 200; port += 1) stand.forward(udp({ ...ends, dstPort: port }));
     expect(stand.conntrack.table.count).toBeLessThanOrEqual(201);
-    stand.conntrack.expire(80 * SECOND);
+    expect(stand.conntrack.nextDeadline()).toBe(NEVER);
+    for (let call = 0; call < 8; call += 1) stand.conntrack.expire(80 * SECOND);
     expect(stand.conntrack.table.count).toBe(0);
   });
 

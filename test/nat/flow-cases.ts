@@ -49,7 +49,7 @@ const OPTIONS = [
 ];
 
 /** A segment as its sender sees the connection: the client counts from 1,000. */
-export interface SegmentSpec {
+interface SegmentSpec {
   readonly flags: string;
   readonly seq: number;
   readonly ack: number;
@@ -62,7 +62,7 @@ const CLIENT = 1000;
 const SERVER = 5_000_000;
 const offset = fc.constantFrom(0, 1, 1, 1, 2, 5, 100, 602, -5, 70_000, -70_000);
 
-export const segment: fc.Arbitrary<SegmentSpec> = fc.record({
+const segment: fc.Arbitrary<SegmentSpec> = fc.record({
   flags: fc.constantFrom("S", "SA", "A", "A", "A", "PA", "FA", "R", "RA", "F", "SU", "", "SF"),
   seq: offset,
   ack: offset,
@@ -72,7 +72,7 @@ export const segment: fc.Arbitrary<SegmentSpec> = fc.record({
 });
 
 /** The segment of one end; both ends' numbers are known to all. */
-export function segmentOf(ends: Ends, spec: SegmentSpec, isServer: boolean): Uint8Array {
+function segmentOf(ends: Ends, spec: SegmentSpec, isServer: boolean): Uint8Array {
   return tcp(ends, {
     flags: spec.flags,
     seq: (isServer ? SERVER : CLIENT) + spec.seq,

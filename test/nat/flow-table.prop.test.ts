@@ -73,7 +73,7 @@ describe("the table of connections", () => {
           expect(countSame(table, number)).toBe(same.length);
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 

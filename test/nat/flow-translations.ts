@@ -24,7 +24,7 @@ const isOf = ({ pool, network }: Packet, protocol: number): boolean =>
   IPV4.protocol.get(pool.view, network) === protocol;
 
 /** No rule at all: null bindings. */
-export const PLAIN: Translation = { name: "none", iptables: [], rules: rulesOf(() => null) };
+const PLAIN: Translation = { name: "none", iptables: [], rules: rulesOf(() => null) };
 
 /** Each inner host has a public address: 10.0.0.n is 192.0.2.10n. */
 export const BOUND: Translation = {

@@ -101,7 +101,7 @@ describe.each([
           expect(stand.answer(answer).octets).toEqual(inward(one, one.ends));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 
@@ -127,7 +127,7 @@ describe.each([
           }
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 
@@ -149,7 +149,7 @@ describe.each([
         expect(read(told ?? new Uint8Array(28)).wrong).toEqual([]);
         expect(told).toEqual(expected);
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -166,7 +166,7 @@ describe.each([
         });
         expect(runs[0]).toEqual(runs[1]);
       }),
-      { numRuns: 30 },
+      { numRuns: 25 },
     );
   });
 
@@ -187,7 +187,7 @@ describe.each([
           expect(stand.forward(inward(one, inner.ends)).octets).toEqual(inward(one, one.ends));
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });

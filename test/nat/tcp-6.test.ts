@@ -119,6 +119,21 @@ describe("a TCP connection in Linux 6.x", () => {
     expect(careless.client("R", 100)).toBe(Established);
   });
 
+  it("opens again after a reset with a SYN from who reset it", () => {
+    const own = new Talk(FLOWS_6);
+    own.open();
+    own.client("R", 101);
+    expect(own.entry).toBe("CLOSE 10 ASSURED");
+    expect(own.client("S", 9000)).toBe(New);
+    const others = new Talk(FLOWS_6);
+    others.open();
+    others.server("R", 501);
+    expect(others.entry).toBe("CLOSE 10 ASSURED");
+    expect(others.client("S", 9000)).toBe(Established);
+    expect(others.server("SA", 7000, 9001)).toBe(EstablishedReply);
+    expect(others.entry).toBe("SYN_RECV 60 ASSURED");
+  });
+
   it("is not reset by who sent the SYN that was let through", () => {
     const scene = (): Talk => {
       const talk = new Talk(FLOWS_6);

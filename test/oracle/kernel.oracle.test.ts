@@ -17,10 +17,9 @@ const TOLERANCE = 40 * MILLISECOND;
 const TIMEOUT_MS = 60_000 + CASES * 500;
 
 const missing = missingForKernel();
-const title =
-  missing === null ? "the emulated router" : `the emulated router (skipped: ${missing})`;
+const skipped = missing === null ? "" : ` (skipped: ${missing})`;
 
-describe.skipIf(missing !== null)(title, { concurrent: true }, () => {
+describe.skipIf(missing !== null)(`the emulated router${skipped}`, { concurrent: true }, () => {
   const kernels: Kernel[] = [];
   beforeAll(async () => {
     const opening = Array.from({ length: SLOW_KERNELS + 2 }, async () => Kernel.open());

@@ -73,6 +73,7 @@ def run(command, text):
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}\n{text}")
+    return done.stdout
 
 
 def switch_offloads_off(name):
@@ -223,7 +224,8 @@ def jiffies():
 def answer(ends, request):
     world = World(ends, request)
     try:
-        return world.play(request["frames"], request["until"])
+        played = world.play(request["frames"], request["until"])
+        return {**played, "shown": [run(command, "") for command in request["show"]]}
     finally:
         world.close()
 

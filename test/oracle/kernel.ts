@@ -15,6 +15,8 @@ export interface Played {
   readonly sent: readonly (readonly [number, number])[];
   /** In the order in which they left. */
   readonly received: readonly TimedFrame[];
+  /** What each command that was to be run in the end wrote. */
+  readonly shown: readonly string[];
 }
 
 type Answer = Played | { readonly error: string };
@@ -66,11 +68,18 @@ export class Kernel {
   /**
    * Build `world` anew and play `frames` to it, one call at a time.
    * @param until microseconds after the start at which to stop listening.
-   * @throws {Error} if the kernel refuses the world.
+   * @param show commands to run in the router's namespace when that is over.
+   * @throws {Error} if the kernel refuses the world or a command fails.
    */
-  async play(world: World, frames: readonly InputFrame[], until = 0): Promise<Played> {
+  async play(
+    world: World,
+    frames: readonly InputFrame[],
+    until = 0,
+    show: readonly (readonly string[])[] = [],
+  ): Promise<Played> {
     const interfaces = world.interfaces.map(({ name, mac, mtu }) => ({ name, mac, mtu }));
-    const request = { interfaces, ip: ipWords(world), sysctl: sysctls(world), frames, until };
+    const build = { interfaces, ip: ipWords(world), sysctl: sysctls(world) };
+    const request = { ...build, frames, until, show };
     this.#process.stdin.write(`${JSON.stringify(request)}\n`);
     const answer = await nextLine<Answer>(this.#answers);
     if ("error" in answer) throw new Error(answer.error);
@@ -85,7 +94,7 @@ export class Kernel {
 }
 
 async function nextLine<T>(lines: AsyncIterator<string>): Promise<T> {
-  const { value, done } = await lines.next();
-  if (done === true) throw new Error("the helper has ended");
-  return JSON.parse(value) as T;
+  const next: IteratorResult<string, unknown> = await lines.next();
+  if (next.done === true) throw new Error("the helper has ended");
+  return JSON.parse(next.value) as T;
 }

@@ -43,16 +43,14 @@ type AddressPick = readonly [Place, number];
 const nat = fc.nat({ max: 255 });
 const pick = (...weights: [Place, number][]): fc.Arbitrary<AddressPick> =>
   fc.tuple(
-    fc.oneof(
-      ...weights.map(([place, weight]) => ({ arbitrary: fc.constant<Place>(place), weight })),
-    ),
+    fc.oneof(...weights.map(([kind, weight]) => ({ arbitrary: fc.constant<Place>(kind), weight }))),
     nat,
   );
 const source = pick(["link", 18], ["other", 2], ["routed", 2], ["own", 1], ["end", 1], ["odd", 1]);
 const target = pick(["other", 10], ["own", 8], ["routed", 6], ["link", 2], ["end", 1], ["odd", 1]);
 
 /** The address that `pick` means for a frame on interface `on`. */
-function addressOf(site: Site, on: number, [place, index]: AddressPick): string {
+function addressOf(site: Site, on: number, [where, index]: AddressPick): string {
   const pools: Record<Place, readonly string[]> = {
     own: site.own,
     link: site.onLink[on] ?? [],
@@ -61,7 +59,7 @@ function addressOf(site: Site, on: number, [place, index]: AddressPick): string 
     end: site.blockEnds,
     odd: ODD_ADDRESSES,
   };
-  const pool = pools[place];
+  const pool = pools[where];
   return pool[index % Math.max(pool.length, 1)] ?? "8.8.4.4";
 }
 

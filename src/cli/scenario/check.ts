@@ -231,6 +231,11 @@ function referencesOf(action: Action, plan: Plan): Reference[] {
       return [domain(action.domain)];
     case "securityGroup":
       return [];
+    case "faults": {
+      const machines = [...plan.hosts, ...plan.internet].map(({ name }) => name);
+      const what = `there is no host, domain or internet host "${action.of}"`;
+      return [{ key: ["of"], name: action.of, what, among: [...domains, ...machines] }];
+    }
   }
 }
 

@@ -20,7 +20,7 @@ export function keyOf(path: Path): string {
 }
 
 /** The faults in `source`, in the order of their lines. */
-export function faultsOf(source: SourceText, issues: readonly Issue[]): string[] {
+export function faultTexts(source: SourceText, issues: readonly Issue[]): string[] {
   return issues
     .flatMap((issue) => explain(source, issue, []))
     .sort((left, right) => left.line - right.line)

@@ -2,6 +2,7 @@
 import type { Duration, Instant } from "../../base/time.ts";
 import type { Ipv4Addr, Mac } from "../../wire/addr.ts";
 import type { Reason } from "../../wire/packet.ts";
+import type { FaultOptions } from "../../sim/faults.ts";
 import type { Permission } from "../../xen/security-group.ts";
 import type { ACTIONS, Scenario } from "./schema.ts";
 import type { z } from "zod";
@@ -35,7 +36,8 @@ export type Action =
       readonly kind: "securityGroup";
       readonly name: string;
       readonly permissions: readonly Permission[];
-    };
+    }
+  | { readonly kind: "faults"; readonly of: string; readonly faults: FaultOptions | null };
 
 /** What must come of a step; absent keys say nothing. */
 export interface Expectation {
@@ -89,4 +91,5 @@ export const EXPECTABLE: Readonly<Record<Action["kind"], readonly (keyof Expecta
   associate: [],
   disassociate: [],
   securityGroup: [],
+  faults: [],
 };

@@ -6,7 +6,6 @@ import { formatIpv4 } from "../../wire/addr.ts";
 import type { Device } from "../../wire/device.ts";
 import { findOption, Option } from "../../dhcp/options.ts";
 import { DhcpType, type DhcpMessage } from "../../dhcp/message.ts";
-import { FanOut } from "../../zone/observers.ts";
 import type { Zone } from "../../zone/zone.ts";
 import { faultAt, InputError } from "../failure.ts";
 import type { RunEvent } from "./events.ts";
@@ -116,13 +115,8 @@ class Player {
 
   start(): void {
     const { capture, onEvent } = this.#options;
-    const { pool } = this.zone;
     if (capture !== null) this.zone.capture.writeTo(capture.sink);
-    const { observer, isTracing } = pool;
-    pool.observe(
-      new FanOut(observer === null ? [this.#watch] : [observer, this.#watch]),
-      isTracing,
-    );
+    this.zone.observe(this.#watch);
     onEvent(this.#startEvent());
     for (const [, host] of this.#world.internet) this.#watch.addMachine(host.device);
     this.#world.launchAll((running) => {
@@ -188,7 +182,7 @@ class Player {
       world: this.#world,
       watch: this.#watch,
       tell: this.#options.onEvent,
-      onDone: (done) => this.zone.at(this.zone.now + SETTLE, (at) => this.#settle(done, at)),
+      onDone: (done, at) => this.zone.at(at + SETTLE, (later) => this.#settle(done, later)),
     });
     const words = wordsOf(action);
     this.#options.onEvent({

@@ -1,13 +1,15 @@
 /** From the text of a scenario to a plan, or to all that is wrong with it. @module */
+import type { FaultOptions } from "../../sim/faults.ts";
 import type { Permission } from "../../xen/security-group.ts";
 import { InputError } from "../failure.ts";
 import { checkScenario, FaultList } from "./check.ts";
-import { faultsOf } from "./issue.ts";
+import { faultTexts } from "./issue.ts";
 import { type Action, EXPECTABLE, type Plan, type StepPlan } from "./plan.ts";
 import { SCENARIO, type Scenario } from "./schema.ts";
 import { type Path, SourceText } from "./source.ts";
 
 type StepText = NonNullable<Scenario["steps"]>[number];
+type FaultTexts = Omit<NonNullable<StepText["faults"]>, "of">;
 type PermissionText = NonNullable<Scenario["securityGroups"]>[string][number];
 
 /**
@@ -18,7 +20,7 @@ type PermissionText = NonNullable<Scenario["securityGroups"]>[string][number];
 export function readScenario(file: string, text: string): Plan {
   const source = new SourceText(file, text);
   const { success, data, error } = SCENARIO.safeParse(source.value);
-  if (!success) throw new InputError(faultsOf(source, error.issues));
+  if (!success) throw new InputError(faultTexts(source, error.issues));
   const faults = new FaultList(source);
   const plan = planOf(source, data, faults);
   checkScenario(plan, data, faults);
@@ -100,10 +102,22 @@ function actionOf(step: StepText, path: Path, faults: FaultList): Action | null 
   if (shutdown !== undefined) return { kind: "shutdown", domain: shutdown };
   if (associate !== undefined) return { kind: "associate", ...associate };
   if (step.disassociate !== undefined) return { kind: "disassociate", domain: step.disassociate };
+  if (step.faults !== undefined) {
+    const { of, ...given } = step.faults;
+    return { kind: "faults", of, faults: faultsOf(given) };
+  }
   if (securityGroup === undefined) return null;
   const { name, permissions } = securityGroup;
   const own = [...path, "securityGroup", "permissions"];
   return { kind: "securityGroup", name, permissions: permissionsOf(permissions, own, faults) };
+}
+
+/** Faults as links take them; `null` if a text gives none. */
+export function faultsOf(given: Readonly<FaultTexts>): FaultOptions | null {
+  const { loss = 0, corruption = 0, duplication = 0, reordering = 0, holdBack } = given;
+  if (loss + corruption + duplication + reordering === 0) return null;
+  const shares = { loss, corruption, duplication, reordering };
+  return holdBack === undefined ? shares : { ...shares, holdBack };
 }
 
 function permissionsOf(

@@ -23,15 +23,19 @@ const groups = z.array(name).meta({
   description: "Groups whose permissions apply; fixed at launch. The default: [default].",
 });
 
+const FAULTS = {
+  loss: probability.optional(),
+  corruption: probability.optional().meta({ description: "That a bit is flipped." }),
+  duplication: probability.optional(),
+  reordering: probability.optional(),
+  holdBack: duration.optional().meta({ description: "The longest wait of a reordered frame." }),
+};
+
 const link = z
   .strictObject({
     delay: duration.optional().meta({ description: "Time under way." }),
     bitsPerSecond: whole(1, 1e12).optional().meta({ description: "Left out: no bound." }),
-    loss: probability.optional(),
-    corruption: probability.optional().meta({ description: "That a bit is flipped." }),
-    duplication: probability.optional(),
-    reordering: probability.optional(),
-    holdBack: duration.optional().meta({ description: "The longest wait of a reordered frame." }),
+    ...FAULTS,
   })
   .meta({ id: "Link", description: "A link, both ways, and what goes wrong on it." });
 
@@ -140,6 +144,9 @@ export const ACTIONS = {
   securityGroup: z
     .strictObject({ name, permissions: z.array(permission) })
     .meta({ description: "Replace a group's permissions; running domains feel it at once." }),
+  faults: z
+    .strictObject({ of: name, ...FAULTS })
+    .meta({ description: "What goes wrong on a machine's link from now on; alone, nothing." }),
 };
 
 const expectation = z
@@ -175,6 +182,7 @@ const step = z
     associate: ACTIONS.associate.optional(),
     disassociate: ACTIONS.disassociate.optional(),
     securityGroup: ACTIONS.securityGroup.optional(),
+    faults: ACTIONS.faults.optional(),
     expect: expectation.optional(),
   })
   .meta({

@@ -3,7 +3,7 @@ import { EmulatorError } from "../../base/errors.ts";
 import { type Duration, type Instant, SECOND } from "../../base/time.ts";
 import { formatIpv4, type Ipv4Addr } from "../../wire/addr.ts";
 import type { Device } from "../../wire/device.ts";
-import type { Packet } from "../../wire/packet.ts";
+import type { Packet, Reason } from "../../wire/packet.ts";
 import { ICMP, IcmpType } from "../../l3/icmp.ts";
 import { headerLengthOf, IPV4, isFragment, Protocol } from "../../l3/ipv4.ts";
 import { UDP } from "../../l4/udp.ts";
@@ -34,7 +34,6 @@ type Probe = Extract<Action, { readonly kind: "ping" | "traceroute" | "udp" }>;
 /** A step that began. */
 export class StepRun {
   readonly plan: StepPlan;
-  isDone = false;
   readonly #context: StepContext;
   #claim: Claim | null = null;
   #replies = 0;
@@ -78,8 +77,7 @@ export class StepRun {
     if (replies !== undefined) add("replies", replies, this.#replies, replies === this.#replies);
     if (hops !== undefined) {
       const actual = this.#hops.slice(0, hops.length);
-      const holds =
-        hops.every((hop, index) => actual[index] === hop) && actual.length === hops.length;
+      const holds = hops.every((hop, index) => actual[index] === hop);
       add("hops", hops.map(hopText), actual.map(hopText), holds);
     }
     const arrived = this.#claim?.received.size ?? 0;
@@ -241,6 +239,9 @@ export class StepRun {
         break;
       case "securityGroup":
         world.zone.setSecurityGroup(action.name, action.permissions);
+        break;
+      case "faults":
+        world.zone.setFaults(action.of, action.faults);
     }
   }
 
@@ -255,7 +256,7 @@ export class StepRun {
 
   #newClaim(device: Device, matches: Claim["matches"]): Claim {
     const { index: step } = this.plan;
-    const claim = { step, device, matches, received: new Set<number>(), drops: new Set<never>() };
+    const claim = { step, device, matches, received: new Set<number>(), drops: new Set<Reason>() };
     this.#claim = claim;
     return claim;
   }
@@ -273,7 +274,6 @@ export class StepRun {
 
   #finish(now: Instant): void {
     if (this.#claim !== null) this.#context.watch.release(this.#claim);
-    this.isDone = true;
     this.#context.onDone(this, now);
   }
 }

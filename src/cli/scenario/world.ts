@@ -13,6 +13,7 @@ import { faultAt, InputError } from "../failure.ts";
 import { isAddress } from "./check.ts";
 import type { EventOf } from "./events.ts";
 import type { DomainPlan, LinkPlan, Plan } from "./plan.ts";
+import { faultsOf } from "./read.ts";
 
 /** Of links that the scenario says something about, but no delay: as the zone has it. */
 const VIF_DELAY: Duration = 20;
@@ -74,11 +75,6 @@ export class World {
       };
       this.#internet.set(name, this.zone.addInternetHost(options));
     }
-  }
-
-  /** The domains that run, in the order of their launch. */
-  get running(): Iterable<Running> {
-    return this.#domains.values();
   }
 
   get hosts(): Iterable<ZoneHost> {
@@ -206,17 +202,10 @@ export class World {
   }
 }
 
-/** A link whose quality the scenario gives; what it leaves out is as in the zone. */
-function wayOf(
-  { delay, bitsPerSecond, holdBack, ...faults }: LinkPlan,
-  usual: Duration,
-): WayOptions {
-  const given = Object.entries(faults).filter(([, share]) => share !== undefined);
-  return {
-    delay: delay ?? usual,
-    rateBps: bitsPerSecond ?? null,
-    faults: { ...Object.fromEntries(given), ...(holdBack === undefined ? {} : { holdBack }) },
-  };
+/** A link as the scenario gives it; what it leaves out is as in the zone. */
+function wayOf({ delay, bitsPerSecond, ...faults }: LinkPlan, usual: Duration): WayOptions {
+  const rateBps = bitsPerSecond ?? null;
+  return { delay: delay ?? usual, rateBps, faults: faultsOf(faults) };
 }
 
 /** What is told of a domain that was launched. */

@@ -183,6 +183,27 @@ describe("expectations", () => {
   });
 });
 
+describe("links", () => {
+  it("have the delay, the rate and the faults that the scenario gives", async () => {
+    const played = await playText(`
+hosts:
+  - link: { delay: 2ms }
+    domains:
+      - name: dom_2
+        securityGroups: [open]
+        link: { delay: 5ms, bitsPerSecond: 100000 }
+securityGroups: { open: [{ protocol: icmp, source: 0.0.0.0/0 }] }
+internet:
+  - { name: www, address: 93.184.216.34, link: { delay: 7ms } }
+steps:
+  - { at: 15s, ping: { from: www, to: dom_2, count: 3, size: 86 } }
+`);
+    // 128 octets at 100 kbit/s are 10.24 ms; each link is crossed twice.
+    const [ping] = of(played, "ping");
+    expect(ping?.minRttUs).toBe(2 * (7000 + 2000 + 5000 + 10_240));
+  });
+});
+
 describe("steps", () => {
   it("change permissions for domains that run", async () => {
     const { events } = await playText(`${ZONE}
@@ -204,6 +225,35 @@ describe("steps", () => {
 `);
     expect(of(played, "judgement").filter(({ holds }) => !holds)).toEqual([]);
     expect(of(played, "reply").map(({ from }) => from)).toEqual(["75.101.160.7"]);
+  });
+
+  it("break links and mend them", async () => {
+    const ping = (at: number): string =>
+      `  - { at: ${at}s, ping: { from: dom_4, to: dom_2, count: 2 }, expect: { replies: 2 } }`;
+    const played = await playText(
+      [
+        ZONE,
+        ping(12),
+        "  - { at: 17s, faults: { of: dom_2, loss: 1 } }",
+        "  - { at: 18s, udp: { from: dom_4, to: dom_2 }, expect: { dropped: link/lost } }",
+        "  - { at: 30s, faults: { of: dom_2 } }",
+        ping(31),
+      ].join("\n"),
+    );
+    expect(of(played, "judgement").map(({ holds }) => holds)).toEqual([true, true, true]);
+    expect(of(played, "step").map(({ words }) => words)).toEqual(
+      expect.arrayContaining([
+        "the link of dom_2 loses 100 % of its frames",
+        "the link of dom_2 is sound",
+      ]),
+    );
+  });
+
+  it("do not count what comes back to its sender as received", async () => {
+    const played = await playText(`${ZONE}
+  - { at: 15s, ping: { from: dom_2, to: 75.101.160.7 }, expect: { replies: 3, received: 0 } }
+`);
+    expect(of(played, "judgement").map(({ holds }) => holds)).toEqual([true, true]);
   });
 
   it("launch domains, whose packets then count", async () => {

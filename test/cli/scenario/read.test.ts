@@ -158,6 +158,10 @@ describe("what is wrong with one value", () => {
     ["{ at: 1s, shutdown: dom_1, disassociate: dom_1 }", "got shutdown and disassociate"],
     ["{ at: 1s, ping: { from: dom_1 } }", "ping.to: is missing"],
     ["{ at: 1s, ping: { from: dom_1, to: dom_2, count: 0 } }", "ping.count: expected a whole"],
+    [
+      "{ at: 1s, faults: { of: dom_1, loss: 2 } }",
+      "loss: expected a probability from 0 to 1, got 2",
+    ],
     ["{ at: 1s, send: { from: dom_2, frame: 123 } }", "send.frame: expected octets in"],
     ["{ at: 1s, send: { from: dom_2, frame: abc } }", "send.frame: expected pairs of hexa"],
     ["{ at: 1s, send: { from: dom_2, frame: 00 11 } }", "send.frame: expected a frame of at least"],
