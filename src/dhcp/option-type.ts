@@ -248,7 +248,7 @@ function encodeDomains(names: readonly string[]): Uint8Array {
   for (const name of names) {
     let labels = labelsOf(name);
     for (;;) {
-      const end = labels.join(".").toLowerCase();
+      const end = labels.join(".").replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
       const known = ends.get(end);
       if (labels.length === 0 || known !== undefined) {
         bytes.push(...(known === undefined ? [0] : U16.encode(POINTER + known)));

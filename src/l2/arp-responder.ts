@@ -35,6 +35,8 @@ export interface ArpRouting {
   judgeArp(device: Device, sender: Ipv4Addr, target: Ipv4Addr): ArpJudgement;
   /** True if `address` is this host's own, on whichever device. */
   isLocal(address: Ipv4Addr): boolean;
+  /** True if `address` is a broadcast address of a link here: no station can be there. */
+  isBroadcast(address: Ipv4Addr): boolean;
 }
 
 /** What an {@link ArpResponder} works with. */
@@ -151,7 +153,7 @@ export class ArpResponder implements Machine {
     const judgement = isRequest ? this.#routing.judgeArp(device, spa, tpa) : "none";
     if (judgement === "none") this.#learn(device, packet, isRequest, spa, sha, now);
     else {
-      this.#neighbors.learn(device, spa, sha, now);
+      if (!this.#routing.isBroadcast(spa)) this.#neighbors.learn(device, spa, sha, now);
       const mustWait =
         judgement === "proxy" &&
         !hasWaited &&

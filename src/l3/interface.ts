@@ -79,8 +79,19 @@ export class Interface implements Stack {
     this.#owner.receiveFrame(this, packet, now);
   }
 
+  /** Primary addresses stand before secondary ones, each in the order of their addition. */
   hold(address: InterfaceAddress): void {
-    this.#addresses.push(address);
+    const secondary = this.#addresses.findIndex((one) => this.isSecondary(one));
+    const isLast = secondary < 0 || this.isSecondary(address);
+    this.#addresses.splice(isLast ? this.#addresses.length : secondary, 0, address);
+  }
+
+  /** True if the block of `own` had an address before: it is no source of own packets. */
+  isSecondary(own: InterfaceAddress): boolean {
+    const isSameBlock = (one: InterfaceAddress): boolean =>
+      one.length === own.length && covers(own, one.address);
+    const first = this.#addresses.find(isSameBlock);
+    return first !== undefined && first !== own;
   }
 
   drop(address: InterfaceAddress): void {

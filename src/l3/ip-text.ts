@@ -68,15 +68,17 @@ function interfaceText(shown: Interface, index: number): string {
   const lines = [
     `${index + 1}: ${device.name}: <${flags}> mtu ${device.mtu}`,
     `    link/${kind} ${formatMac(device.mac)} brd ${broadcast}${note}`,
-    ...shown.addresses.map((own) => addressText(own, device.name, isLoopback)),
+    ...shown.addresses.map((own) => addressText(own, shown)),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }
 
-function addressText(own: InterfaceAddress, label: string, isLoopback: boolean): string {
+function addressText(own: InterfaceAddress, shown: Interface): string {
   const broadcast = own.broadcast === null ? "" : ` brd ${formatIpv4(own.broadcast)}`;
-  const scope = isLoopback ? "host" : "global";
-  return `    inet ${formatIpv4(own.address)}/${own.length}${broadcast} scope ${scope} ${label}`;
+  const scope = shown.isLoopback ? "host" : "global";
+  const rank = shown.isSecondary(own) ? " secondary" : "";
+  const where = `scope ${scope}${rank} ${shown.device.name}`;
+  return `    inet ${formatIpv4(own.address)}/${own.length}${broadcast} ${where}`;
 }
 
 function neighborText({ address, device, mac, state, isValid }: Neighbor): string {

@@ -356,6 +356,10 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     return this.addressing.isLocal(address);
   }
 
+  isBroadcast(address: Ipv4Addr): boolean {
+    return this.addressing.fib.kindOf(address) === RouteKind.Broadcast;
+  }
+
   /** Ask who has `target`, from the waiting packet's source if it is ours (`arp_solicit`). */
   solicit(device: Device, target: Ipv4Addr, dst: Mac, packet: Packet | null, now: Instant): void {
     const src = packet === null ? IPV4_ANY : IPV4.src.get(this.pool.view, packet.network);

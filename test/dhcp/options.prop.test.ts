@@ -32,9 +32,10 @@ const route = fc.tuple(address, fc.nat(32), address).map(([host, length, router]
   router,
 }));
 const label = fc.oneof(fc.constantFrom("a", "b", "internal"), letters(63));
+/** Without capitals: of two names that differ in case only, the first is written. */
 const domain = fc
   .array(label, { minLength: 1, maxLength: 5 })
-  .map((labels) => labels.join("."))
+  .map((labels) => labels.join(".").replaceAll(/[A-Z]/g, "x"))
   .filter(({ length }) => length <= 253);
 
 /** The law for one type: what it wrote is what it reads. */
@@ -48,7 +49,6 @@ const holds = <T>(type: OptionType<T>, value: fc.Arbitrary<T>): (() => void) => 
 };
 
 describe("The type of an option", () => {
-  // oxlint-disable-next-line vitest/expect-expect -- `holds` expects
   it.each([
     ["U8", holds(U8, fc.nat(0xff))],
     ["U16", holds(U16, fc.nat(0xffff))],

@@ -15,6 +15,7 @@ import { LINUX } from "../../src/xen/profile.ts";
 const OWN_MAC = parseMac("fe:ff:ff:ff:ff:ff");
 const OWN = ipv4Of(0x0afe_a802);
 const PROXIED = ipv4Of(0x0808_0808);
+const ALL = ipv4Of(0x0afe_aaff);
 const NEITHER = ipv4Of(0x0afe_aadf);
 
 interface Answer {
@@ -44,7 +45,11 @@ class Bench implements Carrier {
     };
     this.responder = new ArpResponder({
       pool: this.pool,
-      routing: { judgeArp, isLocal: (address) => address === OWN },
+      routing: {
+        judgeArp,
+        isLocal: (address) => address === OWN,
+        isBroadcast: (address) => address === ALL,
+      },
       neighbors: this.neighbors,
       behaviour: { proxyDelay, echoesProbeTarget },
       jiffies,
@@ -90,7 +95,7 @@ const message = fc.record({
   plen: fc.constant(4),
   op: fc.constantFrom(1, 1, 2),
   sha: mac,
-  spa: fc.constantFrom(0, 0x0afe_aadf, 0x0afe_aaaa).map(ipv4Of),
+  spa: fc.constantFrom(0, 0x0afe_aadf, 0x0afe_aaaa, ALL).map(ipv4Of),
   tha: mac,
   tpa: fc.oneof(fc.constantFrom(OWN, PROXIED, NEITHER), fc.nat({ max: 2 ** 32 - 1 }).map(ipv4Of)),
 });
@@ -191,10 +196,11 @@ describe("what is heard", () => {
         bench.now = 2 * SECOND;
         bench.receive(arpCodec.encode(said), how);
         const isHeard = how !== Cast.OtherHost && said.spa !== 0 && !isDeaf(said.tpa);
-        const isAnswered = said.op === ArpOp.Request && [OWN, PROXIED].includes(said.tpa);
+        const isQuestion = said.op === ArpOp.Request && [OWN, PROXIED].includes(said.tpa);
+        const isAnswered = isQuestion && said.spa !== ALL;
         const known = neighbors.find(device, said.spa);
         expect(known !== null).toBe(isKnown || (isHeard && isAnswered));
-        const isNews = isHeard && (isKnown || isAnswered);
+        const isNews = isHeard && (isAnswered || (isKnown && !isQuestion));
         expect(known?.mac ?? null).toBe(isNews ? said.sha : isKnown ? 7 : null);
         const isProof = isNews && said.op === ArpOp.Reply && how === Cast.Host;
         if (known !== null) expect(known.state).toBe(isProof ? "REACHABLE" : "STALE");

@@ -85,13 +85,17 @@ export async function record(
   }
 }
 
-/** What the emulated router sends when it gets the frames of `recording` at the same times. */
-export function emulate(
-  { world, frames, clock, times }: Recording,
+/** The emulated router after it got the frames of a case at the times of its recording. */
+export function runEmulated(
+  { world, frames, clock, times }: Omit<Recording, "sent">,
   until: Duration = 0,
-): readonly TimedFrame[] {
+): WorldRouter {
   const twin = new WorldRouter(world, clock);
   for (const [index, frame] of frames.entries()) twin.receive(frame, times[index] ?? frame.at);
   twin.expire(until);
-  return twin.sent;
+  return twin;
 }
+
+/** What the emulated router sends when it gets the frames of `recording` at the same times. */
+export const emulate = (recording: Recording, until: Duration = 0): readonly TimedFrame[] =>
+  runEmulated(recording, until).sent;
