@@ -18,6 +18,7 @@ export default defineConfig({
       {
         test: {
           name: "library",
+          setupFiles: "test/support/fast-check.ts",
           include: ["test/**/*.test.ts"],
           exclude: PACKED,
           testTimeout: TIMEOUT,
@@ -27,6 +28,7 @@ export default defineConfig({
       {
         test: {
           name: "package",
+          setupFiles: "test/support/fast-check.ts",
           include: PACKED,
           globalSetup: "test/support/pack.ts",
           testTimeout: TIMEOUT,
