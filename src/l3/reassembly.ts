@@ -121,7 +121,9 @@ export class Reassembler implements Machine {
       packet.pool.end(packet, "discarded", "reassembly/no-room", now);
       return null;
     }
-    if (!this.#accept(datagram, packet, now)) return null;
+    const isTaken = this.#accept(datagram, packet, now);
+    // Linux before 4.19 looks for the whole even after a last fragment that brought nothing new.
+    if (!isTaken && this.#behaviour.onOverlap === "discard") return null;
     const isWhole =
       datagram.hasLast && datagram.pieces[0]?.start === 0 && datagram.present === datagram.length;
     return isWhole ? this.#join(datagram, now) : null;

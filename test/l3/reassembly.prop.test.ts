@@ -125,6 +125,16 @@ describe("reassembly", () => {
     },
   );
 
+  it("is whole with a last fragment that brings nothing new, seed 20100201 (trim)", () => {
+    const octets = Uint8Array.from({ length: 32 }, (_, at) => at);
+    const pieces: Fragment[] = [
+      { start: 0, octets, hasMore: true },
+      { start: 16, octets: new Uint8Array(16), hasMore: false },
+    ];
+    expect(reassemble(pool, newReassembler({ onOverlap: "trim" }), pieces)).toEqual([octets]);
+    expect(pool.live).toBe(0);
+  });
+
   it("holds no more fragments than its bound, and forgets each after thirty seconds", () => {
     const stray = fc.record({ id: fc.nat({ max: 9 }), start: fc.integer({ min: 1, max: 40 }) });
     fc.assert(
