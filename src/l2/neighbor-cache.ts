@@ -130,10 +130,11 @@ export class NeighborCache implements Machine {
     }
     this.#last = neighbor;
     if (neighbor.state === "REACHABLE" || neighbor.state === "PERMANENT") {
+      if (!neighbor.wasUsed) neighbor.noteUse(now);
       this.#host.output(device, packet, neighbor.header, now);
       return;
     }
-    neighbor.used = now;
+    neighbor.noteUse(now);
     if (neighbor.state === "STALE") this.#enter(neighbor, "DELAY", now, DELAY_FIRST_PROBE);
     if (neighbor.isValid) this.#host.output(device, packet, neighbor.header, now);
     else this.#wait(neighbor, packet, now);

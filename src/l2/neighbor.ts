@@ -28,9 +28,10 @@ export class Neighbor {
   state: NeighborState = "FAILED";
   #mac: Mac = MAC_ZERO;
   #header: EthernetTemplate;
+  #wasUsed = false;
   /** When its reachability was last proved. */
   confirmed: Instant = LONG_AGO;
-  /** When a packet last needed it while it was not reachable. */
+  /** When a packet last needed it while it was not reachable, or first while it was. */
   used: Instant;
   /** When its state or address last changed. */
   updated: Instant;
@@ -65,6 +66,17 @@ export class Neighbor {
 
   #newHeader(): EthernetTemplate {
     return new EthernetTemplate(this.#mac, this.device.mac, EtherType.Ipv4);
+  }
+
+  /** True once a packet needed its address: Linux then has its header at hand. */
+  get wasUsed(): boolean {
+    return this.#wasUsed;
+  }
+
+  /** A packet needs it; only valid neighbors get a header. */
+  noteUse(now: Instant): void {
+    this.used = now;
+    this.#wasUsed ||= this.isValid;
   }
 
   get isValid(): boolean {

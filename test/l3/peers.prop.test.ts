@@ -10,7 +10,11 @@ const newPeers = (limit?: number): Peers => new Peers(new Jiffies(), new Prng(1)
 
 /** Instants that ascend, most of them close together. */
 const instants = fc
-  .array(fc.constantFrom(0, 0, 0, 5, 90, 400, 1000, 3000, 9000), { minLength: 1, maxLength: 80 })
+  .array(fc.constantFrom(0, 0, 5, 90, 400, 1000, 3000, 9000, 15_000), {
+    minLength: 1,
+    maxLength: 80,
+    size: "max",
+  })
   .map((gaps) => {
     let now = 0;
     return gaps.map((gap) => {
@@ -40,7 +44,7 @@ describe("reports to one peer", () => {
 
   it("come from one bucket with refusals, which hold five of its tokens", () => {
     fc.assert(
-      fc.property(fc.array(fc.boolean(), { maxLength: 12 }), (kinds) => {
+      fc.property(fc.array(fc.boolean(), { maxLength: 12, size: "max" }), (kinds) => {
         const peers = newPeers();
         let left = 6;
         for (const isRefusal of kinds) {
@@ -55,7 +59,7 @@ describe("reports to one peer", () => {
 
   it("do not count against another peer", () => {
     fc.assert(
-      fc.property(fc.array(address, { maxLength: 40 }), (asked) => {
+      fc.property(fc.array(address, { maxLength: 40, size: "max" }), (asked) => {
         const peers = newPeers();
         const sent = new Map<number, number>();
         for (const one of asked) {
@@ -92,7 +96,7 @@ describe("redirects to one peer", () => {
 describe("identifications", () => {
   it("count up by one for each peer, from a start of its own, and begin again after 65,535", () => {
     fc.assert(
-      fc.property(fc.array(address, { maxLength: 40 }), (asked) => {
+      fc.property(fc.array(address, { maxLength: 40, size: "max" }), (asked) => {
         const peers = newPeers();
         const last = new Map<number, number>();
         for (const one of asked) {

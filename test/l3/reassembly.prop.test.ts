@@ -49,8 +49,8 @@ const cut = fc
   .record({
     payload: fc.uint8Array({ minLength: 1, maxLength: 200, size: "max" }),
     unit: fc.integer({ min: 1, max: 5 }),
-    order: fc.array(fc.nat({ max: 255 }), { maxLength: 30 }),
-    repeats: fc.array(fc.nat({ max: 255 }), { maxLength: 6 }),
+    order: fc.array(fc.nat({ max: 255 }), { maxLength: 30, size: "max" }),
+    repeats: fc.array(fc.nat({ max: 255 }), { maxLength: 6, size: "max" }),
   })
   .map(({ payload, unit, order, repeats }) => {
     const pieces: Fragment[] = [];

@@ -12,7 +12,7 @@ import { parseAddressWords, type TimedFrame, type World } from "../oracle/world.
 
 const CLOCK = {
   start: 1_264_982_400_000_000,
-  jiffies: [1_000_000, 1_264_982_400_001_000],
+  jiffies: { number: 1_000_000, began: 1_264_982_400_001_000, hz: 250 },
 } as const;
 const AT = ETHERNET_LENGTH;
 

@@ -16,6 +16,8 @@ interface Entry {
   used: Instant;
   updated: Instant;
   probes: number;
+  /** A packet was sent to it; the next ones go past the neighbor's own code. */
+  hasHeader: boolean;
   readonly queue: number[];
   timer: { readonly at: Instant; readonly set: number } | null;
 }
@@ -70,7 +72,9 @@ export class NeighborTable {
       this.events.push(`end ${packet} neighbor/table-full`);
       return;
     }
-    if (entry.state !== "REACHABLE" && entry.state !== "PERMANENT") entry.used = this.now;
+    const isSure = entry.state === "REACHABLE" || entry.state === "PERMANENT";
+    if (!isSure || !entry.hasHeader) entry.used = this.now;
+    entry.hasHeader ||= isValid(entry);
     if (entry.state === "STALE") this.#enter(entry, "DELAY", DELAY);
     if (isValid(entry)) {
       this.events.push(`output ${packet} to ${entry.mac}`);
@@ -234,6 +238,7 @@ export class NeighborTable {
       used: this.now,
       updated: this.now,
       probes: 0,
+      hasHeader: false,
       queue: [],
       timer: null,
     };

@@ -22,9 +22,9 @@ const skipped = missing === null ? "" : ` (skipped: ${missing})`;
 describe.skipIf(missing !== null)(`the emulated router${skipped}`, { concurrent: true }, () => {
   const kernels: Kernel[] = [];
   beforeAll(async () => {
-    const opening = Array.from({ length: SLOW_KERNELS + 2 }, async () => Kernel.open());
-    kernels.push(...(await Promise.all(opening)));
-  });
+    // One after the other: each measures when the ticks are.
+    while (kernels.length < SLOW_KERNELS + 2) kernels.push(await Kernel.open());
+  }, 60_000);
   afterAll(() => {
     for (const kernel of kernels) kernel.close();
   });

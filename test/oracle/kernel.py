@@ -208,17 +208,33 @@ def wait_until(instant):
             return
 
 
-def jiffies():
-    """The tick counter, and the real time at which that tick began, in microseconds."""
-    last = time.clock_gettime_ns(CLOCK_MONOTONIC_COARSE)
-    while time.clock_gettime_ns(CLOCK_MONOTONIC_COARSE) == last:
+def tick_clock():
+    """The clock that advances with the kernel's ticks."""
+    return time.clock_gettime_ns(CLOCK_MONOTONIC_COARSE)
+
+
+def next_tick():
+    """Wait for the next tick; the clock of the ticks then, and the real time."""
+    last = tick_clock()
+    while (clock := tick_clock()) == last:
         pass
-    began = now()
-    with open("/proc/timer_list", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("jiffies:"):
-                return [int(line.split()[1]), began // 1000]
-    raise RuntimeError("no jiffies in /proc/timer_list")
+    return clock, now()
+
+
+def jiffies():
+    """A tick's number, the real time at which it began in microseconds, and ticks a second.
+
+    Whatever keeps this process from running makes a tick look late, never early.
+    """
+    length = time.clock_getres(CLOCK_MONOTONIC_COARSE)
+    offset = min(real - clock for clock, real in (next_tick() for _ in range(10)))
+    while True:
+        clock = tick_clock()
+        with open("/proc/timer_list", encoding="ascii") as file:
+            number = next(int(line.split()[1]) for line in file if line.startswith("jiffies:"))
+        if tick_clock() == clock:
+            began = (clock + offset) // 1000
+            return {"number": number, "began": began, "hz": round(1 / length)}
 
 
 def answer(ends, request):

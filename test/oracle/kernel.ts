@@ -6,6 +6,7 @@ import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { createInterface, type Interface as LineReader } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import type { Ticks } from "./world-router.ts";
 import { type InputFrame, ipWords, sysctls, type TimedFrame, type World } from "./world.ts";
 
 /** What the kernel did. Instants are real times in microseconds. */
@@ -33,14 +34,16 @@ export function missingForKernel(): string | null {
   ] as const) {
     if (spawnSync(tool, [option]).status !== 0) return `no ${tool}`;
   }
-  const isAllowed = spawnSync("unshare", ["--net", "true"]).status === 0;
-  return isAllowed ? null : "no network namespaces";
+  const inside = (...words: string[]): boolean =>
+    spawnSync("unshare", ["--net", ...words]).status === 0;
+  if (!inside("true")) return "no network namespaces";
+  const isCurrent = inside("test", "-e", "/proc/sys/net/ipv4/icmp_msgs_per_sec");
+  return isCurrent ? null : "the kernel is older than 6.12";
 }
 
 /** A process that builds routers out of the kernel, one after the other. */
 export class Kernel {
-  /** The kernel's tick counter, and the real time in microseconds at which that tick began. */
-  readonly jiffies: readonly [number, number];
+  readonly jiffies: Ticks;
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #answers: AsyncIterator<string>;
   readonly #lines: LineReader;
@@ -49,7 +52,7 @@ export class Kernel {
     helper: ChildProcessByStdio<Writable, Readable, null>,
     lines: LineReader,
     answers: AsyncIterator<string>,
-    jiffies: readonly [number, number],
+    jiffies: Ticks,
   ) {
     this.#process = helper;
     this.#lines = lines;
@@ -61,7 +64,7 @@ export class Kernel {
     const helper = spawn("python3", [HELPER], { stdio: ["pipe", "pipe", "inherit"] });
     const lines = createInterface({ input: helper.stdout });
     const answers = lines[Symbol.asyncIterator]();
-    const hello = await nextLine<{ jiffies: [number, number] }>(answers);
+    const hello = await nextLine<{ jiffies: Ticks }>(answers);
     return new Kernel(helper, lines, answers, hello.jiffies);
   }
 

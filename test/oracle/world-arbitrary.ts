@@ -60,16 +60,23 @@ const sysctl: fc.Arbitrary<Partial<Record<InterfaceSysctl, number>>> = fc.record
 
 /** A subnet of its own, 10.`index + 1`.2.0. */
 function lan(index: number): fc.Arbitrary<Plot> {
-  const second = fc.constantFrom(null, null, "same", "other", "shared");
+  const more = fc.constantFrom<readonly ("same" | "other" | "shared")[]>(
+    [],
+    [],
+    ["same"],
+    ["other"],
+    ["shared"],
+    ["same", "other", "shared"],
+  );
   return fc
     .record({
       length: fc.constantFrom(16, 23, 24, 24, 25, 29, 30, 31),
       isFirst: fc.boolean(),
       broadcast: fc.constantFrom(null, "+", "10.255.255.255"),
       known: fc.constantFrom(9, 9, 9, 2, 0),
-      second,
+      more,
     })
-    .map(({ length, isFirst, broadcast, known, second: kind }) => {
+    .map(({ length, isFirst, broadcast, known, more: kinds }) => {
       const base = ipv4Of(parseIpv4(`10.${index + 1}.2.0`) & maskOf(length));
       const last = ipv4Of(base | ~maskOf(length));
       const at = (host: number): string => formatIpv4(ipv4Of(base + host));
@@ -79,14 +86,15 @@ function lan(index: number): fc.Arbitrary<Plot> {
       const brd = broadcast === null ? "" : ` brd ${broadcast === "+" ? end : broadcast}`;
       const addresses = [`${at(own)}/${length}${length > 30 ? "" : brd}`];
       const free = numbers.filter((n) => n !== own);
-      const taken = kind === "same" && free.length > 2 ? free.pop() : undefined;
+      const hasOther = kinds.includes("other");
+      const taken = kinds.includes("same") && free.length > 2 ? free.pop() : undefined;
       if (taken !== undefined) addresses.push(`${at(taken)}/${length}`);
-      if (kind === "other") addresses.push(`10.${index + 1}.200.1/24`);
-      if (kind === "shared") addresses.push("10.254.168.2/32");
+      if (hasOther) addresses.push(`10.${index + 1}.200.1/24`);
+      if (kinds.includes("shared")) addresses.push("10.254.168.2/32");
       return {
         addresses,
         routes: [],
-        hosts: [...free.map(at), ...(kind === "other" ? [`10.${index + 1}.200.9`] : [])],
+        hosts: [...free.map(at), ...(hasOther ? [`10.${index + 1}.200.9`] : [])],
         known,
         blockEnds: [formatIpv4(base), end, "10.255.255.255"],
       };

@@ -14,10 +14,12 @@ export interface Case {
 
 /** Any world and up to `most` frames that come one right after the other. */
 export const anyCase = (most: number): fc.Arbitrary<Case> =>
-  fc.tuple(site, fc.array(frameSpec, { minLength: 1, maxLength: most })).map(([where, specs]) => ({
-    world: where.world,
-    frames: specs.flatMap((spec) => framesOf(where, spec, 0)),
-  }));
+  fc
+    .tuple(site, fc.array(frameSpec, { minLength: 1, maxLength: most, size: "max" }))
+    .map(([where, specs]) => ({
+      world: where.world,
+      frames: specs.flatMap((spec) => framesOf(where, spec, 0)),
+    }));
 
 const gap = fc.constantFrom(0, 0, 7, 60, 350, 1010, 1300, 2500).map((ms) => ms * MILLISECOND);
 
@@ -26,7 +28,11 @@ export const anySlowCase = (most: number): fc.Arbitrary<Case> =>
   fc
     .tuple(
       fc.oneof(site, site.map(withoutNeighbors)),
-      fc.array(fc.tuple(gap, neighborFrameSpec), { minLength: 1, maxLength: most }),
+      fc.array(fc.tuple(gap, neighborFrameSpec), {
+        minLength: 1,
+        maxLength: most,
+        size: "max",
+      }),
     )
     .map(([where, specs]) => {
       let at = 0;

@@ -1,5 +1,5 @@
 /** Plays frames through the emulated router of a {@link World}. @module */
-import { DAY, type Duration } from "../../src/base/time.ts";
+import { DAY, type Duration, SECOND } from "../../src/base/time.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { parseIpv4, parseMac } from "../../src/wire/addr.ts";
 import { type Carrier, Device } from "../../src/wire/device.ts";
@@ -27,15 +27,21 @@ const BEHAVIOUR: RouterBehaviour = {
   icmpGlobalLimit: null,
 };
 
-/** Microseconds between two of the kernel's ticks. */
-const TICK: Duration = 4_000;
+/** How a kernel counts its ticks. */
+export interface Ticks {
+  /** The number of some tick. */
+  readonly number: number;
+  /** When that tick began, as a real time in microseconds. */
+  readonly began: number;
+  /** Ticks a second. */
+  readonly hz: number;
+}
 
 /** The real time of a run, so that stamps and ticks are the kernel's. */
 export interface Clock {
   /** When the run started, in microseconds. */
   readonly start: number;
-  /** A tick's number, and when it began. */
-  readonly jiffies: readonly [number, number];
+  readonly jiffies: Ticks;
 }
 
 /** The router of a world; what it sends is kept. */
@@ -47,15 +53,15 @@ export class WorldRouter implements Carrier {
 
   constructor(
     world: World,
-    { start, jiffies: [tick, began] }: Clock,
+    { start, jiffies: ticks }: Clock,
     behaviour: RouterBehaviour = BEHAVIOUR,
   ) {
     const { jiffies } = behaviour;
-    const age = tick * TICK - (began - start);
+    const age = Math.round((ticks.number * SECOND) / ticks.hz) - (ticks.began - start);
     this.router = new Router({
       name: "router",
       pool: this.pool,
-      behaviour: { ...behaviour, jiffies: { ...jiffies, age } },
+      behaviour: { ...behaviour, jiffies: { ...jiffies, hz: ticks.hz, age } },
       chance: new Prng(1),
       midnightOffset: start % DAY,
     });
