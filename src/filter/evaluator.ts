@@ -61,6 +61,7 @@ export class Evaluator {
    * On {@link Outcome.Drop}, `context` says why.
    */
   walk(start: Chain, packet: Packet, context: HookContext): Outcome {
+    const { path } = packet;
     const { view } = packet.pool;
     const at = packet.network;
     const source = IPV4.src.get(view, at) | 0;
@@ -94,6 +95,7 @@ export class Evaluator {
         }
       }
       if ((step.flags & Flag.Matches) !== 0) {
+        if (path !== null && (step.flags & Flag.AsksMore) !== 0) path.spoil();
         const result = step.ask(packet, context);
         if (result === MatchResult.Malformed) {
           return this.#drop(step, "filter/malformed", packet, context);
@@ -109,6 +111,7 @@ export class Evaluator {
       }
       step.packets += 1;
       step.octets += packet.end - at;
+      path?.count(step);
       if (step.op === Op.Continue) step = step.next;
       else if (step.op === Op.Return) {
         depth -= 1;
@@ -117,6 +120,7 @@ export class Evaluator {
         if (step.op === Op.Jump) this.#callers[depth++] = step;
         step = step.target.first;
       } else if (step.op === Op.Act) {
+        if ((step.flags & Flag.DoesMore) !== 0) path?.spoil();
         const reason = step.act(packet, context);
         if (reason !== null) return this.#drop(step, step.reason ?? reason, packet, context);
         step = step.next;

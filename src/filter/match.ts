@@ -35,8 +35,8 @@ export interface Match {
   readonly asksForSyn: boolean;
   /**
    * True if the answer is the same for every whole packet that goes in one direction of an
-   * established connection and has the same devices, addresses, ports, protocol and
-   * `Packet.cast`, and asking changes nothing: it may be kept until rules, addresses or routes
+   * established connection and has the same devices, Ethernet header, addresses, ports, protocol
+   * and `Packet.cast`, and asking changes nothing: it may be kept until rules, addresses or routes
    * change.
    */
   readonly isPure: boolean;

@@ -65,7 +65,10 @@ export class RuleSet implements NatRules {
 
   /** Take the tables off the hooks that they hang on. */
   detach(): void {
-    for (const table of this.tables) this.#hooks?.unregister(table);
+    for (const table of this.tables) {
+      this.#hooks?.unregister(table);
+      table.attachPaths(null);
+    }
     this.#hooks = null;
   }
 
@@ -108,6 +111,7 @@ export class RuleSet implements NatRules {
 
   #register(table: Table): void {
     const { name } = table;
+    table.attachPaths(this.#hooks?.paths ?? null);
     if (name === "nat") return;
     for (const hook of TABLE_HOOKS[name]) {
       this.#hooks?.register(hook, TABLE_PRIORITIES[name], table);

@@ -54,6 +54,10 @@ export const Flag = {
   Ports: 16,
   /** {@link Step.ask} must be asked: matches. */
   Matches: 32,
+  /** A match is not pure. */
+  AsksMore: 64,
+  /** The target is not pure. */
+  DoesMore: 128,
 } as const;
 
 /** What the rules of a long row name, each one of it. */
@@ -180,6 +184,8 @@ export class Step {
     const hasDevice = step.#input !== null || step.#output !== null;
     if (hasDevice || step.#fragment !== 0) step.flags |= Flag.Place;
     if (step.#matchers.length > 0) step.flags |= Flag.Matches;
+    if (!rule.matches.every((match) => match.isPure)) step.flags |= Flag.AsksMore;
+    if (rule.target.kind === "extension" && !rule.target.isPure) step.flags |= Flag.DoesMore;
     return step;
   }
 

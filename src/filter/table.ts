@@ -1,6 +1,7 @@
 /** One table: its chains, the commands that change them, the packets that pass. @module */
 import { assert } from "../base/assert.ts";
 import type { Packet } from "../wire/packet.ts";
+import type { FlowCache } from "../l3/flow-cache.ts";
 import { type HookContext, type HookFunction, Verdict } from "../l3/hooks.ts";
 import type { NatRange } from "../l3/nat-range.ts";
 import type { ChainView, Policy } from "./chain.ts";
@@ -26,16 +27,25 @@ export interface ListedRule extends Counters {
  */
 export class Table implements HookFunction {
   readonly name: TableName;
+  readonly notesPaths = true;
   readonly #evaluator = new Evaluator((step, reason) => this.#describe(step, reason));
   #chains: ChainSet;
+  #paths: FlowCache | null = null;
 
   constructor(name: TableName, services: RuleServices) {
     this.name = name;
     this.#chains = new ChainSet(name, services);
   }
 
+  /** Packets that take `paths` past the table count here too; `null` for none. */
+  attachPaths(paths: FlowCache | null): void {
+    this.#paths?.invalidate();
+    this.#paths = paths;
+  }
+
   /** Built-in chains in the order of their hooks, then the others by name. */
   get chains(): readonly ChainView[] {
+    this.#paths?.settle();
     return [...this.#chains];
   }
 
@@ -48,6 +58,7 @@ export class Table implements HookFunction {
 
   /** The rules of a chain with their counters. @throws {RuleError} if there is no such chain. */
   list(chain: string): readonly ListedRule[] {
+    this.#paths?.settle();
     return this.#chains
       .get(chain)
       .steps.flatMap(({ rule, packets, octets }, index) =>
@@ -82,6 +93,7 @@ export class Table implements HookFunction {
 
   /** `-Z`: the counters of a rule, of a chain, or of all. */
   zero(chain: string | null = null, number: number | null = null): void {
+    this.#paths?.invalidate();
     this.#chains.zero(chain, number);
   }
 
@@ -110,6 +122,7 @@ export class Table implements HookFunction {
    * itself, or to a rule that may not stand there.
    */
   change(make: (chains: ChainSet) => Undo): void {
+    this.#paths?.invalidate();
     const undo = make(this.#chains);
     try {
       checkReach(this.#chains);
@@ -123,6 +136,7 @@ export class Table implements HookFunction {
   adopt(chains: ChainSet): void {
     assert(chains.table === this.name, "a table takes chains that were made for it");
     checkReach(chains);
+    this.#paths?.invalidate();
     this.#chains = chains;
   }
 
@@ -142,7 +156,10 @@ export class Table implements HookFunction {
   #insert(chain: string, number: number | null, rule: Rule, counters: Counters | null): void {
     if (dependsOnReach(rule)) {
       this.change((chains) => chains.insert(chain, number, rule, counters));
-    } else this.#chains.insert(chain, number, rule, counters);
+    } else {
+      this.#paths?.invalidate();
+      this.#chains.insert(chain, number, rule, counters);
+    }
   }
 
   #walk(packet: Packet, context: HookContext): Outcome {

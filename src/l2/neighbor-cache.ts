@@ -129,7 +129,7 @@ export class NeighborCache implements Machine {
       return;
     }
     this.#last = neighbor;
-    if (neighbor.state === "REACHABLE" || neighbor.state === "PERMANENT") {
+    if (neighbor.isSure) {
       if (!neighbor.wasUsed) neighbor.noteUse(now);
       this.#host.output(device, packet, neighbor.header, now);
       return;
@@ -344,6 +344,7 @@ export class NeighborCache implements Machine {
     this.#devices.get(neighbor.device)?.delete(neighbor.address);
     this.#all.delete(neighbor);
     if (this.#last === neighbor) this.#last = null;
+    neighbor.state = "FAILED";
     this.#purge(neighbor, "neighbor/removed", now);
   }
 

@@ -25,7 +25,8 @@ export const LONG_AGO: Instant = Number.NEGATIVE_INFINITY;
 export class Neighbor {
   readonly device: Device;
   readonly address: Ipv4Addr;
-  state: NeighborState = "FAILED";
+  #state: NeighborState = "FAILED";
+  #isReady = false;
   #mac: Mac = MAC_ZERO;
   #header: EthernetTemplate;
   #wasUsed = false;
@@ -48,6 +49,15 @@ export class Neighbor {
     this.used = now;
     this.updated = now;
     this.#header = this.#newHeader();
+  }
+
+  get state(): NeighborState {
+    return this.#state;
+  }
+
+  set state(state: NeighborState) {
+    this.#state = state;
+    this.#isReady = this.#wasUsed && this.isSure;
   }
 
   get mac(): Mac {
@@ -77,9 +87,20 @@ export class Neighbor {
   noteUse(now: Instant): void {
     this.used = now;
     this.#wasUsed ||= this.isValid;
+    this.#isReady = this.#wasUsed && this.isSure;
+  }
+
+  /** True if a packet is sent to it at once, and nothing needs to be noted. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** True if nothing is to be asked before a packet is sent to it. */
+  get isSure(): boolean {
+    return this.#state === "REACHABLE" || this.#state === "PERMANENT";
   }
 
   get isValid(): boolean {
-    return this.state !== "INCOMPLETE" && this.state !== "FAILED";
+    return this.#state !== "INCOMPLETE" && this.#state !== "FAILED";
   }
 }

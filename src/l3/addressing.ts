@@ -26,14 +26,16 @@ import { Fib, newRoute, type Route, RouteKind } from "./route-table.ts";
 
 /** Where a stack stands in its networks. */
 export class Addressing {
-  readonly fib = new Fib();
+  readonly fib: Fib;
   /** `lo`: what this host sends to itself. */
   readonly loopback: Interface;
   readonly #owner: InterfaceOwner;
   readonly #isLowestBroadcast: boolean;
   readonly #interfaces = new Map<Device, Interface>();
 
-  constructor(owner: InterfaceOwner, isLowestBroadcast: boolean) {
+  /** @param onChange hears of every change of addresses and routes. */
+  constructor(owner: InterfaceOwner, isLowestBroadcast: boolean, onChange: () => void) {
+    this.fib = new Fib(onChange);
     this.#owner = owner;
     this.#isLowestBroadcast = isLowestBroadcast;
     const device = new Device({ name: "lo", mac: MAC_ZERO, mtu: 65_535 });

@@ -15,6 +15,7 @@ import type { ReassemblyBehaviour } from "./reassembly.ts";
 /** Hangs on PREROUTING and OUTPUT of one router. */
 export class Defragmenter implements HookFunction, Machine {
   readonly name = "defragment";
+  readonly notesPaths = true;
   readonly #reassembler: Reassembler;
 
   constructor({ hooks, jiffies }: Router, behaviour: ReassemblyBehaviour) {

@@ -6,6 +6,7 @@
 import type { Instant } from "../base/time.ts";
 import type { Device } from "../wire/device.ts";
 import type { Packet, Reason } from "../wire/packet.ts";
+import { FlowCache } from "./flow-cache.ts";
 
 /** Where on its way a packet is. */
 export const Hook = { Prerouting: 0, Input: 1, Forward: 2, Output: 3, Postrouting: 4 } as const;
@@ -50,6 +51,8 @@ export interface HookContext {
 export interface HookFunction {
   /** For people: what stands here. */
   readonly name: string;
+  /** True if it tells `Packet.path` what it does; packets that meet another are always asked. */
+  readonly notesPaths?: boolean;
   onHook(packet: Packet, context: HookContext): Verdict;
 }
 
@@ -60,6 +63,8 @@ interface Entry {
 
 /** The functions on the hooks of one stack. */
 export class Hooks {
+  /** The ways that packets take past the hooks. */
+  readonly paths = new FlowCache();
   readonly #prerouting = new HookList(Hook.Prerouting);
   readonly #input = new HookList(Hook.Input);
   readonly #forward = new HookList(Hook.Forward);
@@ -69,11 +74,13 @@ export class Hooks {
   /** Hang `hooked` on `hook`; equal priorities run in the order of their registration. */
   register(hook: Hook, priority: number, hooked: HookFunction): void {
     this.#list(hook).register(priority, hooked);
+    this.paths.invalidate();
   }
 
   /** Take `hooked` off every hook. */
   unregister(hooked: HookFunction): void {
     for (const hook of Object.values(Hook)) this.#list(hook).unregister(hooked);
+    this.paths.invalidate();
   }
 
   /**
@@ -146,6 +153,7 @@ class HookList {
       context.now = now;
       context.reason = "filter/dropped";
       context.detail = "";
+      if (hooked.notesPaths !== true) current.path?.spoil();
       const verdict = hooked.onHook(current, context);
       if (verdict === Verdict.Drop) {
         this.#drop(current);

@@ -41,6 +41,8 @@ export const DEFAULT_SETTINGS: InterfaceSettings = {
 
 /** Judges frames of a device before the stack reads them, as arptables and ebtables do. */
 export interface FrameFilter {
+  /** True if it judges frames of ARP alone. */
+  readonly isArpOnly: boolean;
   /** @returns `null` to let the frame pass, or why it is dropped. Borrows the packet. */
   judgeFrame(packet: Packet, now: Instant): Reason | null;
 }
@@ -55,7 +57,8 @@ export class Interface implements Stack {
   readonly device: Device;
   readonly isLoopback: boolean;
   readonly settings: InterfaceSettings;
-  readonly filters: FrameFilter[] = [];
+  #filters: readonly FrameFilter[] = [];
+  #judgesPackets = false;
   readonly #owner: InterfaceOwner;
   readonly #addresses: InterfaceAddress[] = [];
 
@@ -69,6 +72,20 @@ export class Interface implements Stack {
     this.device = device;
     this.settings = settings;
     this.isLoopback = isLoopback;
+  }
+
+  get filters(): readonly FrameFilter[] {
+    return this.#filters;
+  }
+
+  /** True if a filter wants to see frames of IPv4. */
+  get judgesPackets(): boolean {
+    return this.#judgesPackets;
+  }
+
+  addFilter(filter: FrameFilter): void {
+    this.#filters = [...this.#filters, filter];
+    this.#judgesPackets ||= !filter.isArpOnly;
   }
 
   get addresses(): readonly InterfaceAddress[] {

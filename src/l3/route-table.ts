@@ -2,7 +2,14 @@
  * Routes by longest prefix: RFC 1812 section 5.2.4, with Linux's two tables, local before main.
  * @module
  */
-import { type Ipv4Addr, ipv4Of, maskOf, type Prefix } from "../wire/addr.ts";
+import {
+  formatIpv4,
+  formatPrefix,
+  type Ipv4Addr,
+  ipv4Of,
+  maskOf,
+  type Prefix,
+} from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
 
 /** What a route does with a packet; the numbers are Linux's `RTN_*`. */
@@ -61,6 +68,12 @@ export function newRoute(options: RouteOptions): Route {
     device,
     gateway,
   };
+}
+
+/** Where `route` leads, as a step of a trace: "0.0.0.0/0 via 10.0.0.1 dev eth0". */
+export function describeRoute({ prefix, gateway, device }: Route): string {
+  const via = gateway === null ? "" : ` via ${formatIpv4(gateway)}`;
+  return `${formatPrefix(prefix)}${via} dev ${device?.name ?? "none"}`;
 }
 
 /** One table. A look-up asks the lengths that occur, longest first. */
@@ -143,6 +156,13 @@ export class Fib {
   readonly #cacheKeys = new Uint32Array(CACHE_SIZE);
   readonly #cache: (Route | null)[] = Array.from({ length: CACHE_SIZE }, () => null);
 
+  readonly #onChange: () => void;
+
+  /** @param onChange hears of every change. */
+  constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange;
+  }
+
   /** The routes that `ip route` shows. */
   get main(): Iterable<Route> {
     return this.#main;
@@ -156,12 +176,14 @@ export class Fib {
   /** @returns false if there is one of the same prefix and metric. */
   add(route: Route): boolean {
     this.#cache.fill(null);
+    this.#onChange();
     return this.#tableOf(route).add(route);
   }
 
   /** @returns how many routes `matches` accepted; they are gone. */
   remove(matches: (route: Route) => boolean): number {
     this.#cache.fill(null);
+    this.#onChange();
     return this.#local.remove(matches) + this.#main.remove(matches);
   }
 

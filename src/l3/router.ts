@@ -9,14 +9,7 @@ import { Jiffies } from "../base/jiffies.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Chance } from "../base/prng.ts";
 import { DAY, type Duration, type Instant, MILLISECOND } from "../base/time.ts";
-import {
-  formatIpv4,
-  formatPrefix,
-  IPV4_ANY,
-  type Ipv4Addr,
-  type Mac,
-  MAC_ZERO,
-} from "../wire/addr.ts";
+import { IPV4_ANY, type Ipv4Addr, type Mac, MAC_ZERO } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
 import { Cast, type Packet, type PacketPool } from "../wire/packet.ts";
 import { ArpOp } from "../l2/arp.ts";
@@ -55,7 +48,7 @@ import { linkAddressOf } from "./link-address.ts";
 import { PacketOptions } from "./packet-options.ts";
 import { Peers } from "./peers.ts";
 import { Reassembler } from "./reassembly.ts";
-import { type Route, RouteKind } from "./route-table.ts";
+import { describeRoute, type Route, RouteKind } from "./route-table.ts";
 
 /** Takes the packets of one protocol that came to this host; owns each. */
 export interface ProtocolHandler {
@@ -99,7 +92,9 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     this.#midnightOffset = midnightOffset;
     const jiffies = new Jiffies(behaviour.jiffies);
     this.jiffies = jiffies;
-    this.addressing = new Addressing(this, behaviour.isLowestBroadcast);
+    this.addressing = new Addressing(this, behaviour.isLowestBroadcast, () =>
+      this.hooks.paths.invalidate(),
+    );
     const { fib, interfaces } = this.addressing;
     this.#routing = new InputRouting(fib, behaviour, interfaces);
     this.peers = new Peers(jiffies, chance);
@@ -143,6 +138,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
 
   /** A frame came in by `via`: Ethernet, then ARP or IPv4. Takes ownership. */
   receiveFrame(via: Interface, packet: Packet, now: Instant): void {
+    if (this.hooks.paths.forward(via, packet, now)) return;
     const { view } = this.pool;
     const wrong = checkEthernet(view, packet.frame, packet.end);
     if (wrong !== null) {
@@ -227,8 +223,13 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
       return;
     }
     decrementTtl(view, at);
-    if (isDetour) this.#reporter.redirect(packet, now);
-    if (this.pool.isTracing) this.#traceRoute(packet, route, now);
+    if (isDetour) {
+      packet.path?.spoil();
+      this.#reporter.redirect(packet, now);
+    }
+    if (this.pool.isTracing) {
+      this.pool.observer?.step(packet, `${this.name} route`, describeRoute(route), now);
+    }
     const passed = this.hooks.pass(Hook.Forward, packet, via.device, packet.output, now);
     if (passed === null) return;
     if (this.options.current.length > 0) this.options.finish(passed, route);
@@ -274,8 +275,12 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   readonly #resolve = (packet: Packet, now: Instant): void => {
     const device = packet.output;
     assert(device !== null, "a routed packet has a device to leave by");
-    if (packet.routeKind === RouteKind.Unicast) this.neighbors.send(device, packet, now);
-    else {
+    if (packet.routeKind === RouteKind.Unicast) {
+      if (packet.path !== null) {
+        this.hooks.paths.commit(packet, this.neighbors.find(device, packet.nextHop));
+      }
+      this.neighbors.send(device, packet, now);
+    } else {
       const dst = linkAddressOf(packet);
       this.output(device, packet, new EthernetTemplate(dst, device.mac, EtherType.Ipv4), now);
     }
@@ -385,11 +390,5 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     packet.output = route.device;
     packet.nextHop = route.gateway ?? IPV4.dst.get(this.pool.view, packet.network);
     packet.pathMtu = this.addressing.mtuOf(route);
-  }
-
-  #traceRoute(packet: Packet, { prefix, gateway, device }: Route, now: Instant): void {
-    const by = gateway === null ? "" : ` via ${formatIpv4(gateway)}`;
-    const what = `${formatPrefix(prefix)}${by} dev ${device?.name ?? "none"}`;
-    packet.pool.observer?.step(packet, `${this.name} route`, what, now);
   }
 }

@@ -8,6 +8,7 @@ import type { Machine } from "../base/machine.ts";
 import { Tally } from "../base/tally.ts";
 import { type Instant, NEVER } from "../base/time.ts";
 import type { Packet } from "../wire/packet.ts";
+import type { FlowTracker } from "../wire/path-notes.ts";
 import { FlowState, isReply } from "../l3/flow-state.ts";
 import {
   Hook,
@@ -21,12 +22,12 @@ import {
 import { ICMP, ICMP_LENGTH, isIcmpError } from "../l3/icmp.ts";
 import { IPV4, Protocol } from "../l3/ipv4.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
-import { type FlowEntry, type FlowTally, formatFlow } from "./flow-entry.ts";
-import { FLOW, Scratch, Status, TALLY, TALLY_OFFSET } from "./flow-record.ts";
+import { type FlowEntry, formatFlow } from "./flow-entry.ts";
+import { FLOW, Scratch, Status } from "./flow-record.ts";
 import { FlowTable } from "./flow-table.ts";
 import { type InvalidCause, Outcome } from "./outcome.ts";
 import { checkPacket } from "./packet-check.ts";
-import { CONNECTION, TCP_STATE_NAMES } from "./tcp-record.ts";
+import { entryAt } from "./read-entry.ts";
 import { Trackers } from "./trackers.ts";
 import {
   copyTuple,
@@ -35,7 +36,6 @@ import {
   TUPLE,
   TUPLE_LENGTH,
   type Tuple,
-  tupleAt,
   writeTuple,
 } from "./tuple.ts";
 
@@ -73,7 +73,7 @@ const IDLE_SWEEP_STEPS = 64;
  * OUTPUT it looks the packet up, where it leaves it confirms new entries. An entry ends when
  * a packet meets it after its time, or the sweep does.
  */
-export class Conntrack implements Machine {
+export class Conntrack implements Machine, FlowTracker {
   /** The entries, for address translation. */
   readonly table: FlowTable;
   /** Invalid packets by cause. */
@@ -86,10 +86,12 @@ export class Conntrack implements Machine {
   #cause: InvalidCause = "tcp/state";
   readonly #entering: HookFunction = {
     name: "conntrack",
+    notesPaths: true,
     onHook: (packet, context) => this.#enter(packet, context),
   };
   readonly #leaving: HookFunction = {
     name: "conntrack confirm",
+    notesPaths: true,
     onHook: (packet, context) => this.#confirm(packet, context),
   };
 
@@ -128,8 +130,64 @@ export class Conntrack implements Machine {
     }
     packet.flow = -1;
     const verdict = this.#classify(packet, context);
+    if (packet.path !== null) this.#notePath(packet);
     if (packet.pool.isTracing) this.#trace(packet, context);
     return verdict;
+  }
+
+  /** Ways are known of packets whose entry is confirmed. */
+  #notePath(packet: Packet): void {
+    const { table } = this;
+    const flow = table.flowOf(packet.flow);
+    if (flow < 0 || !table.isLive(flow)) {
+      packet.path = null;
+      return;
+    }
+    const generation = FLOW.generation.get(table.view, flow);
+    const status = FLOW.status.get(table.view, flow);
+    packet.path?.track(this, flow, generation, status, isReply(packet.flowState));
+  }
+
+  isCurrent(flow: number, generation: number, status: number): boolean {
+    const { view } = this.table;
+    return FLOW.status.get(view, flow) === status && FLOW.generation.get(view, flow) === generation;
+  }
+
+  follow(
+    packet: Packet,
+    flow: number,
+    generation: number,
+    status: number,
+    isAnswer: boolean,
+    now: Instant,
+  ): boolean {
+    this.#setClock(now);
+    const { table } = this;
+    if (!this.isCurrent(flow, generation, status) || table.isExpired(flow)) return false;
+    const { tcp, verifiesChecksums } = this.#behaviour;
+    const verifies = verifiesChecksums && !packet.hasSoundChecksums;
+    if (checkPacket(packet, tcp, verifies) !== null) return false;
+    packet.hasSoundChecksums = verifiesChecksums;
+    if (!this.#trackers.isSteady(flow, packet)) return false;
+    const outcome = this.#trackers.track(flow, isAnswer ? 1 : 0, packet);
+    if (outcome === Outcome.Accept && FLOW.status.get(table.view, flow) === status) return true;
+    if (outcome === Outcome.Accept) this.#give(packet, flow, isAnswer);
+    else this.#refuse(packet, this.#trackers.cause);
+    return false;
+  }
+
+  /** `packet` belongs to `flow`, whose status is what its packets before have made it. */
+  #give(packet: Packet, flow: number, isAnswer: boolean): void {
+    const { table } = this;
+    const status = FLOW.status.get(table.view, flow);
+    packet.flow = table.handleOf(flow);
+    if (isAnswer) {
+      packet.flowState = FlowState.EstablishedReply;
+      FLOW.status.set(table.view, flow, status | Status.SeenReply);
+    } else {
+      const hasReply = (status & Status.SeenReply) !== 0;
+      packet.flowState = hasReply ? FlowState.Established : FlowState.New;
+    }
   }
 
   #classify(packet: Packet, context: HookContext): Verdict {
@@ -172,7 +230,6 @@ export class Conntrack implements Machine {
     if (way < 0) return this.#refuse(packet, this.#trackers.cause);
     const flow = table.flowAt(way);
     const direction = way === flow ? 0 : 1;
-    const status = FLOW.status.get(table.view, flow);
     const outcome = this.#trackers.track(flow, direction, packet);
     if (outcome === Outcome.Repeat) return Verdict.Accept;
     if (outcome === Outcome.Drop) {
@@ -183,14 +240,7 @@ export class Conntrack implements Machine {
       assert(found >= 0, "what opens a connection is part of it");
       return this.#refuse(packet, this.#trackers.cause);
     }
-    packet.flow = table.handleOf(flow);
-    if (direction === 1) {
-      packet.flowState = FlowState.EstablishedReply;
-      FLOW.status.set(table.view, flow, FLOW.status.get(table.view, flow) | Status.SeenReply);
-    } else {
-      const hasReply = (status & Status.SeenReply) !== 0;
-      packet.flowState = hasReply ? FlowState.Established : FlowState.New;
-    }
+    this.#give(packet, flow, direction === 1);
     return Verdict.Accept;
   }
 
@@ -278,7 +328,7 @@ export class Conntrack implements Machine {
     return table
       .flows()
       .filter((flow) => !table.isExpired(flow))
-      .map((flow) => this.#entryOf(flow));
+      .map((flow) => this.#entryAt(flow));
   }
 
   /** The entries at `now` as `conntrack -L` prints them, a line each. */
@@ -293,14 +343,14 @@ export class Conntrack implements Machine {
     this.#setClock(now);
     writeTuple(tuple, this.table.view, Scratch.Probe);
     const way = this.table.find();
-    return way < 0 ? null : this.#entryOf(this.table.flowAt(way));
+    return way < 0 ? null : this.#entryAt(this.table.flowAt(way));
   }
 
   /** The entry that packets with `handle` belong to, or `null` once it is forgotten. */
   entry(handle: number, now: Instant): FlowEntry | null {
     this.#setClock(now);
     const flow = this.table.flowOf(handle);
-    return flow < 0 ? null : this.#entryOf(flow);
+    return flow < 0 ? null : this.#entryAt(flow);
   }
 
   /** Forget the entry of `handle`, as `conntrack -D` does. @returns false if there is none. */
@@ -326,36 +376,8 @@ export class Conntrack implements Machine {
     this.table.sweep(IDLE_SWEEP_STEPS);
   }
 
-  #entryOf(flow: number): FlowEntry {
-    const { view, records, now } = this.table;
-    const status = FLOW.status.get(view, flow);
-    const isTcp = TUPLE.protocol.get(view, flow) === Protocol.Tcp;
-    const expires = FLOW.expires.get(view, flow);
-    const isConfirmed = (status & Status.Confirmed) !== 0;
-    const ticks = isConfirmed ? (expires - now) | 0 : expires;
-    return {
-      handle: this.table.handleOf(flow),
-      original: tupleAt(view, flow),
-      reply: tupleAt(view, flow + TUPLE_LENGTH),
-      tcpState: isTcp ? (TCP_STATE_NAMES[CONNECTION.state.get(records, flow)] ?? null) : null,
-      timeout: Math.max(ticks, 0) * this.#jiffies.tick,
-      hasReply: (status & Status.SeenReply) !== 0,
-      isAssured: (status & Status.Assured) !== 0,
-      isSourceMapped: (status & Status.SourceMapped) !== 0,
-      isDestinationMapped: (status & Status.DestinationMapped) !== 0,
-      originalTally: this.#tallyAt(flow + TALLY_OFFSET),
-      replyTally: this.#tallyAt(flow + TUPLE_LENGTH + TALLY_OFFSET),
-    };
-  }
-
-  #tallyAt(at: number): FlowTally | null {
-    if (!this.#behaviour.countsTraffic) return null;
-    const { view } = this.table;
-    const high = TALLY.octetsHigh.get(view, at);
-    return {
-      packets: TALLY.packets.get(view, at),
-      octets: high * 2 ** 32 + TALLY.octetsLow.get(view, at),
-    };
+  #entryAt(flow: number): FlowEntry {
+    return entryAt(this.table, flow, this.#jiffies.tick, this.#behaviour.countsTraffic);
   }
 
   #trace(packet: Packet, { hook, now }: HookContext): void {

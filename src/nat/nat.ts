@@ -61,10 +61,12 @@ export class Nat {
   readonly #mapper: Mapper;
   readonly #destination: HookFunction = {
     name: "nat destination",
+    notesPaths: true,
     onHook: (packet, context) => this.#translate(packet, context, "destination"),
   };
   readonly #source: HookFunction = {
     name: "nat source",
+    notesPaths: true,
     onHook: (packet, context) => this.#translate(packet, context, "source"),
   };
 
@@ -138,6 +140,7 @@ export class Nat {
     const usesDstPort = isSource && protocol !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
     const { sendsZeroAsFfff } = this.#behaviour;
+    packet.path?.translate(sendsZeroAsFfff ? 0xffff : 0);
     const isWhole = rewrite(pool.view, network, end, side, address, port, sendsZeroAsFfff);
     assert(isWhole, "a tracked packet has its transport header");
     if (pool.isTracing) this.#trace(packet, context, answer, side);

@@ -9,11 +9,19 @@ import type { Jiffies } from "../base/jiffies.ts";
 import { type Duration, SECOND } from "../base/time.ts";
 import type { Packet } from "../wire/packet.ts";
 import { Protocol } from "../l3/ipv4.ts";
+import { TCP, TcpFlag } from "../l4/tcp.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
 import { FLOW, Status, TALLY, TALLY_OFFSET } from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { type InvalidCause, Outcome } from "./outcome.ts";
-import { TcpFlow, TcpSegment, type TcpSettings, type TcpTimeouts } from "./tcp-record.ts";
+import {
+  CONNECTION,
+  TcpFlow,
+  TcpSegment,
+  type TcpSettings,
+  TcpState,
+  type TcpTimeouts,
+} from "./tcp-record.ts";
 import { isIcmpQuery, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
 
 /** Life of an entry from which a mistrusted close shortens it. */
@@ -97,6 +105,16 @@ export class Trackers {
       default:
         return this.#refresh(flow, direction, packet, this.#generic);
     }
+  }
+
+  /** True if `packet` can change nothing about `flow` but how long it lives and what it counts. */
+  isSteady(flow: number, { pool, transport }: Packet): boolean {
+    const protocol = TUPLE.protocol.get(this.#table.view, flow);
+    if (protocol === Protocol.Udp) return true;
+    if (protocol !== Protocol.Tcp) return false;
+    const flags = TCP.flags.get(pool.view, transport) & ~TcpFlag.Psh;
+    const state = CONNECTION.state.get(this.#table.records, flow);
+    return flags === TcpFlag.Ack && state === TcpState.Established;
   }
 
   #trackTcp(flow: number, direction: number, packet: Packet): Outcome {

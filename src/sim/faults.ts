@@ -174,6 +174,7 @@ class BitErrors {
       bit += 1 + this.#draw();
     }
     this.#gap = bit - bits;
+    if (flipped > 0) packet.hasSoundChecksums = false;
     return flipped;
   }
 

@@ -4,14 +4,21 @@
  */
 
 /**
- * The ones' complement sum of octets `[at, end)` and `initial`, folded to 16 bits; an odd last
- * octet is padded with zero.
+ * The ones' complement sum of octets `[at, end)`, at most 65,535, and `initial`, below 2^31, folded
+ * to 16 bits; an odd last octet is padded with zero.
  */
 export function onesSum(view: DataView, at: number, end: number, initial = 0): number {
   let sum = initial;
-  const even = at + ((end - at) & ~1);
-  for (let index = at; index < even; index += 2) sum += view.getUint16(index);
-  if (even < end) sum += view.getUint8(even) << 8;
+  let index = at;
+  for (; index + 4 <= end; index += 4) {
+    const words = view.getInt32(index);
+    sum += (words >>> 16) + (words & 0xffff);
+  }
+  if (index + 2 <= end) {
+    sum += view.getUint16(index);
+    index += 2;
+  }
+  if (index < end) sum += view.getUint8(index) << 8;
   return fold(sum);
 }
 
@@ -48,9 +55,8 @@ export function update32(sum: number, before: number, after: number): number {
   );
 }
 
-/** Fold carries into 16 bits; `sum` below 2^47. */
+/** Fold carries into 16 bits; `sum` below 2^32. */
 function fold(sum: number): number {
-  let folded = sum;
-  while (folded > 0xffff) folded = (folded % 0x10000) + Math.floor(folded / 0x10000);
-  return folded;
+  const once = (sum & 0xffff) + (sum >>> 16);
+  return (once & 0xffff) + (once >>> 16);
 }

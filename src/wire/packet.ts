@@ -12,6 +12,7 @@ import type { Instant } from "../base/time.ts";
 import { IPV4_ANY, type Ipv4Addr } from "./addr.ts";
 import type { Device } from "./device.ts";
 import { viewOf } from "./field.ts";
+import type { PathNotes } from "./path-notes.ts";
 
 /** How a frame was addressed on its link, seen from the device that received it. */
 export const Cast = { Host: 0, Broadcast: 1, Multicast: 2, OtherHost: 3 } as const;
@@ -72,12 +73,16 @@ export class Packet {
   largestFragment = 0;
   /** The transport checksum holds the pseudo-header's sum alone (Xen's `csum_blank`). */
   hasBlankChecksum = false;
+  /** The checksums of its IP and transport headers were found to hold, and mended since. */
+  hasSoundChecksums = false;
   /** Free for rules (`MARK`). */
   mark = 0;
   /** Index of the connection-tracking entry; -1 for none. */
   flow = -1;
   /** State and direction within `flow`, as a number that connection tracking defines. */
   flowState = 0;
+  /** Hears what becomes of it; `null` for nobody. */
+  path: PathNotes | null = null;
   /** True between {@link PacketPool.allocate} and {@link PacketPool.end}. */
   isLive = false;
 
@@ -97,6 +102,7 @@ export class Packet {
     this.mark = 0;
     this.flow = -1;
     this.flowState = 0;
+    this.path = null;
   }
 
   /** Octets of the frame. */
@@ -240,6 +246,7 @@ export class PacketPool {
     packet.end = packet.frame + length;
     packet.cast = Cast.Host;
     packet.hasBlankChecksum = false;
+    packet.hasSoundChecksums = false;
     packet.forgetStack();
     packet.isLive = true;
     this.allocated += 1;

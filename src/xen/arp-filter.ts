@@ -18,6 +18,7 @@ export type ArpForgery =
 
 /** Judges the ARP messages of one vif. */
 export class ArpFilter implements FrameFilter {
+  readonly isArpOnly = true;
   readonly #mac: Mac;
   readonly #addresses: readonly Ipv4Addr[];
 

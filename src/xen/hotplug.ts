@@ -87,7 +87,7 @@ export class Hotplug {
     const { addressing } = router;
     const { device } = vif;
     const via = addressing.addInterface(device, { isForwarding: true, hasProxyArp: true });
-    if (filtersArp) via.filters.push(new ArpFilter(vif.mac, vif.addresses));
+    if (filtersArp) via.addFilter(new ArpFilter(vif.mac, vif.addresses));
     const broadcast = classBroadcast(mainAddress);
     addressing.addAddress(via, mainAddress, 32, broadcast);
     for (const address of vif.addresses) {

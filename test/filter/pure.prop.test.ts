@@ -23,6 +23,7 @@ interface Shared {
   readonly dst: number;
   readonly protocol: number;
   readonly ports: readonly [number, number];
+  readonly sourceMac: number;
 }
 
 const u16 = (value: number): number[] => [value >>> 8, value & 255];
@@ -33,23 +34,23 @@ const shared: fc.Arbitrary<Shared> = fc.record({
   dst: small(ADDRESSES),
   protocol: small([Protocol.Tcp, Protocol.Udp, 132]),
   ports: fc.tuple(small(PORTS), small(PORTS)),
+  sourceMac: small([0x0200_0000_0001, 0x1231_3900_a511]),
 });
 
 /** A whole packet of that connection; the rest of it is as it comes. */
-const partsOf = ({ src, dst, protocol, ports }: Shared): fc.Arbitrary<FrameParts> =>
+const partsOf = ({ src, dst, protocol, ports, sourceMac }: Shared): fc.Arbitrary<FrameParts> =>
   fc
     .record({
       tos: fc.nat(255),
       ttl: fc.nat(255),
       flagsFragment: small([0, 0x4000]),
       options: small([0, 1, 3]),
-      sourceMac: small([0x0200_0000_0001, 0x1231_3900_a511]),
       flags: fc.nat(255),
       payload: fc.uint8Array({ maxLength: 20 }),
     })
     .map(({ flags, payload, ...parts }) => ({
       ...parts,
-      ...{ src, dst, protocol },
+      ...{ src, dst, protocol, sourceMac },
       transport: Uint8Array.from([
         ...ports.flatMap(u16),
         ...(protocol === Protocol.Tcp ? [0, 0, 0, 1, 0, 0, 0, 2, 5 << 4, flags] : [0, 12, 0, 0]),

@@ -11,7 +11,7 @@ const newDevice = (name: string, mtu = 1500): Device =>
 
 /** A stack with two devices, without addresses. */
 function setup(isLowestBroadcast = false) {
-  const addressing = new Addressing(OWNER, isLowestBroadcast);
+  const addressing = new Addressing(OWNER, isLowestBroadcast, () => {});
   const [first, second] = [newDevice("e0"), newDevice("e1", 576)];
   const one = addressing.addInterface(first);
   const two = addressing.addInterface(second);

@@ -265,8 +265,8 @@ describe("a stack's filters of frames", () => {
   it("judge before anything else is read, and say why they drop", () => {
     const { bench, vif } = dom0();
     const via = bench.router.addressing.interfaces.get(vif);
-    via?.filters.push({ judgeFrame: () => null });
-    via?.filters.push({ judgeFrame: () => "filter/arp-spoofed" });
+    via?.addFilter({ isArpOnly: true, judgeFrame: () => null });
+    via?.addFilter({ isArpOnly: true, judgeFrame: () => "filter/arp-spoofed" });
     expect(bench.receive(vif, ASK_GATEWAY)).toEqual([]);
     expect(bench.pool.ends.entries()).toEqual([["filter/arp-spoofed", 1]]);
   });

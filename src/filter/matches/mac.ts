@@ -39,6 +39,7 @@ export const mac: MatchKind = {
       name: "mac",
       text: printOption("mac-source", formatMac(source), isInverted),
       placement: { ...ANYWHERE, hooks: hookBits(Hook.Prerouting, Hook.Input, Hook.Forward) },
+      isPure: true,
       bind: () => matcher,
     });
   },

@@ -1,0 +1,120 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { SECOND } from "../../src/base/time.ts";
+import { Protocol } from "../../src/l3/ipv4.ts";
+import { TcpFlag } from "../../src/l4/tcp.ts";
+import { ipv4Of } from "../../src/wire/addr.ts";
+import { EC2_2010, LINUX, type Profile } from "../../src/xen/profile.ts";
+import { FABRIC, FlowBench, frameOf, GUESTS, type Parts, type Talk } from "./flow-bench.ts";
+
+const talk: fc.Arbitrary<Talk> = fc.record({
+  guest: fc.nat(1),
+  peer: fc.constantFrom(0, 0, 1, 2),
+  protocol: fc.constantFrom(Protocol.Udp, Protocol.Udp, Protocol.Tcp),
+  port: fc.constantFrom(40_000, 40_001),
+});
+const parts: fc.Arbitrary<Parts> = fc.record({
+  isBack: fc.boolean(),
+  flags: fc.constantFrom(
+    ...[TcpFlag.Syn, TcpFlag.Syn | TcpFlag.Ack, TcpFlag.Ack, TcpFlag.Ack, TcpFlag.Ack],
+    ...[TcpFlag.Ack | TcpFlag.Psh, TcpFlag.Fin | TcpFlag.Ack, TcpFlag.Rst],
+  ),
+  seq: fc.constantFrom(1, 2, 2, 3, 90_000),
+  size: fc.constantFrom(0, 1, 22, 300, 1480),
+  ttl: fc.constantFrom(64, 64, 64, 2, 1),
+  tos: fc.constantFrom(0, 0, 16),
+  fault: fc.constantFrom(
+    ...["", "", "", "", "", "", "", "", "", "", "", "", "mac", "source"],
+    ...["fragment", "checksum", "header", "padding", "zero"],
+  ),
+});
+
+const RULES = [
+  "-t mangle -A FORWARD -p udp -m length --length 100:400 -j DROP",
+  "-t mangle -A FORWARD -m ttl --ttl-lt 3",
+  "-t raw -A PREROUTING -p udp -m udp --sport 40000",
+  "-I FORWARD -p udp -m limit --limit 1/s --limit-burst 2 -j ACCEPT",
+  "-t mangle -A PREROUTING -p udp -m tos --tos 0x10 -j MARK --set-mark 1",
+  "-I FORWARD -m mark --mark 1 -j DROP",
+  "-I FORWARD -p tcp -m tcp --tcp-flags SYN SYN -j ACCEPT",
+  "-I FORWARD -m mac --mac-source 12:31:39:00:A5:12 -j DROP",
+  "-t nat -A POSTROUTING -o peth0 -p udp -j SNAT --to-source 216.182.232.10",
+  "-I FORWARD -m conntrack --ctstate NEW -j ACCEPT",
+  "-F FORWARD",
+  "-Z FORWARD",
+  "-P FORWARD DROP",
+  "-P FORWARD ACCEPT",
+];
+
+type Step =
+  | { readonly kind: "frames"; readonly talk: Talk; readonly all: readonly Parts[] }
+  | { readonly kind: "wait"; readonly duration: number }
+  | { readonly kind: "rule"; readonly isGateway: boolean; readonly rule: string }
+  | { readonly kind: "move"; readonly guest: number }
+  | { readonly kind: "forget" };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant("frames" as const),
+      talk,
+      all: fc
+        .array(fc.tuple(parts, fc.integer({ min: 1, max: 5 })), { minLength: 1, maxLength: 4 })
+        .map((each) => each.flatMap(([one, times]) => Array.from({ length: times }, () => one))),
+    }),
+  },
+  fc.record({
+    kind: fc.constant("wait" as const),
+    duration: fc.constantFrom(1, 3 * SECOND, 29 * SECOND, 40 * SECOND, 200 * SECOND),
+  }),
+  fc.record({
+    kind: fc.constant("rule" as const),
+    isGateway: fc.boolean(),
+    rule: fc.constantFrom(...RULES),
+  }),
+  fc.record({ kind: fc.constant("move" as const), guest: fc.nat(1) }),
+  fc.record({ kind: fc.constant("forget" as const) }),
+);
+
+function play(bench: FlowBench, profile: Profile, one: Step): void {
+  const { dom0 } = bench;
+  switch (one.kind) {
+    case "frames":
+      for (const each of one.all) bench.receive(...frameOf(one.talk, each, profile.vifMac));
+      break;
+    case "wait":
+      bench.wait(one.duration);
+      break;
+    case "rule":
+      (one.isGateway ? dom0.gatewayFirewall : dom0.firewall).iptables(one.rule);
+      break;
+    case "move": {
+      const { mac, own } = GUESTS[one.guest] ?? { mac: FABRIC, own: ipv4Of(0) };
+      const moved = bench.sent.length % 2 === 0 ? FABRIC : mac;
+      dom0.router.neighbors.confirm(bench.device(one.guest), own, moved, true, true, bench.now);
+      break;
+    }
+    case "forget":
+      dom0.firewall.conntrack?.flush();
+      break;
+  }
+}
+
+describe.each([EC2_2010, LINUX])("the flow cache of a host like $name", (profile) => {
+  it("leaves no trace but time", () => {
+    let hits = 0;
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40, size: "max" }), (steps) => {
+        const benches = [new FlowBench(profile, true), new FlowBench(profile, false)];
+        for (const bench of benches) for (const one of steps) play(bench, profile, one);
+        const [cached, asked] = benches.map((bench) => bench.state());
+        expect(cached).toEqual(asked);
+        hits += benches[0]?.hits ?? 0;
+        expect(benches[1]?.hits).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+    expect(hits).toBeGreaterThan(1000);
+  });
+});
