@@ -94,12 +94,14 @@ describe.each([EC2_2010, LINUX])("known ways on a host like $name", (profile) =>
     expect(hits).toBeGreaterThan(0);
   });
 
-  it.runIf(profile === EC2_2010)("are not for a connection that begins again", () => {
+  it("are not for a connection that begins again", () => {
     compare((bench) => {
       send(bench, TCP_TALK, { flags: TcpFlag.Syn, seq: 1, size: 0 });
       send(bench, TCP_TALK, { isBack: true, flags: TcpFlag.Syn | TcpFlag.Ack, seq: 1, size: 0 });
       for (let time = 0; time < 5; time += 1) send(bench, TCP_TALK, { flags: TcpFlag.Ack });
-      send(bench, TCP_TALK, { isBack: true, flags: TcpFlag.Rst | TcpFlag.Ack, size: 0 });
+      // A current kernel believes a reset that stands right behind what was acknowledged alone.
+      const seq = profile === LINUX ? 2 : 1;
+      send(bench, TCP_TALK, { flags: TcpFlag.Rst, seq, size: 0 });
       const text = (): string => bench.dom0.firewall.conntrack?.text(bench.now) ?? "";
       expect(text()).toContain("CLOSE");
       send(bench, TCP_TALK, { flags: TcpFlag.Syn, seq: 90_000, size: 0 });

@@ -1,0 +1,131 @@
+/** The host that the bench measures: one domU or many, of the profile `ec2-2010`. @module */
+import { Prng } from "../src/base/prng.ts";
+import { ETHERNET_LENGTH, EtherType, writeEthernet } from "../src/l2/ethernet.ts";
+import { IPV4, Protocol, sealHeader } from "../src/l3/ipv4.ts";
+import { sealUdp, UDP } from "../src/l4/udp.ts";
+import {
+  type Ipv4Addr,
+  ipv4Of,
+  type Mac,
+  macOf,
+  parseIpv4,
+  parseMac,
+  parsePrefix,
+} from "../src/wire/addr.ts";
+import type { Carrier, Device } from "../src/wire/device.ts";
+import { viewOf } from "../src/wire/field.ts";
+import { type Packet, PacketPool } from "../src/wire/packet.ts";
+import { Dom0 } from "../src/xen/dom0.ts";
+import { EC2_2010 } from "../src/xen/profile.ts";
+import { type Permission, SecurityGroups } from "../src/xen/security-group.ts";
+
+export const DOM0 = parseIpv4("10.254.168.2");
+export const PEER = parseIpv4("93.184.216.34");
+export const UPLINK = { mac: parseMac("02:00:00:00:00:02"), address: parseIpv4("216.182.232.10") };
+export const FABRIC = { mac: parseMac("02:00:00:00:00:99"), address: parseIpv4("216.182.232.1") };
+const FRAME = 64;
+
+/** Who sits at a vif. */
+export interface BenchGuest {
+  readonly domid: number;
+  readonly mac: Mac;
+  readonly address: Ipv4Addr;
+  readonly publicAddress: Ipv4Addr;
+}
+
+/** The domU with `index`, from 0. */
+export const guestOf = (index: number): BenchGuest => ({
+  domid: index + 3,
+  mac: macOf(0x1231_3900_a511 + index),
+  address: ipv4Of(0x0afe_aadf + index),
+  publicAddress: ipv4Of(0x4b65_a007 + index),
+});
+
+/** Ends what a device sends, as the end of the world. */
+export class Sink implements Carrier {
+  frames = 0;
+  carry(_from: Device, packet: Packet, now: number): void {
+    this.frames += 1;
+    packet.pool.end(packet, "delivered", "bench/sent", now);
+  }
+}
+
+/** A host in the bench. */
+export interface BenchHost {
+  readonly pool: PacketPool;
+  readonly dom0: Dom0;
+  readonly vifs: readonly Device[];
+  readonly sink: Sink;
+}
+
+/** How large a host is. */
+export interface BenchSize {
+  readonly vifs: number;
+  /** Permissions of its one group; the last lets the bench's packets in. */
+  readonly rules: number;
+}
+
+/** A host whose neighbors are known, and that sends into a {@link Sink}. */
+export function newHost({ vifs: count, rules }: BenchSize = { vifs: 1, rules: 1 }): BenchHost {
+  const pool = new PacketPool();
+  const securityGroups = new SecurityGroups();
+  const others = Array.from({ length: rules - 1 }, (_, index): Permission => {
+    const source = { address: ipv4Of(0xc000_0200 + index), length: 32 };
+    return { protocol: "tcp", ports: { lower: 80, upper: 80 }, source };
+  });
+  const open: Permission = { protocol: "udp", source: parsePrefix("0.0.0.0/0") };
+  securityGroups.define("default", [...others, open]);
+  const dom0 = new Dom0({
+    name: "bench",
+    pool,
+    profile: EC2_2010,
+    chance: new Prng(1),
+    privateAddress: DOM0,
+    uplink: { ...UPLINK, length: 20, gateway: FABRIC.address },
+    securityGroups,
+    dhcpdConf: DHCPD_CONF,
+    dhcpdStartTime: 0,
+  });
+  const sink = new Sink();
+  const vifs = Array.from({ length: count }, (_, index) => {
+    const { address, ...guest } = guestOf(index);
+    const config = { ...guest, domain: `dom_${32_504_936 + index}`, addresses: [address] };
+    const { device } = dom0.addVif({ ...config, securityGroups: ["default"] }, 0);
+    device.attachCarrier(sink);
+    dom0.router.neighbors.addPermanent(device, address, guest.mac, 0);
+    return device;
+  });
+  dom0.uplink.attachCarrier(sink);
+  dom0.gateway.neighbors.addPermanent(dom0.uplink, FABRIC.address, FABRIC.mac, 0);
+  return { pool, dom0, vifs, sink };
+}
+
+const DHCPD_CONF = `authoritative; default-lease-time 86400; server-identifier 169.254.1.0;
+shared-network vifs { subnet 10.254.168.0 netmask 255.255.255.0 { }
+ subnet 10.254.170.0 netmask 255.255.254.0 { option routers 10.254.170.1; } }
+`;
+
+/** A frame of 64 octets without its check sequence. */
+export function udpFrame(
+  dst: Mac,
+  src: Mac,
+  from: Ipv4Addr,
+  to: Ipv4Addr,
+  ports: [number, number],
+): Uint8Array {
+  const bytes = new Uint8Array(FRAME);
+  const view = viewOf(bytes);
+  const ip = ETHERNET_LENGTH;
+  writeEthernet(view, 0, dst, src, EtherType.Ipv4);
+  IPV4.versionIhl.set(view, ip, 0x45);
+  IPV4.totalLength.set(view, ip, FRAME - ip);
+  IPV4.ttl.set(view, ip, 64);
+  IPV4.protocol.set(view, ip, Protocol.Udp);
+  IPV4.src.set(view, ip, from);
+  IPV4.dst.set(view, ip, to);
+  sealHeader(view, ip);
+  UDP.srcPort.set(view, ip + 20, ports[0]);
+  UDP.dstPort.set(view, ip + 20, ports[1]);
+  sealUdp(view, ip + 20, FRAME, from, to);
+  return bytes;
+}
