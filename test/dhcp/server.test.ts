@@ -4,7 +4,7 @@ import { NEVER, SECOND } from "../../src/base/time.ts";
 import { parseDhcpdConf } from "../../src/dhcp/dhcpd-parser.ts";
 import { ISC_3_0_5, ISC_4_4_3 } from "../../src/dhcp/dhcpd-profile.ts";
 import { BROADCAST_FLAG, DhcpType } from "../../src/dhcp/message.ts";
-import { findOption, Option, rawOption } from "../../src/dhcp/options.ts";
+import { findOption, Option, type RawOption, rawOption } from "../../src/dhcp/options.ts";
 import { DhcpServer } from "../../src/dhcp/server.ts";
 import {
   formatIpv4,
@@ -216,6 +216,33 @@ describe("What only 4.4.3 does", () => {
     };
     expect(order(ISC_4_4_3)).toEqual([53, 54, 51, 1, 3]);
     expect(order(ISC_3_0_5)).toEqual([53, 54, 51, 3, 1]);
+  });
+
+  it("gives a relay agent its sub-options back once, and only one of the empty ones", () => {
+    const agent = Uint8Array.of(1, 2, 7, 8, 2, 0, 19, 0, 1, 1, 9);
+    const back = (profile: typeof ISC_4_4_3): readonly number[] => {
+      const { message } = new Bench(CONF, { profile }).hear({
+        type: Discover,
+        giaddr: parseIpv4("10.254.170.1"),
+        options: [[Option.RelayAgent.code, agent]],
+      });
+      return [...(message.options.get(Option.RelayAgent.code) ?? [])];
+    };
+    expect(back(ISC_4_4_3)).toEqual([1, 2, 7, 8, 19, 0]);
+    expect(back(ISC_3_0_5)).toEqual([...agent]);
+  });
+
+  it("adds the mask that nobody asked for only while its list of options has room", () => {
+    const masked = (length: number): boolean => {
+      const list: RawOption = [
+        Option.ParameterRequestList.code,
+        new Uint8Array(length).fill(Option.Routers.code),
+      ];
+      const { message } = bench().hear({ type: Discover, options: [list] });
+      return message.options.has(Option.SubnetMask.code);
+    };
+    const first = ISC_4_4_3.first.length;
+    expect([masked(1), masked(299 - first), masked(300 - first)]).toEqual([true, true, false]);
   });
 
   it("repeats the old times of a young lease", () => {
