@@ -7,7 +7,6 @@ import type { ChainView, Policy } from "./chain.ts";
 import { ChainSet, type Undo } from "./chain-set.ts";
 import { Evaluator, Outcome } from "./evaluator.ts";
 import type { TableName } from "./placement.ts";
-import { checkReach, dependsOnReach } from "./reach.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
 import type { Counters, Step } from "./step.ts";
@@ -41,9 +40,7 @@ export class Table implements HookFunction {
 
   /** True if a rule asks what connection tracking says. */
   get usesConntrack(): boolean {
-    return this.chains.some(({ steps }) =>
-      steps.some(({ rule }) => rule?.matches.some((match) => match.usesConntrack) === true),
-    );
+    return this.#chains.usesConntrack;
   }
 
   /** The rules of a chain with their counters. @throws {RuleError} if there is no such chain. */
@@ -112,7 +109,7 @@ export class Table implements HookFunction {
   change(make: (chains: ChainSet) => Undo): void {
     const undo = make(this.#chains);
     try {
-      checkReach(this.#chains);
+      this.#chains.checkReach();
     } catch (error) {
       undo();
       throw error;
@@ -122,7 +119,7 @@ export class Table implements HookFunction {
   /** Take over all chains of `chains`, which nobody else has. */
   adopt(chains: ChainSet): void {
     assert(chains.table === this.name, "a table takes chains that were made for it");
-    checkReach(chains);
+    chains.checkReach();
     this.#chains = chains;
   }
 
@@ -138,11 +135,8 @@ export class Table implements HookFunction {
     return outcome === Outcome.Drop ? "drop" : this.#evaluator.translate(packet, context);
   }
 
-  /** A rule that opens no way and may stand anywhere needs no search of all ways. */
   #insert(chain: string, number: number | null, rule: Rule, counters: Counters | null): void {
-    if (dependsOnReach(rule)) {
-      this.change((chains) => chains.insert(chain, number, rule, counters));
-    } else this.#chains.insert(chain, number, rule, counters);
+    this.change((chains) => chains.insert(chain, number, rule, counters));
   }
 
   #walk(packet: Packet, context: HookContext): Outcome {
