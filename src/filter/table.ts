@@ -25,7 +25,7 @@ export interface ListedRule extends Counters {
  */
 export class Table implements HookFunction {
   readonly name: TableName;
-  readonly #evaluator = new Evaluator((step, reason) => this.#describe(step, reason));
+  readonly #evaluator = new Evaluator((step, reason, way) => this.#describe(step, reason, way));
   #chains: ChainSet;
 
   constructor(name: TableName, services: RuleServices) {
@@ -144,13 +144,18 @@ export class Table implements HookFunction {
     return chain === null ? Outcome.Accept : this.#evaluator.walk(chain, packet, context);
   }
 
-  #describe(step: Step, reason: string): string {
+  /** @param way the rules that led to it, whose comments say more. */
+  #describe(step: Step, reason: string | null, way: readonly Step[]): string {
     const chain = step.home;
     assert(chain !== null, "a packet ends at a rule or at the end of a chain");
     const place = `table ${this.name}, chain ${chain.name}`;
     if (step.rule === null) return `${place}: policy ${chain.policy ?? ""}`;
     const number = chain.steps.indexOf(step) + 1;
-    const text = `${place}, rule ${number}: -A ${chain.name} ${step.text}`;
+    const comments = way.flatMap(({ rule }) =>
+      (rule?.matches ?? []).flatMap(({ comment }) => (comment === null ? [] : [`"${comment}"`])),
+    );
+    const led = comments.length === 0 ? "" : `, by ${comments.join(", ")}`;
+    const text = `${place}, rule ${number}: -A ${chain.name} ${step.text}${led}`;
     return reason === "filter/malformed" ? `${text}: the header is cut short` : text;
   }
 }
