@@ -39,13 +39,13 @@ export function vifRules(groups: SecurityGroups, vif: Vif): string[] {
 
 /** "no permission of groups web, default"; as many names as fit. */
 function noPermission(names: readonly string[]): string {
-  const before = `no permission of ${names.length === 1 ? "group" : "groups"} `;
-  const room = LONGEST_COMMENT - before.length - " and 999 more".length;
-  let words = names.join(", ");
-  for (let shown = names.length - 1; words.length > room; shown -= 1) {
-    words = `${names.slice(0, shown).join(", ")} and ${names.length - shown} more`;
+  for (let shown = names.length; shown > 0; shown -= 1) {
+    const rest = names.length === shown ? "" : ` and ${names.length - shown} more`;
+    const noun = names.length === 1 ? "group" : "groups";
+    const words = `no permission of ${noun} ${names.slice(0, shown).join(", ")}${rest}`;
+    if (words.length <= LONGEST_COMMENT) return words;
   }
-  return names.length === 0 ? "no permission of any group" : before + words;
+  return "no permission of any group";
 }
 
 /**
