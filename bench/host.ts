@@ -16,14 +16,21 @@ import type { Carrier, Device } from "../src/wire/device.ts";
 import { viewOf } from "../src/wire/field.ts";
 import { type Packet, PacketPool } from "../src/wire/packet.ts";
 import { Dom0 } from "../src/xen/dom0.ts";
-import { EC2_2010 } from "../src/xen/profile.ts";
-import { type Permission, SecurityGroups } from "../src/xen/security-group.ts";
+import { EC2_2010, type Profile } from "../src/xen/profile.ts";
+import type { Permission } from "../src/xen/permission.ts";
+import { SecurityGroups } from "../src/xen/security-group.ts";
 
 export const DOM0 = parseIpv4("10.254.168.2");
 export const PEER = parseIpv4("93.184.216.34");
 export const UPLINK = { mac: parseMac("02:00:00:00:00:02"), address: parseIpv4("216.182.232.10") };
 export const FABRIC = { mac: parseMac("02:00:00:00:00:99"), address: parseIpv4("216.182.232.1") };
 const FRAME = 64;
+/** With a table (`ip_conntrack_max`) that holds all flows of the bench. */
+const { flows } = EC2_2010;
+const PROFILE: Profile = {
+  ...EC2_2010,
+  flows: { ...flows, conntrack: { ...flows.conntrack, limit: 2 ** 18 } },
+};
 
 /** Who sits at a vif. */
 export interface BenchGuest {
@@ -68,7 +75,7 @@ export interface BenchSize {
 /** A host whose neighbors are known, and that sends into a {@link Sink}. */
 export function newHost({ vifs: count, rules }: BenchSize = { vifs: 1, rules: 1 }): BenchHost {
   const pool = new PacketPool();
-  const securityGroups = new SecurityGroups();
+  const securityGroups = new SecurityGroups({ permissions: rules });
   const others = Array.from({ length: rules - 1 }, (_, index): Permission => {
     const source = { address: ipv4Of(0xc000_0200 + index), length: 32 };
     return { protocol: "tcp", ports: { lower: 80, upper: 80 }, source };
@@ -78,7 +85,7 @@ export function newHost({ vifs: count, rules }: BenchSize = { vifs: 1, rules: 1 
   const dom0 = new Dom0({
     name: "bench",
     pool,
-    profile: EC2_2010,
+    profile: PROFILE,
     chance: new Prng(1),
     privateAddress: DOM0,
     uplink: { ...UPLINK, length: 20, gateway: FABRIC.address },

@@ -69,11 +69,17 @@ export type { TracerouteOptions } from "./guest/traceroute.ts";
 export { Guest } from "./guest/guest.ts";
 export { Host } from "./guest/host.ts";
 export { Dom0, type Dom0Options, type UplinkOptions } from "./xen/dom0.ts";
-export { EC2_2010, LINUX, type Profile, VIF_MAC_NETBACK, VIF_MAC_REPORTED } from "./xen/profile.ts";
 export {
   type CidrPermission,
+  formatPermission,
   type GroupPermission,
   type Permission,
+  SecurityGroupError,
+} from "./xen/permission.ts";
+export { EC2_2010, LINUX, type Profile, VIF_MAC_NETBACK, VIF_MAC_REPORTED } from "./xen/profile.ts";
+export {
+  type SecurityGroupLimits,
+  type SecurityGroupListener,
   SecurityGroups,
 } from "./xen/security-group.ts";
 export { Vif, type VifConfig } from "./xen/vif.ts";

@@ -4,23 +4,14 @@
  * RFC 2131 section 4.3; ISC dhcpd's `do_packet`, `dhcp` and the functions for each message type.
  * @module
  */
-import { OptionError } from "../base/errors.ts";
 import { type Instant, NEVER, SECOND } from "../base/time.ts";
 import type { Ipv4Addr } from "../wire/addr.ts";
-import type { DhcpdConf, NamedOption } from "./dhcpd-conf.ts";
 import { bootReply, inform, type InformRefusal, refuse } from "./dhcpd-inform.ts";
-import { Networks, type SharedNetwork, type Subnet } from "./dhcpd-networks.ts";
-import { BUILT_IN_OPTIONS, namedOption } from "./dhcpd-parser.ts";
+import type { SharedNetwork, Subnet } from "./dhcpd-networks.ts";
 import type { DhcpdProfile } from "./dhcpd-profile.ts";
 import type { DhcpReply } from "./dhcpd-reply.ts";
-import {
-  type DhcpInterface,
-  type DhcpRequest,
-  isPermitted,
-  requestOf,
-  type ServedInterface,
-  type Site,
-} from "./dhcpd-request.ts";
+import { type DhcpRequest, isPermitted, requestOf, type Site } from "./dhcpd-request.ts";
+import type { DhcpdSetup } from "./dhcpd-setup.ts";
 import { LeaseSearch } from "./lease-choice.ts";
 import { type GrantRefusal, grantLease } from "./lease-grant.ts";
 import { type Lease, LeaseTable, type Seconds, secondsOf } from "./lease-table.ts";
@@ -82,58 +73,33 @@ const ABANDON_TIME = 86_400;
 export class DhcpdEngine {
   readonly table: LeaseTable;
   readonly #site: Site;
-  readonly #served = new Map<string, ServedInterface>();
-  readonly #ignored: string[] = [];
+  readonly #setup: DhcpdSetup;
   readonly #waiting = new Map<Lease, Waiting>();
   /** In ISC dhcpd it is a global: a NAK without a search repeats what the last one said. */
   #nakText = "";
 
-  /**
-   * @throws {OptionError} if an interface is on two networks, or the pools are too large.
-   */
+  /** @throws {OptionError} if the pools are too large. */
   constructor(
     profile: DhcpdProfile,
-    conf: DhcpdConf,
-    interfaces: readonly DhcpInterface[],
+    setup: DhcpdSetup,
     { limit, epoch }: { readonly limit: number; readonly epoch: Seconds },
   ) {
-    const networks = new Networks(conf);
-    const first = new Map<SharedNetwork, ServedInterface>();
+    const { networks, named } = setup;
+    this.#setup = setup;
     this.table = new LeaseTable(networks, { limit, forgetsAbandoned: profile.forgetsAbandoned });
     this.#site = {
       profile,
       networks,
       table: this.table,
-      named: namesOf(conf),
-      interfaces: first,
+      named,
+      firstOn: (share) => setup.firstOn(share),
       epoch,
     };
-    for (const one of interfaces) {
-      const share = shareOf(networks, one);
-      const [address] = one.addresses;
-      if (share === null || address === undefined) {
-        this.#ignored.push(one.name);
-        continue;
-      }
-      const served = { ...one, address, share };
-      this.#served.set(one.name, served);
-      if (!first.has(share)) first.set(share, served);
-    }
-  }
-
-  /** Names of the devices that it listens on. */
-  get listening(): readonly string[] {
-    return [...this.#served.keys()];
-  }
-
-  /** Names of the devices without a subnet declaration: it takes nothing from them. */
-  get ignored(): readonly string[] {
-    return this.#ignored;
   }
 
   receive({ device, octets, source }: DhcpInput, now: Instant): DhcpAnswer {
-    const input = this.#served.get(device);
-    if (input === undefined) return silence("dhcp/not-listening");
+    const input = this.#setup.find(device);
+    if (input === null) return silence("dhcp/not-listening");
     const message = decodeMessage(octets);
     if (typeof message === "string") return silence(message);
     if (!message.isIntact) return silence("dhcp/options");
@@ -317,25 +283,4 @@ export function silence(reason: DhcpReason): DhcpAnswer {
 
 function answer(reply: DhcpReply | InformRefusal, reason: DhcpReason): DhcpAnswer {
   return typeof reply === "string" ? silence(reply) : { reply, reason, ping: null };
-}
-
-function namesOf({ items }: DhcpdConf): ReadonlyMap<number, NamedOption> {
-  const names = new Map(BUILT_IN_OPTIONS.map((option) => [option.code, namedOption(option)]));
-  for (const item of items) {
-    if (item.kind === "definition") names.set(item.option.code, item.option);
-  }
-  return names;
-}
-
-function shareOf(networks: Networks, { name, addresses }: DhcpInterface): SharedNetwork | null {
-  const shares = new Set<SharedNetwork>();
-  for (const address of addresses) {
-    const subnet = networks.findSubnet(address);
-    if (subnet !== null) shares.add(subnet.share);
-  }
-  const [share = null, ...others] = shares;
-  if (others.length > 0) {
-    throw new OptionError("interfaces", name, "an interface on one shared network only");
-  }
-  return share;
 }

@@ -167,7 +167,7 @@ export function bootReply(
   if (evaluation.isDenied("booting")) return "dhcp/booting-denied";
   const isBroadcast =
     (message.flags & BROADCAST_FLAG) !== 0 || evaluation.flag("always-broadcast") === true;
-  const first = site.interfaces.get(lease.subnet.share) ?? input;
+  const first = site.firstOn(lease.subnet.share) ?? input;
   const header: DhcpHeader = {
     ...headerFor(request),
     yiaddr: lease.address,

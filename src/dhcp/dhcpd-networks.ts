@@ -77,7 +77,7 @@ export class Networks {
   readonly root: Scope;
   /** In the order in which they are declared. */
   readonly shares: SharedNetwork[] = [];
-  readonly hosts: Host[] = [];
+  readonly #hosts = new Map<string, Host>();
   /** The first match counts: narrower before wider, else later before earlier. */
   readonly #subnets: Subnet[] = [];
   readonly #byHardware = new Map<string, Host>();
@@ -88,6 +88,39 @@ export class Networks {
   constructor({ items }: DhcpdConf) {
     this.root = { parent: null, items, isAuthoritative: authorityOf(items, false) };
     this.#enterAll(items, this.root, null, false);
+  }
+
+  hasHost(name: string): boolean {
+    return this.#hosts.has(name);
+  }
+
+  /** Declare a host behind all others. */
+  addHost(block: Block): void {
+    const { isAuthoritative } = this.root;
+    this.#enterHost(block, {
+      parent: this.root,
+      items: block.items,
+      isAuthoritative: authorityOf(block.items, isAuthoritative),
+    });
+  }
+
+  /** Forget the host of that name, if it is declared. */
+  removeHost(name: string): void {
+    const host = this.#hosts.get(name);
+    if (host === undefined) return;
+    this.#hosts.delete(name);
+    const keys = keysOf(host);
+    const isAlone =
+      keys.clientId === null &&
+      keys.hardware !== null &&
+      this.#byHardware.get(keys.hardware) === host &&
+      !this.#next.has(host);
+    if (isAlone && keys.hardware !== null) {
+      this.#byHardware.delete(keys.hardware);
+      return;
+    }
+    for (const index of [this.#byHardware, this.#byClientId, this.#next]) index.clear();
+    for (const other of this.#hosts.values()) this.#index(other);
   }
 
   /** @returns the subnet of `address`, or `null`. */
@@ -179,15 +212,15 @@ export class Networks {
         host.clientId ??= item.octets;
       }
     }
-    this.hosts.push(host);
-    let isLinked = false;
-    if (host.hardware !== null) {
-      const { htype, octets } = host.hardware;
-      isLinked = this.#link(this.#byHardware, hardwareKey(htype, octets), host);
-    }
-    if (host.clientId === null || host.clientId.length === 0) return;
-    const key = keyOf(host.clientId);
-    if (!isLinked || !this.#byClientId.has(key)) this.#link(this.#byClientId, key, host);
+    this.#hosts.set(name, host);
+    this.#index(host);
+  }
+
+  #index(host: Host): void {
+    const { hardware, clientId } = keysOf(host);
+    const isLinked = hardware !== null && this.#link(this.#byHardware, hardware, host);
+    if (clientId === null) return;
+    if (!isLinked || !this.#byClientId.has(clientId)) this.#link(this.#byClientId, clientId, host);
   }
 
   /** @returns true if `host` now stands at the end of another's chain. */
@@ -201,6 +234,17 @@ export class Networks {
     if (last !== undefined && last !== host) this.#next.set(last, host);
     return true;
   }
+}
+
+/** Under which keys a host is looked up; an empty identifier is none. */
+function keysOf({ hardware, clientId }: Host): {
+  readonly hardware: string | null;
+  readonly clientId: string | null;
+} {
+  return {
+    hardware: hardware === null ? null : hardwareKey(hardware.htype, hardware.octets),
+    clientId: clientId === null || clientId.length === 0 ? null : keyOf(clientId),
+  };
 }
 
 const ALL: Permit = { kind: "permit", verdict: "allow", clients: "all clients" };

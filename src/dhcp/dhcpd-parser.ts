@@ -59,10 +59,11 @@ export const BUILT_IN_OPTIONS: readonly AnyOption[] = Object.values(Option).filt
 
 /**
  * Read a configuration.
+ * @param defined options that an earlier text defined.
  * @throws {ParseError} with the line and the word at which ISC dhcpd would refuse it.
  */
-export function parseDhcpdConf(text: string): DhcpdConf {
-  return { items: new Parser(text).readAll() };
+export function parseDhcpdConf(text: string, defined: readonly NamedOption[] = []): DhcpdConf {
+  return { items: new Parser(text, defined).readAll() };
 }
 
 const NO_OCTETS = new Uint8Array(0);
@@ -73,9 +74,10 @@ class Parser {
   readonly #hosts = new Set<string>();
   readonly #ranges: AddressRange[] = [];
 
-  constructor(text: string) {
+  constructor(text: string, defined: readonly NamedOption[]) {
     this.#lexer = new Lexer(text);
     for (const option of BUILT_IN_OPTIONS) this.#options.set(option.name, namedOption(option));
+    for (const option of defined) this.#options.set(option.name, option);
   }
 
   readAll(): readonly Item[] {

@@ -69,6 +69,8 @@ const SMALLEST_MESSAGE = 576;
 const LARGEST_MESSAGE = 1500;
 /** Room for a BOOTP client's options, cookie included: RFC 951 section 3. */
 const BOOTP_ROOM = 64;
+/** Sub-option "relay source port", which is empty: RFC 8357 section 4. */
+const RELAY_PORT = 19;
 /** Room for a relay agent's option. */
 const AGENT_ROOM = 1024;
 /** ISC dhcpd's `PRIORITY_COUNT`. */
@@ -165,7 +167,8 @@ function agentOption(
   for (const [code, octets] of agent) {
     const isSeen = seen.has(code);
     seen.add(code);
-    if (profile.prunesAgentOption && (isSeen || octets.length === 0)) continue;
+    const isBare = octets.length === 0 && code !== RELAY_PORT;
+    if (profile.prunesAgentOption && (isSeen || isBare)) continue;
     parts.push(Uint8Array.of(code, octets.length), octets);
   }
   if (parts.length === 0) return NO_OCTETS;
@@ -185,7 +188,7 @@ function orderOf(profile: DhcpdProfile, request: DhcpRequest, body: ReplyBody): 
     }
     if (body.echoesClientId) order.push(Option.ClientIdentifier.code);
     order.push(...list.slice(0, LONGEST_LIST - order.length));
-    order.push(...unasked(profile, request));
+    order.push(...unasked(profile, request).slice(0, LONGEST_LIST - order.length));
   }
   const once = [...new Set(order.filter((code) => code !== Option.RelayAgent.code))];
   if (profile.putsMaskFirst) putMaskFirst(once);

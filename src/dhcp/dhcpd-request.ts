@@ -43,8 +43,8 @@ export interface Registry {
 export interface Site extends Registry {
   /** The options that have names, by code. */
   readonly named: ReadonlyMap<number, NamedOption>;
-  /** The first interface of each network. */
-  readonly interfaces: ReadonlyMap<SharedNetwork, ServedInterface>;
+  /** The first interface on a network, or `null`. */
+  firstOn(share: SharedNetwork): ServedInterface | null;
   /** Which second since 1970 the instant 0 is. */
   readonly epoch: Seconds;
 }

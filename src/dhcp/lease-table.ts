@@ -195,7 +195,8 @@ export class LeaseTable implements Machine {
   /** Somebody else uses the address: do not give it away for so many seconds. */
   abandon(lease: Lease, seconds: Seconds, now: Instant): void {
     const ends = secondsOf(now) + (this.#forgetsAbandoned ? seconds : 0);
-    this.update(lease, { state: "abandoned", ends, clientId: null, hardware: null }, now);
+    const nobody = { clientId: null, hardware: null, hostName: null, agent: [] };
+    this.update(lease, { ...nobody, state: "abandoned", ends }, now);
   }
 
   /** Take over what `older` knew of the addresses that are still in a pool. */

@@ -154,7 +154,7 @@ export const Option = {
   SubnetSelection: define(118, "subnet-selection", ADDRESS),
   /** RFC 3397 section 2. */
   DomainSearch: define(119, "domain-search", DOMAINS),
-  /** ISC dhcpd has no name for it until a configuration defines one. */
+  /** RFC 3442; ISC dhcpd has no name for it until a configuration defines one. */
   ClasslessRoutes: define(121, "rfc3442-classless-static-routes", ROUTES),
   PanaAgents: define(136, "pana-agent", ADDRESSES),
   CapwapControllers: define(138, "capwap-ac-v4", ADDRESSES),

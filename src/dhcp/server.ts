@@ -9,11 +9,10 @@ import { OptionError } from "../base/errors.ts";
 import type { Machine } from "../base/machine.ts";
 import { type Duration, type Instant, NEVER, SECOND } from "../base/time.ts";
 import type { Ipv4Addr } from "../wire/addr.ts";
-import type { DhcpdConf } from "./dhcpd-conf.ts";
 import { type DhcpAnswer, DhcpdEngine, type DhcpInput, silence } from "./dhcpd-engine.ts";
 import { type DhcpdProfile, ISC_3_0_5 } from "./dhcpd-profile.ts";
 import type { DhcpReply } from "./dhcpd-reply.ts";
-import type { DhcpInterface } from "./dhcpd-request.ts";
+import type { DhcpdSetup } from "./dhcpd-setup.ts";
 import type { Lease } from "./lease-table.ts";
 
 /** Which dhcpd, and how large and how slow. */
@@ -28,15 +27,6 @@ export interface DhcpServerOptions {
   readonly epoch?: number;
   /** Takes each offer that waited for a ping; none waits for a fixed address. */
   readonly transmit?: (reply: DhcpReply, now: Instant) => void;
-}
-
-/** On which devices a start leads to listening. */
-export interface DhcpStart {
-  /** From when on messages are heard. */
-  readonly readyAt: Instant;
-  readonly listening: readonly string[];
-  /** "No subnet declaration for …": nothing is taken from these. */
-  readonly ignored: readonly string[];
 }
 
 /** The server. Before its first start it hears nothing. */
@@ -78,21 +68,21 @@ export class DhcpServer implements Machine {
   }
 
   /**
-   * Stop, and start with a configuration and the interfaces of the command line. Offers that wait
-   * for a ping are lost, leases are not. If no interface has a subnet, the process ends at once.
-   * @throws {OptionError} if an interface has addresses in two networks, or the pools are too
-   *   large; the server is then stopped.
+   * Stop, and start with what there is to start with now. Offers that wait for a ping are lost,
+   * leases are not.
+   * @returns from when on messages are heard; {@link NEVER} if no interface has a subnet, and the
+   *   process ends at once.
+   * @throws {OptionError} if the pools are too large; the server is then stopped.
    */
-  restart(now: Instant, conf: DhcpdConf, interfaces: readonly DhcpInterface[]): DhcpStart {
+  restart(now: Instant, setup: DhcpdSetup): Instant {
     this.stop();
-    const engine = new DhcpdEngine(this.#profile, conf, interfaces, this.#limits);
-    const { listening, ignored } = engine;
-    if (listening.length === 0) return { readyAt: NEVER, listening, ignored };
+    if (!setup.hasNetwork) return NEVER;
+    const engine = new DhcpdEngine(this.#profile, setup, this.#limits);
     if (this.#file !== null) engine.table.inherit(this.#file, now);
     this.#engine = engine;
     this.#file = engine.table;
     this.#readyAt = now + this.#startTime;
-    return { readyAt: this.#readyAt, listening, ignored };
+    return this.#readyAt;
   }
 
   /** End the process: nothing is heard until the next start. */

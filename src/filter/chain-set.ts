@@ -1,6 +1,6 @@
 /**
  * The chains of one table, and how they change: the commands of `iptables`, each with its way back
- * (libiptc). A change is not yet judged by where packets come from; see reach.ts.
+ * (libiptc). A change is judged by where packets come from when {@link ChainSet.checkReach} says.
  * @module
  */
 import { Hook, HOOK_NAMES } from "../l3/hooks.ts";
@@ -9,6 +9,7 @@ import { RuleError } from "./errors.ts";
 import { TABLE_HOOKS, type Placement, type TableName } from "./placement.ts";
 import { isTargetName } from "./registry.ts";
 import { formatProtocol } from "./protocol-names.ts";
+import { Reach } from "./reach.ts";
 import { formatRule, type ProtocolTest, type Rule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
 import { type Counters, Step } from "./step.ts";
@@ -24,6 +25,8 @@ export class ChainSet implements Iterable<Chain> {
   readonly #services: RuleServices;
   readonly #builtIn: readonly Chain[];
   readonly #own = new Map<string, Chain>();
+  readonly #reach = new Reach();
+  #trackedRules = 0;
 
   constructor(table: TableName, services: RuleServices) {
     this.table = table;
@@ -52,6 +55,16 @@ export class ChainSet implements Iterable<Chain> {
     return chain;
   }
 
+  /** True if a rule asks what connection tracking says. */
+  get usesConntrack(): boolean {
+    return this.#trackedRules > 0;
+  }
+
+  /** Judge what was changed since the last time. @throws {RuleError} as {@link Reach.check}. */
+  checkReach(): void {
+    this.#reach.check(this);
+  }
+
   create(name: string): Undo {
     this.#checkName(name);
     this.#own.set(name, new Chain(name, null));
@@ -64,7 +77,7 @@ export class ChainSet implements Iterable<Chain> {
     if (chain.steps.length > 0) {
       throw new RuleError("chain-not-empty", name, `chain ${name} has rules`);
     }
-    if (this.#callersOf(chain).length > 0) {
+    if (chain.callers.size > 0) {
       throw new RuleError("chain-in-use", name, `rules lead to chain ${name}`);
     }
     this.#own.delete(name);
@@ -79,7 +92,7 @@ export class ChainSet implements Iterable<Chain> {
       this.#own.delete(chain.name);
       chain.name = name;
       this.#own.set(name, chain);
-      for (const step of this.#callersOf(chain)) step.redirect(name);
+      for (const step of chain.callers) step.redirect(name);
     };
     setName(to);
     return () => setName(from);
@@ -106,16 +119,16 @@ export class ChainSet implements Iterable<Chain> {
     const index = number === null ? chain.steps.length : number - 1;
     if (index < 0 || index > chain.steps.length) throw badNumber(chain, number);
     const step = this.#newStep(chain, rule, counters);
-    chain.splice(index, 0, step);
-    return () => chain.splice(index, 1);
+    this.#splice(chain, index, 0, step);
+    return () => this.#splice(chain, index, 1);
   }
 
   replace(name: string, number: number, rule: Rule, counters: Counters | null = null): Undo {
     const chain = this.get(name);
     const before = chain.steps[number - 1];
     if (before === undefined) throw badNumber(chain, number);
-    chain.splice(number - 1, 1, this.#newStep(chain, rule, counters));
-    return () => chain.splice(number - 1, 1, before);
+    this.#splice(chain, number - 1, 1, this.#newStep(chain, rule, counters));
+    return () => this.#splice(chain, number - 1, 1, before);
   }
 
   /** Take out the rule with that number, or the first that is equal. */
@@ -128,18 +141,18 @@ export class ChainSet implements Iterable<Chain> {
       const text = formatRule(which);
       throw new RuleError("rule-unknown", text, `chain ${name} has no rule "${text}"`);
     }
-    chain.splice(index, 1);
-    return () => chain.splice(index, 0, before);
+    this.#splice(chain, index, 1);
+    return () => this.#splice(chain, index, 0, before);
   }
 
   /** Take out every rule of the chain; `null` flushes all chains. */
   flush(name: string | null): Undo {
     const flushed = this.#select(name).map((chain) => ({
       chain,
-      steps: chain.splice(0, chain.steps.length),
+      steps: this.#splice(chain, 0, chain.steps.length),
     }));
     return () => {
-      for (const { chain, steps } of flushed) chain.splice(0, 0, ...steps);
+      for (const { chain, steps } of flushed) this.#splice(chain, 0, 0, ...steps);
     };
   }
 
@@ -172,8 +185,15 @@ export class ChainSet implements Iterable<Chain> {
     throw new RuleError("chain-built-in", name, `chain ${name} is built in`);
   }
 
-  #callersOf(chain: Chain): Step[] {
-    return [...this].flatMap(({ steps }) => steps.filter((step) => step.chain === chain));
+  /** Every change of rules is made here, or taken back. */
+  #splice(chain: Chain, index: number, count: number, ...added: readonly Step[]): Step[] {
+    const removed = chain.splice(index, count, ...added);
+    for (const step of removed) if (usesConntrack(step)) this.#trackedRules -= 1;
+    for (const step of added) {
+      if (usesConntrack(step)) this.#trackedRules += 1;
+      this.#reach.add(step);
+    }
+    return removed;
   }
 
   #newStep(home: Chain, rule: Rule, counters: Counters | null): Step {
@@ -222,6 +242,9 @@ export class ChainSet implements Iterable<Chain> {
     throw misplaced(name, `${name} needs a rule with -p ${names}`);
   }
 }
+
+const usesConntrack = ({ rule }: Step): boolean =>
+  rule?.matches.some((match) => match.usesConntrack) === true;
 
 const misplaced = (word: string, message: string): RuleError =>
   new RuleError("rule-place", word, message);

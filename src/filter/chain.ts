@@ -2,6 +2,7 @@
 import { assert } from "../base/assert.ts";
 import type { Hook } from "../l3/hooks.ts";
 import { linkSteps } from "./dispatch.ts";
+import { ALL_HOOKS } from "./placement.ts";
 import { Op, Step } from "./step.ts";
 
 /** What a built-in chain does with packets that no rule decides about. */
@@ -17,6 +18,14 @@ export class Chain {
   readonly hook: Hook | null;
   /** The policy, or the way back: every packet that comes so far matches. It counts them. */
   readonly end: Step;
+  /** The rules, of whichever chain, that lead here. */
+  readonly callers = new Set<Step>();
+  /** Where rules lead from here, and how many of them. */
+  readonly callees = new Map<Chain, number>();
+  /** Hooks that may lead here, as bits, and perhaps more (Linux `comefrom`); see reach.ts. */
+  comefrom: number;
+  /** Hooks that may lead to every rule, as bits, and perhaps fewer. */
+  allowed: number = ALL_HOOKS;
   readonly #steps: Step[] = [];
   #first: Step;
   #isLinked = true;
@@ -26,6 +35,7 @@ export class Chain {
     this.hook = hook;
     this.end = new Step({ home: this, reason: "filter/policy" });
     this.end.op = hook === null ? Op.Return : Op.Accept;
+    this.comefrom = hook === null ? 0 : 1 << hook;
     this.#first = this.end;
   }
 
@@ -57,11 +67,30 @@ export class Chain {
   /** Put `added` in the place of `count` steps from `index` on. @returns what was there. */
   splice(index: number, count: number, ...added: readonly Step[]): Step[] {
     this.#isLinked = false;
-    return this.#steps.splice(index, count, ...added);
+    const removed = this.#steps.splice(index, count, ...added);
+    for (const step of removed) this.#uncall(step);
+    for (const step of added) this.#call(step);
+    return removed;
   }
 
   /** The place of the first rule that reads as `text`; -1 if there is none. */
   find(text: string): number {
     return this.#steps.findIndex((step) => step.text === text);
+  }
+
+  #call(step: Step): void {
+    const { chain } = step;
+    if (chain === null) return;
+    chain.callers.add(step);
+    this.callees.set(chain, (this.callees.get(chain) ?? 0) + 1);
+  }
+
+  #uncall(step: Step): void {
+    const { chain } = step;
+    if (chain === null) return;
+    chain.callers.delete(step);
+    const others = (this.callees.get(chain) ?? 0) - 1;
+    if (others > 0) this.callees.set(chain, others);
+    else this.callees.delete(chain);
   }
 }

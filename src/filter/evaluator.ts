@@ -5,7 +5,7 @@
 import { assert } from "../base/assert.ts";
 import type { Device } from "../wire/device.ts";
 import type { Packet, Reason } from "../wire/packet.ts";
-import type { HookContext } from "../l3/hooks.ts";
+import { HOOK_NAMES, type HookContext } from "../l3/hooks.ts";
 import { IPV4 } from "../l3/ipv4.ts";
 import type { NatRange } from "../l3/nat-range.ts";
 import type { Chain } from "./chain.ts";
@@ -22,8 +22,11 @@ const OFFSET_MASK = 0x1fff;
 /** The ports have not been looked at. */
 const UNREAD = -3;
 
-/** Says in words where a packet met its end. */
-export type Describe = (step: Step, reason: Reason) => string;
+/**
+ * Says in words where the rules decided about a packet.
+ * @param way the steps that jumped and led it there, the first first.
+ */
+export type Describe = (step: Step, reason: Reason | null, way: readonly Step[]) => string;
 
 /**
  * The walks through one table. A target that sends packets may begin a walk while one is under way
@@ -52,7 +55,7 @@ export class Evaluator {
     assert(step !== null, "a step has decided to translate");
     const range = step.translator.rangeFor(packet, context);
     if (typeof range !== "string") return range;
-    this.#drop(step, step.reason ?? range, packet, context);
+    this.#drop(step, step.reason ?? range, packet, context, 0);
     return "drop";
   }
 
@@ -88,7 +91,9 @@ export class Evaluator {
           sport = sourcePort(packet, protocol);
           if (sport >= 0) dport = destinationPort(packet);
         }
-        if (sport === MALFORMED_PORTS) return this.#drop(step, "filter/malformed", packet, context);
+        if (sport === MALFORMED_PORTS) {
+          return this.#drop(step, "filter/malformed", packet, context, depth);
+        }
         if (hasOtherPorts(step, sport, dport)) {
           step = step.next;
           continue;
@@ -98,7 +103,7 @@ export class Evaluator {
         if (path !== null && (step.flags & Flag.AsksMore) !== 0) path.spoil();
         const result = step.ask(packet, context);
         if (result === MatchResult.Malformed) {
-          return this.#drop(step, "filter/malformed", packet, context);
+          return this.#drop(step, "filter/malformed", packet, context, depth);
         }
         if (result === MatchResult.No) {
           step = step.next;
@@ -122,9 +127,9 @@ export class Evaluator {
       } else if (step.op === Op.Act) {
         if ((step.flags & Flag.DoesMore) !== 0) path?.spoil();
         const reason = step.act(packet, context);
-        if (reason !== null) return this.#drop(step, step.reason ?? reason, packet, context);
+        if (reason !== null) return this.#drop(step, step.reason ?? reason, packet, context, 0);
         step = step.next;
-      } else return this.#decide(step, packet, context);
+      } else return this.#decide(step, packet, context, depth);
     }
   }
 
@@ -134,19 +139,31 @@ export class Evaluator {
     return caller.next;
   }
 
-  #decide(step: Step, packet: Packet, context: HookContext): Outcome {
-    if (step.op === Op.Accept) return Outcome.Accept;
+  /** @param depth how many of {@link Evaluator.#callers} led to `step`. */
+  #decide(step: Step, packet: Packet, context: HookContext, depth: number): Outcome {
+    if (step.op === Op.Accept) {
+      if (packet.pool.isTracing && step.rule !== null) this.#tell(step, packet, context, depth);
+      return Outcome.Accept;
+    }
     if (step.op === Op.Drop) {
-      return this.#drop(step, step.reason ?? "filter/dropped", packet, context);
+      return this.#drop(step, step.reason ?? "filter/dropped", packet, context, depth);
     }
     this.#decided = step;
     return Outcome.Translate;
   }
 
-  #drop(step: Step, reason: Reason, packet: Packet, context: HookContext): Outcome {
+  /** @param depth as in {@link Evaluator.#decide}; 0 where others may have walked since. */
+  #drop(step: Step, reason: Reason, packet: Packet, context: HookContext, depth: number): Outcome {
     context.reason = reason;
-    if (packet.pool.isTracing) context.detail = this.#describe(step, reason);
+    if (packet.pool.isTracing) {
+      context.detail = this.#describe(step, reason, this.#callers.slice(0, depth));
+    }
     return Outcome.Drop;
+  }
+
+  #tell(step: Step, packet: Packet, { hook, now }: HookContext, depth: number): void {
+    const words = this.#describe(step, null, this.#callers.slice(0, depth));
+    packet.pool.observer?.step(packet, HOOK_NAMES[hook], words, now);
   }
 
   /** Packets that follow one another often come in by one device. */

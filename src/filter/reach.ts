@@ -7,7 +7,6 @@ import { HOOK_NAMES } from "../l3/hooks.ts";
 import type { Chain } from "./chain.ts";
 import { RuleError } from "./errors.ts";
 import { ALL_HOOKS } from "./placement.ts";
-import type { Rule } from "./rule.ts";
 import { Op, type Step } from "./step.ts";
 
 /** A chain on the way of the search, and the place of the rule that is looked at next. */
@@ -17,19 +16,86 @@ interface Visit {
 }
 
 /**
- * Follow every way from the built-in chains. As in Linux, what comes after a rule that always
- * decides is not on any way, and chains that no way leads to are not looked at.
- * @throws {RuleError} if a way leads back to itself, or to a rule that may not stand there.
+ * Judges changes of one table. What a rule opens is followed from that rule on, as long as nothing
+ * is wrong even behind rules that always decide; only if something is, every way is searched.
  */
-export function checkReach(chains: Iterable<Chain>): void {
-  for (const chain of chains) if (chain.hook !== null) followHook(chain, chain.hook);
+export class Reach {
+  readonly #added: Step[] = [];
+  /** No rule, not even one that no packet comes to, closes a loop or is misplaced. */
+  #isSound = true;
+
+  /** A rule was put into a chain. */
+  add(step: Step): void {
+    if (step.chain !== null || placesOf(step) !== ALL_HOOKS) this.#added.push(step);
+  }
+
+  /**
+   * Judge what was added since the last time. As in Linux, what comes after a rule that always
+   * decides is on no way, and chains that no way leads to are not looked at.
+   * @throws {RuleError} if a way leads back to itself, or to a rule that may not stand there.
+   */
+  check(chains: Iterable<Chain>): void {
+    const added = this.#added.splice(0);
+    if (this.#isSound && added.every(admit)) return;
+    this.#isSound = false;
+    const all = [...chains];
+    for (const chain of all) if (chain.hook !== null) followHook(chain, chain.hook);
+    this.#isSound = recount(all);
+  }
 }
 
-/** True for a rule that leads to a chain, or holds what may not stand where every hook leads. */
-export function dependsOnReach({ matches, target }: Rule): boolean {
-  if (target.kind === "jump" || target.kind === "goto") return true;
-  const placed = target.kind === "extension" ? [...matches, target] : matches;
-  return placed.some(({ placement }) => placement.hooks !== ALL_HOOKS);
+/** Hooks that may lead to a rule, as bits. */
+function placesOf({ rule }: Step): number {
+  if (rule === null) return ALL_HOOKS;
+  const { matches, target } = rule;
+  const hooks = target.kind === "extension" ? target.placement.hooks : ALL_HOOKS;
+  return matches.reduce((bits, { placement }) => bits & placement.hooks, hooks);
+}
+
+/** @returns false if the rule closes a loop or is misplaced, or leads to one that is, perhaps. */
+function admit(step: Step): boolean {
+  const { home, chain } = step;
+  if (home === null) return true;
+  home.allowed &= placesOf(step);
+  if (!isAllowed(home)) return false;
+  return chain === null || (!leadsTo(chain, home) && spread(chain, home.comefrom));
+}
+
+const isAllowed = ({ comefrom, allowed }: Chain): boolean => (comefrom & ~allowed) === 0;
+
+function leadsTo(from: Chain, to: Chain): boolean {
+  if (from === to) return true;
+  if (to.callers.size === 0) return false;
+  const seen = new Set([from]);
+  for (const chain of seen) for (const callee of chain.callees.keys()) seen.add(callee);
+  return seen.has(to);
+}
+
+/** Packets of `hooks` come to `start` now. @returns false if a rule may not stand there. */
+function spread(start: Chain, hooks: number): boolean {
+  const open = [start];
+  for (let chain = open.pop(); chain !== undefined; chain = open.pop()) {
+    if ((hooks & ~chain.comefrom) === 0) continue;
+    chain.comefrom |= hooks;
+    if (!isAllowed(chain)) return false;
+    open.push(...chain.callees.keys());
+  }
+  return true;
+}
+
+/** Find out anew what {@link admit} builds on. @returns true if all rules are sound. */
+function recount(chains: readonly Chain[]): boolean {
+  for (const chain of chains) {
+    chain.comefrom = chain.hook === null ? 0 : 1 << chain.hook;
+    chain.allowed = chain.steps.reduce((bits, step) => bits & placesOf(step), ALL_HOOKS);
+  }
+  return (
+    chains.every(isAllowed) &&
+    chains.every((chain) => {
+      const callees = [...chain.callees.keys()];
+      return callees.every((callee) => !leadsTo(callee, chain) && spread(callee, chain.comefrom));
+    })
+  );
 }
 
 function followHook(start: Chain, hook: number): void {

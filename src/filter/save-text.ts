@@ -8,7 +8,6 @@ import { ChainSet } from "./chain-set.ts";
 import { readCounters, readPolicy, runCommand } from "./commands.ts";
 import { onLine, refuse } from "./errors.ts";
 import { findTableName, type TableName } from "./placement.ts";
-import { checkReach } from "./reach.ts";
 import type { RuleServices } from "./services.ts";
 import type { Counters } from "./step.ts";
 import { splitWords } from "./words.ts";
@@ -89,7 +88,7 @@ class TableReader {
   }
 
   #commit(chains: ChainSet): void {
-    checkReach(chains);
+    chains.checkReach();
     this.tables.set(chains.table, chains);
     this.#open = null;
   }

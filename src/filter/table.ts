@@ -8,7 +8,6 @@ import type { ChainView, Policy } from "./chain.ts";
 import { ChainSet, type Undo } from "./chain-set.ts";
 import { Evaluator, Outcome } from "./evaluator.ts";
 import type { TableName } from "./placement.ts";
-import { checkReach, dependsOnReach } from "./reach.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
 import type { Counters, Step } from "./step.ts";
@@ -28,7 +27,7 @@ export interface ListedRule extends Counters {
 export class Table implements HookFunction {
   readonly name: TableName;
   readonly notesPaths = true;
-  readonly #evaluator = new Evaluator((step, reason) => this.#describe(step, reason));
+  readonly #evaluator = new Evaluator((step, reason, way) => this.#describe(step, reason, way));
   #chains: ChainSet;
   #paths: FlowCache | null = null;
 
@@ -51,9 +50,7 @@ export class Table implements HookFunction {
 
   /** True if a rule asks what connection tracking says. */
   get usesConntrack(): boolean {
-    return this.chains.some(({ steps }) =>
-      steps.some(({ rule }) => rule?.matches.some((match) => match.usesConntrack) === true),
-    );
+    return this.#chains.usesConntrack;
   }
 
   /** The rules of a chain with their counters. @throws {RuleError} if there is no such chain. */
@@ -125,7 +122,7 @@ export class Table implements HookFunction {
     this.#paths?.invalidate();
     const undo = make(this.#chains);
     try {
-      checkReach(this.#chains);
+      this.#chains.checkReach();
     } catch (error) {
       undo();
       throw error;
@@ -135,7 +132,7 @@ export class Table implements HookFunction {
   /** Take over all chains of `chains`, which nobody else has. */
   adopt(chains: ChainSet): void {
     assert(chains.table === this.name, "a table takes chains that were made for it");
-    checkReach(chains);
+    chains.checkReach();
     this.#paths?.invalidate();
     this.#chains = chains;
   }
@@ -152,14 +149,8 @@ export class Table implements HookFunction {
     return outcome === Outcome.Drop ? "drop" : this.#evaluator.translate(packet, context);
   }
 
-  /** A rule that opens no way and may stand anywhere needs no search of all ways. */
   #insert(chain: string, number: number | null, rule: Rule, counters: Counters | null): void {
-    if (dependsOnReach(rule)) {
-      this.change((chains) => chains.insert(chain, number, rule, counters));
-    } else {
-      this.#paths?.invalidate();
-      this.#chains.insert(chain, number, rule, counters);
-    }
+    this.change((chains) => chains.insert(chain, number, rule, counters));
   }
 
   #walk(packet: Packet, context: HookContext): Outcome {
@@ -167,13 +158,18 @@ export class Table implements HookFunction {
     return chain === null ? Outcome.Accept : this.#evaluator.walk(chain, packet, context);
   }
 
-  #describe(step: Step, reason: string): string {
+  /** @param way the rules that led to it, whose comments say more. */
+  #describe(step: Step, reason: string | null, way: readonly Step[]): string {
     const chain = step.home;
     assert(chain !== null, "a packet ends at a rule or at the end of a chain");
     const place = `table ${this.name}, chain ${chain.name}`;
     if (step.rule === null) return `${place}: policy ${chain.policy ?? ""}`;
     const number = chain.steps.indexOf(step) + 1;
-    const text = `${place}, rule ${number}: -A ${chain.name} ${step.text}`;
+    const comments = way.flatMap(({ rule }) =>
+      (rule?.matches ?? []).flatMap(({ comment }) => (comment === null ? [] : [`"${comment}"`])),
+    );
+    const led = comments.length === 0 ? "" : `, by ${comments.join(", ")}`;
+    const text = `${place}, rule ${number}: -A ${chain.name} ${step.text}${led}`;
     return reason === "filter/malformed" ? `${text}: the header is cut short` : text;
   }
 }

@@ -92,13 +92,9 @@ export class Addressing {
 
   /** Give an address up, and the routes that only it had. */
   removeAddress(via: Interface, own: InterfaceAddress): void {
-    const routes = this.#routesOf(via, own);
     via.drop(own);
-    this.fib.remove((route) => routes.some((made) => isSameRoute(made, route)));
-    for (const one of this.#interfaces.values()) {
-      for (const kept of one.addresses) {
-        for (const route of this.#routesOf(one, kept)) this.fib.add(route);
-      }
+    for (const made of this.#routesOf(via, own)) {
+      if (this.fib.remove((route) => isSameRoute(made, route)) > 0) this.#restore(made);
     }
   }
 
@@ -150,6 +146,16 @@ export class Addressing {
     return route === null || isRefused ? this.select(via.device, peer) : this.sourceFor(route);
   }
 
+  /** Let the first address that makes a route in the place of `removed` make it again. */
+  #restore(removed: Route): void {
+    for (const one of this.#interfaces.values()) {
+      for (const kept of one.addresses) {
+        const routes = this.#routesOf(one, kept).filter((other) => hasSamePlace(other, removed));
+        if (routes.some((route) => this.fib.add(route))) return;
+      }
+    }
+  }
+
   #routeToMany(dst: Ipv4Addr, device: Device | null): Route | null {
     const leaving = device ?? this.fib.find(dst)?.device ?? null;
     if (leaving === null) return null;
@@ -184,6 +190,12 @@ export class Addressing {
     return routes;
   }
 }
+
+/** Of one prefix in one table: all that come with addresses have the metric 0. */
+const hasSamePlace = (left: Route, right: Route): boolean =>
+  left.prefix.address === right.prefix.address &&
+  left.prefix.length === right.prefix.length &&
+  (left.kind === RouteKind.Unicast) === (right.kind === RouteKind.Unicast);
 
 function isSameRoute(left: Route, right: Route): boolean {
   return (

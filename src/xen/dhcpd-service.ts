@@ -11,8 +11,7 @@ import type { Packet } from "../wire/packet.ts";
 import type { Router } from "../l3/router.ts";
 import { readRawUdp, transmitRawUdp } from "../l4/raw-udp.ts";
 import type { UdpLayer, UdpSocket } from "../l4/udp-layer.ts";
-import { removeHostLines, replaceHostLine } from "../dhcp/dhcpd-host-line.ts";
-import { parseDhcpdConf } from "../dhcp/dhcpd-parser.ts";
+import { DhcpdConfFile } from "../dhcp/dhcpd-conf-file.ts";
 import type { DhcpdProfile } from "../dhcp/dhcpd-profile.ts";
 import type { DhcpReply } from "../dhcp/dhcpd-reply.ts";
 import { DhcpServer } from "../dhcp/server.ts";
@@ -38,13 +37,12 @@ export class DhcpdService implements Machine, Tap {
   readonly #server: DhcpServer;
   readonly #socket: UdpSocket;
   readonly #devices = new Map<string, Device>();
-  #conf: string;
+  readonly #file: DhcpdConfFile;
 
   /** @throws {ParseError} if dhcpd would refuse the configuration. */
   constructor({ router, udp, profile, conf, startTime }: DhcpdServiceOptions) {
     this.#router = router;
-    this.#conf = conf;
-    parseDhcpdConf(conf);
+    this.#file = new DhcpdConfFile(conf);
     this.#server = new DhcpServer({
       profile,
       ...(startTime === undefined ? {} : { startTime }),
@@ -55,7 +53,7 @@ export class DhcpdService implements Machine, Tap {
 
   /** dhcpd.conf as it stands. */
   get conf(): string {
-    return this.#conf;
+    return this.#file.text;
   }
 
   /** Declare the domU behind `vif` and restart. @returns the script's commands. */
@@ -63,10 +61,16 @@ export class DhcpdService implements Machine, Tap {
     const [address = ipv4Of(0)] = vif.addresses;
     const statements = vif.hostName === null ? [] : [`option host-name "${vif.hostName}";`];
     const host = { name: vif.domain, mac: vif.mac, address, statements };
-    this.#conf = replaceHostLine(this.#conf, host, { asGrep: false });
+    this.#file.replaceHost(host);
     this.#devices.set(vif.name, vif.device);
     vif.device.addTap(this);
-    this.#restart(now);
+    const addresses = this.#router.addressing.interfaces.get(vif.device)?.addresses ?? [];
+    this.#file.setup.addInterface({
+      name: vif.name,
+      mac: vif.device.mac,
+      addresses: addresses.map((own) => own.address),
+    });
+    this.#server.restart(now, this.#file.setup);
     return [
       `grep -v "host ${vif.domain} " /etc/dhcpd.conf`,
       `echo 'host ${vif.domain} { … }' >>/etc/dhcpd.conf`,
@@ -76,10 +80,11 @@ export class DhcpdService implements Machine, Tap {
 
   /** Forget the domU behind `vif` and restart. @returns the script's commands. */
   removeHost(vif: Vif, now: Instant): string[] {
-    this.#conf = removeHostLines(this.#conf, vif.domain, { asGrep: false });
+    this.#file.removeHost(vif.domain);
     this.#devices.delete(vif.name);
     vif.device.removeTap(this);
-    this.#restart(now);
+    this.#file.setup.removeInterface(vif.name);
+    this.#server.restart(now, this.#file.setup);
     return [`grep -v "host ${vif.domain} " /etc/dhcpd.conf`, "/etc/init.d/dhcpd restart"];
   }
 
@@ -99,16 +104,6 @@ export class DhcpdService implements Machine, Tap {
 
   expire(now: Instant): void {
     this.#server.expire(now);
-  }
-
-  #restart(now: Instant): void {
-    const { interfaces } = this.#router.addressing;
-    const listening = [...this.#devices.values()].map((device) => ({
-      name: device.name,
-      mac: device.mac,
-      addresses: interfaces.get(device)?.addresses.map(({ address }) => address) ?? [],
-    }));
-    this.#server.restart(now, parseDhcpdConf(this.#conf), listening);
   }
 
   #transmit(reply: DhcpReply, now: Instant): void {

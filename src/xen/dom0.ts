@@ -30,7 +30,7 @@ import { Firewall } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
 import { Hotplug } from "./hotplug.ts";
 import type { Profile } from "./profile.ts";
-import { SecurityGroups } from "./security-group.ts";
+import { ownerOf, SecurityGroups } from "./security-group.ts";
 import { Vif, type VifConfig } from "./vif.ts";
 
 /** Where a host is plugged into the world. */
@@ -175,16 +175,13 @@ export class Dom0 implements Machine {
 
   /**
    * Bring a domain's interface online: what xend and the hotplug script do before the domU runs.
-   * @throws {OptionError} if the vif is there already, or a group is not defined.
+   * @throws {OptionError} if the vif is there already, or its groups are not defined or not of one
+   *   account.
    */
   addVif(config: VifConfig, now: Instant): Vif {
     const vif = new Vif(config, this.#vifMac);
     if (this.#vifs.has(vif.name)) throw new OptionError("domid", vif.domid, "a domid that is free");
-    for (const group of vif.securityGroups) {
-      if (!this.securityGroups.has(group)) {
-        throw new OptionError("securityGroups", group, "a defined group");
-      }
-    }
+    this.#checkGroups(vif);
     this.#vifs.set(vif.name, vif);
     for (const address of vif.addresses) this.securityGroups.join(vif.securityGroups, address);
     this.#log(this.#hotplug.online(vif, now), now);
@@ -219,6 +216,17 @@ export class Dom0 implements Machine {
   expire(now: Instant): void {
     for (const machine of this.#machines) machine.expire(now);
     for (const machine of this.#rules.machines) machine.expire(now);
+  }
+
+  #checkGroups({ securityGroups }: Vif): void {
+    for (const group of securityGroups) {
+      if (!this.securityGroups.has(group)) {
+        throw new OptionError("securityGroups", group, "a defined group");
+      }
+      if (ownerOf(group) !== ownerOf(securityGroups[0] ?? group)) {
+        throw new OptionError("securityGroups", group, "groups of one account");
+      }
+    }
   }
 
   #log(commands: readonly string[], now: Instant): void {

@@ -7,14 +7,9 @@ import type { Machine } from "../base/machine.ts";
 import { formatIpv4, formatPrefix, ipv4Of, type Prefix } from "../wire/addr.ts";
 import { spoofChain, spoofJump, spoofRules } from "./anti-spoof.ts";
 import type { Firewall } from "./firewall.ts";
-import {
-  ESTABLISHED_RULE,
-  groupChain,
-  type SecurityGroups,
-  vifChain,
-  vifJump,
-  vifRules,
-} from "./security-group.ts";
+import { ESTABLISHED_RULE, removal } from "./group-rules.ts";
+import { HostGroups } from "./host-groups.ts";
+import type { SecurityGroups } from "./security-group.ts";
 import type { Vif } from "./vif.ts";
 
 /** What a host's rules are about. */
@@ -39,13 +34,14 @@ export interface HostRulesOptions {
 /** All rules of one host. Each method answers the commands that it ran. */
 export class HostRules {
   readonly #options: HostRulesOptions;
-  /** Groups whose chains stand on this host, with the vifs that jump there. */
-  readonly #users = new Map<string, Set<Vif>>();
+  readonly #groups: HostGroups | null;
 
   constructor(options: HostRulesOptions) {
+    const { groups } = options;
     this.#options = options;
-    options.groups?.onChange(() => this.#rewriteGroups());
-    if (options.groups !== null) this.#inside(ESTABLISHED_RULE);
+    this.#groups =
+      groups === null ? null : new HostGroups(groups, (command) => this.#inside(command));
+    if (groups !== null) this.#inside(ESTABLISHED_RULE);
     if (options.inward !== null && options.hasNat) this.#guardGateway(options.uplink);
   }
 
@@ -85,25 +81,11 @@ export class HostRules {
 
   /** The permissions of a vif's groups. */
   openVif(vif: Vif): string[] {
-    const { groups } = this.#options;
-    if (groups === null) return [];
-    return [
-      ...vif.securityGroups.flatMap((name) => this.#useGroup(groups, name, vif)),
-      this.#inside(`-N ${vifChain(vif)}`),
-      ...vifRules(vif).map((rule) => this.#inside(rule)),
-      this.#inside(vifJump(vif)),
-    ];
+    return this.#groups?.open(vif) ?? [];
   }
 
   closeVif(vif: Vif): string[] {
-    const { groups } = this.#options;
-    if (groups === null) return [];
-    return [
-      this.#inside(removal(vifJump(vif))),
-      this.#inside(`-F ${vifChain(vif)}`),
-      this.#inside(`-X ${vifChain(vif)}`),
-      ...vif.securityGroups.flatMap((name) => this.#leaveGroup(name, vif)),
-    ];
+    return this.#groups?.close(vif) ?? [];
   }
 
   /** Map a vif's public address to its first private one. */
@@ -135,36 +117,6 @@ export class HostRules {
     ];
   }
 
-  #useGroup(groups: SecurityGroups, name: string, vif: Vif): string[] {
-    const users = this.#users.get(name);
-    if (users !== undefined) {
-      users.add(vif);
-      return [];
-    }
-    this.#users.set(name, new Set([vif]));
-    return [
-      this.#inside(`-N ${groupChain(name)}`),
-      ...groups.rulesOf(name).map((rule) => this.#inside(rule)),
-    ];
-  }
-
-  #leaveGroup(name: string, vif: Vif): string[] {
-    const users = this.#users.get(name);
-    users?.delete(vif);
-    if (users === undefined || users.size > 0) return [];
-    this.#users.delete(name);
-    return [this.#inside(`-F ${groupChain(name)}`), this.#inside(`-X ${groupChain(name)}`)];
-  }
-
-  /** Permissions or members changed: running flows keep what they have, new ones meet this. */
-  #rewriteGroups(): void {
-    const { groups } = this.#options;
-    for (const name of this.#users.keys()) {
-      this.#inside(`-F ${groupChain(name)}`);
-      for (const rule of groups?.rulesOf(name) ?? []) this.#inside(rule);
-    }
-  }
-
   #inside(command: string): string {
     return this.#options.inside.iptables(command);
   }
@@ -173,6 +125,3 @@ export class HostRules {
     return this.#options.outside.iptables(command);
   }
 }
-
-/** The command that takes an appended rule away. */
-const removal = (rule: string): string => rule.replace(/^-A /, "-D ");

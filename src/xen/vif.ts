@@ -20,7 +20,7 @@ export interface VifConfig {
   readonly addresses: readonly Ipv4Addr[];
   /** Mapped 1:1 to the first private address; `null` for none. */
   readonly publicAddress?: Ipv4Addr | null;
-  /** Names of the groups whose permissions apply, fixed at launch. */
+  /** Names of the groups whose permissions apply, fixed at launch; ["default"]. */
   readonly securityGroups?: readonly string[];
   /** What DHCP tells the domU to call itself; `null` for nothing. */
   readonly hostName?: string | null;
@@ -54,7 +54,7 @@ export class Vif {
     this.mac = config.mac;
     this.addresses = addresses;
     this.publicAddress = config.publicAddress ?? null;
-    this.securityGroups = config.securityGroups ?? [];
+    this.securityGroups = [...new Set(config.securityGroups ?? ["default"])];
     this.hostName = config.hostName ?? null;
     this.device = new Device({
       name: `vif${domid}.${handle}`,

@@ -29,7 +29,8 @@ import { Link, type WayOptions } from "../sim/link.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { Dom0 } from "../xen/dom0.ts";
 import { EC2_2010, LINUX, type Profile, PROFILES } from "../xen/profile.ts";
-import { type Permission, SecurityGroups } from "../xen/security-group.ts";
+import type { Permission } from "../xen/permission.ts";
+import { type SecurityGroupLimits, SecurityGroups } from "../xen/security-group.ts";
 import { AddressPlan } from "./address-plan.ts";
 import { DHCP_SERVER, dhcpdText } from "./dhcpd-text.ts";
 import type { Domain } from "./domain.ts";
@@ -49,6 +50,8 @@ export interface ZoneOptions {
   readonly traceLimit?: number;
   /** Frames that may be alive at once; 4,096. */
   readonly packetSlots?: number;
+  /** How many groups and permissions there may be; those of 2008. */
+  readonly securityGroupLimits?: SecurityGroupLimits;
   /** Hears what Dom0 does; silent. */
   readonly log?: Logger;
   /** Microseconds since 1970 at instant 0, for captures and timestamps; 2010-02-01T00:00:00Z. */
@@ -100,7 +103,7 @@ export class Zone {
   readonly seed: number;
   readonly profile: Profile;
   readonly pool: PacketPool;
-  readonly securityGroups = new SecurityGroups();
+  readonly securityGroups: SecurityGroups;
   readonly fabric: Fabric;
   readonly capture: ZoneCapture;
   readonly #scheduler = new Scheduler();
@@ -121,6 +124,7 @@ export class Zone {
     this.profile = profileOf(options.profile ?? EC2_2010);
     this.#epoch = options.epoch ?? DEFAULT_EPOCH;
     this.#log = log;
+    this.securityGroups = new SecurityGroups(options.securityGroupLimits);
     this.pool = new PacketPool({ slots: packetSlots });
     this.capture = new ZoneCapture(this.pool, this.#epoch, traceLimit);
     this.fabric = new Fabric({
@@ -130,7 +134,6 @@ export class Zone {
       address: FABRIC_ADDRESS,
     });
     this.#scheduler.add(this.fabric.router);
-    this.securityGroups.define("default", [{ group: "default" }]);
   }
 
   /** Microseconds since the zone began. */
@@ -229,7 +232,10 @@ export class Zone {
     return host;
   }
 
-  /** Define or change a security group; running domains meet it at once. @throws {OptionError} */
+  /**
+   * Define or change a security group; running domains meet it at once.
+   * @throws {SecurityGroupError} as {@link SecurityGroups.define}.
+   */
   setSecurityGroup(name: string, permissions: readonly Permission[]): void {
     this.securityGroups.define(name, permissions);
   }

@@ -61,6 +61,8 @@ function changeOf(
     heard: time,
     clientId: CLIENTS[client] ?? null,
     hardware: { htype: 1, octets: Uint8Array.of(client) },
+    hostName: Uint8Array.of(client),
+    agent: [[1, Uint8Array.of(client)]],
   };
 }
 
@@ -96,8 +98,8 @@ it("gives, takes back and forgets as the naive list does", () => {
           }
         }
         for (const lease of table.leases()) {
-          const { state, ends, clientId } = list.find(lease.address) ?? {};
-          expect(lease).toMatchObject({ state, ends, clientId });
+          const { state, ends, clientId, hostName, agent } = list.find(lease.address) ?? {};
+          expect(lease).toMatchObject({ state, ends, clientId, hostName, agent });
         }
         expect(table.nextDeadline()).toBe(list.nextDeadline());
         for (const client of CLIENTS) {

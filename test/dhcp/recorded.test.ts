@@ -4,6 +4,7 @@ import { SECOND } from "../../src/base/time.ts";
 import { parseDhcpdConf } from "../../src/dhcp/dhcpd-parser.ts";
 import { ISC_3_0_5, ISC_4_4_3 } from "../../src/dhcp/dhcpd-profile.ts";
 import type { DhcpReply } from "../../src/dhcp/dhcpd-reply.ts";
+import { DhcpdSetup } from "../../src/dhcp/dhcpd-setup.ts";
 import { DhcpServer } from "../../src/dhcp/server.ts";
 import { formatIpv4, parseIpv4, parseMac } from "../../src/wire/addr.ts";
 import { type Datagram, datagramOf, exchangeOf, frameOf } from "./frames.ts";
@@ -48,9 +49,8 @@ function replay(
 /** A server that runs with `text`, on one vif of a Dom0. */
 function serverOf(profile: typeof ISC_4_4_3, text: string, address: string): DhcpServer {
   const server = new DhcpServer({ profile, startTime: 0 });
-  server.restart(0, parseDhcpdConf(text), [
-    { name: "vif", mac: VIF_MAC, addresses: [parseIpv4(address)] },
-  ]);
+  const vif = { name: "vif", mac: VIF_MAC, addresses: [parseIpv4(address)] };
+  server.restart(0, new DhcpdSetup(parseDhcpdConf(text), [vif]));
   return server;
 }
 

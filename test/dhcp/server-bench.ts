@@ -3,6 +3,7 @@ import { SECOND } from "../../src/base/time.ts";
 import type { DhcpAnswer } from "../../src/dhcp/dhcpd-engine.ts";
 import { parseDhcpdConf } from "../../src/dhcp/dhcpd-parser.ts";
 import type { DhcpReply } from "../../src/dhcp/dhcpd-reply.ts";
+import { DhcpdSetup } from "../../src/dhcp/dhcpd-setup.ts";
 import {
   chaddrOf,
   decodeMessage,
@@ -79,9 +80,8 @@ export class Bench {
   }
 
   restart(text: string): void {
-    this.server.restart(this.now, parseDhcpdConf(text), [
-      { name: "vif1.0", mac: parseMac("fe:ff:ff:ff:ff:ff"), addresses: [SERVER] },
-    ]);
+    const vif = { name: "vif1.0", mac: parseMac("fe:ff:ff:ff:ff:ff"), addresses: [SERVER] };
+    this.server.restart(this.now, new DhcpdSetup(parseDhcpdConf(text), [vif]));
   }
 
   /** Let so many seconds pass. */

@@ -3,8 +3,9 @@ import { OptionError } from "../../src/base/errors.ts";
 import { NEVER, SECOND } from "../../src/base/time.ts";
 import { parseDhcpdConf } from "../../src/dhcp/dhcpd-parser.ts";
 import { ISC_3_0_5, ISC_4_4_3 } from "../../src/dhcp/dhcpd-profile.ts";
+import { DhcpdSetup } from "../../src/dhcp/dhcpd-setup.ts";
 import { BROADCAST_FLAG, DhcpType } from "../../src/dhcp/message.ts";
-import { findOption, Option, rawOption } from "../../src/dhcp/options.ts";
+import { findOption, Option, type RawOption, rawOption } from "../../src/dhcp/options.ts";
 import { DhcpServer } from "../../src/dhcp/server.ts";
 import {
   formatIpv4,
@@ -218,6 +219,33 @@ describe("What only 4.4.3 does", () => {
     expect(order(ISC_3_0_5)).toEqual([53, 54, 51, 3, 1]);
   });
 
+  it("gives a relay agent its sub-options back once, and only one of the empty ones", () => {
+    const agent = Uint8Array.of(1, 2, 7, 8, 2, 0, 19, 0, 1, 1, 9);
+    const back = (profile: typeof ISC_4_4_3): readonly number[] => {
+      const { message } = new Bench(CONF, { profile }).hear({
+        type: Discover,
+        giaddr: parseIpv4("10.254.170.1"),
+        options: [[Option.RelayAgent.code, agent]],
+      });
+      return [...(message.options.get(Option.RelayAgent.code) ?? [])];
+    };
+    expect(back(ISC_4_4_3)).toEqual([1, 2, 7, 8, 19, 0]);
+    expect(back(ISC_3_0_5)).toEqual([...agent]);
+  });
+
+  it("adds the mask that nobody asked for only while its list of options has room", () => {
+    const masked = (length: number): boolean => {
+      const list: RawOption = [
+        Option.ParameterRequestList.code,
+        new Uint8Array(length).fill(Option.Routers.code),
+      ];
+      const { message } = bench().hear({ type: Discover, options: [list] });
+      return message.options.has(Option.SubnetMask.code);
+    };
+    const first = ISC_4_4_3.first.length;
+    expect([masked(1), masked(299 - first), masked(300 - first)]).toEqual([true, true, false]);
+  });
+
   it("repeats the old times of a young lease", () => {
     const young = bench();
     const first = yours(young.hear({ type: Discover, mac: A5_12 }));
@@ -274,8 +302,8 @@ describe("A server", () => {
       false,
       NEVER,
     ]);
-    const start = server.restart(SECOND, conf, [vif("vif1.0", "10.254.168.2")]);
-    expect(start).toEqual({ readyAt: 3 * SECOND, listening: ["vif1.0"], ignored: [] });
+    const setup = new DhcpdSetup(conf, [vif("vif1.0", "10.254.168.2")]);
+    expect(server.restart(SECOND, setup)).toBe(3 * SECOND);
     expect([ask(SECOND), ask(3 * SECOND - 1), ask(3 * SECOND)]).toEqual([
       "dhcp/not-running",
       "dhcp/not-running",
@@ -287,12 +315,13 @@ describe("A server", () => {
 
   it("hears only the vifs of its command line that have a subnet", () => {
     const server = new DhcpServer({ startTime: 0 });
-    const start = server.restart(0, conf, [
+    const setup = new DhcpdSetup(conf, [
       vif("vif1.0", "10.254.168.2"),
       vif("vif2.0", "192.0.2.1"),
       vif("vif3.0"),
     ]);
-    expect(start).toMatchObject({ listening: ["vif1.0"], ignored: ["vif2.0", "vif3.0"] });
+    expect([setup.listening, setup.ignored]).toEqual([["vif1.0"], ["vif2.0", "vif3.0"]]);
+    server.restart(0, setup);
     const ask = (device: string): string => server.receive({ device, ...discover }, 0).reason;
     expect(["vif1.0", "vif2.0", "vif3.0", "vif4.0"].map(ask)).toEqual([
       "dhcp/offer",
@@ -300,8 +329,8 @@ describe("A server", () => {
       "dhcp/not-listening",
       "dhcp/not-listening",
     ]);
-    const none = server.restart(0, conf, [vif("vif2.0", "192.0.2.1")]);
-    expect(none).toEqual({ readyAt: NEVER, listening: [], ignored: ["vif2.0"] });
+    setup.removeInterface("vif1.0");
+    expect(server.restart(0, setup)).toBe(NEVER);
     expect(server.isRunning).toBe(false);
   });
 
@@ -317,11 +346,9 @@ describe("A server", () => {
   });
 
   it("is on one network with each vif", () => {
-    const server = new DhcpServer();
-    expect(() => server.restart(0, conf, [vif("vif1.0", "10.254.168.2", "10.253.0.1")])).toThrow(
+    expect(() => new DhcpdSetup(conf, [vif("vif1.0", "10.254.168.2", "10.253.0.1")])).toThrow(
       OptionError,
     );
-    expect(server.isRunning).toBe(false);
     expect(() => new DhcpServer({ startTime: -1 })).toThrow(OptionError);
   });
 });

@@ -4,6 +4,7 @@ import type { Instant } from "../../src/base/time.ts";
 import { parseDhcpdConf } from "../../src/dhcp/dhcpd-parser.ts";
 import { type DhcpdProfile, ISC_4_4_3 } from "../../src/dhcp/dhcpd-profile.ts";
 import type { DhcpReply } from "../../src/dhcp/dhcpd-reply.ts";
+import { DhcpdSetup } from "../../src/dhcp/dhcpd-setup.ts";
 import { DhcpServer } from "../../src/dhcp/server.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
 import type { Router } from "../../src/l3/router.ts";
@@ -44,7 +45,7 @@ export class DhcpSide implements Tap {
   restart(address: string, conf: string, now: Instant): void {
     const { name, mac } = this.#device;
     const addresses = [parseIpv4(address)];
-    this.server.restart(now, parseDhcpdConf(conf), [{ name, mac, addresses }]);
+    this.server.restart(now, new DhcpdSetup(parseDhcpdConf(conf), [{ name, mac, addresses }]));
   }
 
   tap(device: Device, packet: Packet, now: Instant): void {

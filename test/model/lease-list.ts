@@ -8,6 +8,9 @@ type Entry = Pick<Lease, "address"> & { -readonly [K in keyof Tenancy]: Tenancy[
   turn: number;
 };
 
+/** Of nobody any more. */
+const NOBODY = { clientId: null, hardware: null, hostName: null, agent: [] };
+
 /** The naive reference of `LeaseTable`. */
 export class LeaseList {
   readonly #entries: Entry[];
@@ -53,7 +56,7 @@ export class LeaseList {
 
   abandon(address: Ipv4Addr, seconds: number, now: Instant): void {
     const ends = secondsOf(now) + seconds;
-    this.update(address, { state: "abandoned", ends, clientId: null, hardware: null });
+    this.update(address, { ...NOBODY, state: "abandoned", ends });
   }
 
   nextDeadline(): Instant {

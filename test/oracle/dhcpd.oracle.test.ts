@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { SECOND } from "../../src/base/time.ts";
 import { parseDhcpdConf } from "../../src/dhcp/dhcpd-parser.ts";
 import { ISC_4_4_3 } from "../../src/dhcp/dhcpd-profile.ts";
+import { DhcpdSetup } from "../../src/dhcp/dhcpd-setup.ts";
 import { DhcpServer } from "../../src/dhcp/server.ts";
 import { formatIpv4, parseIpv4, parseMac } from "../../src/wire/addr.ts";
 import { type Datagram, datagramOf, frameOf } from "../dhcp/frames.ts";
@@ -51,7 +52,8 @@ describe.skipIf(missing !== null)(
       const epoch = theirs[0]?.sentAt ?? 0;
       const server = new DhcpServer({ profile: ISC_4_4_3, startTime: 0, epoch });
       const addresses = [parseIpv4(SERVER)];
-      server.restart(0, parseDhcpdConf(conf), [{ name: "vif3.0", mac: VIF_MAC, addresses }]);
+      const vif = { name: "vif3.0", mac: VIF_MAC, addresses };
+      server.restart(0, new DhcpdSetup(parseDhcpdConf(conf), [vif]));
       const fence = datagramOf(FENCE);
       if (fence === null) throw new Error("the fence is a datagram");
       expect(ask(server, fence, 0)).toHaveLength(1);

@@ -20,7 +20,7 @@ const MAX_COLUMNS = 100;
 const MAX_LINES = 400;
 const MAX_FUNCTION_LINES = 70;
 /** RFCs whose sections have no numbers; they are cited whole. */
-const UNNUMBERED_RFCS = new Set(["768", "792", "826", "862", "863", "864", "894"]);
+const UNNUMBERED_RFCS = new Set(["768", "792", "826", "862", "863", "864", "894", "3442"]);
 const HOST = /^src\/(?:backend|uplink|cli)\//;
 
 const everywhere = (): boolean => true;

@@ -3,7 +3,7 @@ import type { Duration, Instant } from "../../base/time.ts";
 import type { Ipv4Addr, Mac } from "../../wire/addr.ts";
 import type { Reason } from "../../wire/packet.ts";
 import type { FaultOptions } from "../../sim/faults.ts";
-import type { Permission } from "../../xen/security-group.ts";
+import type { Permission } from "../../xen/permission.ts";
 import type { ACTIONS, Scenario } from "./schema.ts";
 import type { z } from "zod";
 

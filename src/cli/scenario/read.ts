@@ -1,6 +1,6 @@
 /** From the text of a scenario to a plan, or to all that is wrong with it. @module */
 import type { FaultOptions } from "../../sim/faults.ts";
-import type { Permission } from "../../xen/security-group.ts";
+import type { Permission } from "../../xen/permission.ts";
 import { InputError } from "../failure.ts";
 import { checkScenario, FaultList } from "./check.ts";
 import { faultTexts } from "./issue.ts";

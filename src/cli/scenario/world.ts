@@ -48,6 +48,8 @@ export class World {
     this.#plan = plan;
     this.zone = new Zone({ seed, profile: plan.profile, traceLimit, log });
     this.#blame(1, "securityGroups", () => {
+      const { securityGroups: groups } = this.zone;
+      for (const name of plan.securityGroups.keys()) if (!groups.has(name)) groups.create(name);
       for (const [name, permissions] of plan.securityGroups) {
         this.zone.setSecurityGroup(name, permissions);
       }
