@@ -66,6 +66,7 @@ export const Unreachable = {
   Port: 3,
   FragmentationNeeded: 4,
   SourceRouteFailed: 5,
+  NetProhibited: 9,
   HostProhibited: 10,
   AdministrativelyProhibited: 13,
 } as const;

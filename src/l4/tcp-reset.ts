@@ -89,8 +89,11 @@ function checkSegment(segment: Packet): TcpDiscard | null {
   return checkTcpChecksum(view, at, end, src, dst);
 }
 
-/** A segment that acknowledges is believed about where it is; another one is acknowledged whole. */
-function writeRefusal(view: DataView, segment: Packet, reset: Packet): void {
+/**
+ * Write into `reset`, zeroed from its transport header on, what refuses `segment`: one that
+ * acknowledges is believed about where it is; another one is acknowledged whole.
+ */
+export function writeRefusal(view: DataView, segment: Packet, reset: Packet): void {
   const from = segment.transport;
   const to = reset.transport;
   const flags = TCP.flags.get(view, from);

@@ -79,7 +79,7 @@ export interface Dom0Options {
   readonly vifMac?: Mac;
   /** Time of day at instant 0, since midnight UTC. */
   readonly midnightOffset?: Duration;
-  /** Hears each command of the hotplug script; silent. */
+  /** Hears each command of the hotplug script, and the lines of LOG; silent. */
   readonly log?: Logger;
 }
 
@@ -129,8 +129,12 @@ export class Dom0 implements Machine {
     const inward = isSplit ? this.#joinRouters() : null;
     this.udp = this.#addTransports(this.router, chance);
     if (isSplit) this.#addTransports(this.gateway, chance);
-    this.firewall = new Firewall(this.router, profile, chance);
-    this.gatewayFirewall = isSplit ? new Firewall(this.gateway, profile, chance) : this.firewall;
+    const firewallOf = (router: Router): Firewall =>
+      new Firewall(router, profile, chance, {
+        log: (level, line, _packet, at) => this.#logger.info({ at, level }, line),
+      });
+    this.firewall = firewallOf(this.router);
+    this.gatewayFirewall = isSplit ? firewallOf(this.gateway) : this.firewall;
     const rules = new HostRules({
       inside: this.firewall,
       outside: this.gatewayFirewall,

@@ -5,7 +5,10 @@
  */
 import type { Machine } from "../base/machine.ts";
 import type { Chance } from "../base/prng.ts";
+import { IPV4_ANY } from "../wire/addr.ts";
+import { RouterRejecter } from "../filter/rejecter.ts";
 import { RuleSet } from "../filter/rule-set.ts";
+import type { LogSink } from "../filter/services.ts";
 import { Defragmenter } from "../l3/defragment.ts";
 import type { Router } from "../l3/router.ts";
 import { Conntrack } from "../nat/conntrack.ts";
@@ -21,7 +24,8 @@ export class Firewall {
   #conntrack: Conntrack | null = null;
   readonly #machines: Machine[] = [];
 
-  constructor(router: Router, profile: Profile, chance: Chance) {
+  /** @param log takes what LOG says; `null` for nobody. */
+  constructor(router: Router, profile: Profile, chance: Chance, log: LogSink | null = null) {
     this.#router = router;
     this.#profile = profile;
     this.#chance = chance;
@@ -30,6 +34,15 @@ export class Firewall {
       jiffies,
       chance,
       addressTypes: { typeOf: (address) => addressing.fib.kindOf(address) },
+      interfaceAddresses: {
+        first: (device) => addressing.interfaces.get(device)?.addresses[0]?.address ?? null,
+        select: (device, target) => {
+          const own = addressing.select(device, target);
+          return own === IPV4_ANY ? null : own;
+        },
+      },
+      rejecter: new RouterRejecter(router, profile.verifiesRejected),
+      log,
     });
     this.rules.attach(router.hooks);
     if (profile.tracksAlways) this.#track();

@@ -25,6 +25,8 @@ export interface Profile {
   readonly dhcpClient: ClientStyle;
   /** True: a TCP reset carries the congestion mark of what it answers (before 5.9). */
   readonly echoesEcnInResets: boolean;
+  /** True: REJECT answers no packet whose checksum is wrong with an ICMP error (since 3.19). */
+  readonly verifiesRejected: boolean;
   /** The address of Dom0's end of every vif. */
   readonly vifMac: Mac;
   /** Metric of the vifs' host routes; 0 for none. */
@@ -91,6 +93,7 @@ export const EC2_2010: Profile = {
   dhcpd: ISC_3_0_5,
   dhcpClient: DHCLIENT_3_0,
   echoesEcnInResets: true,
+  verifiesRejected: false,
   vifMac: VIF_MAC_REPORTED,
   vifRouteMetric: 0,
 };
@@ -105,6 +108,7 @@ export const LINUX: Profile = {
   dhcpd: ISC_4_4_3,
   dhcpClient: DHCLIENT_4_4_3,
   echoesEcnInResets: false,
+  verifiesRejected: true,
   vifMac: VIF_MAC_NETBACK,
   vifRouteMetric: 2,
 };

@@ -1,0 +1,93 @@
+/**
+ * What REJECT sends (Linux `net/ipv4/netfilter/nf_reject_ipv4.c`): ICMP errors, and resets that TCP
+ * of this host knows nothing of.
+ * @module
+ */
+import type { Instant } from "../base/time.ts";
+import { onesSum, pseudoHeaderSum } from "../wire/checksum.ts";
+import type { Packet } from "../wire/packet.ts";
+import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
+import { answerState } from "../l3/flow-state.ts";
+import { Unreachable } from "../l3/icmp.ts";
+import { IPV4, IPV4_MIN_LENGTH, Protocol, writeIpv4 } from "../l3/ipv4.ts";
+import { RouteKind } from "../l3/route-table.ts";
+import type { Router } from "../l3/router.ts";
+import { sealTcp, TCP, TCP_MIN_LENGTH, TcpFlag } from "../l4/tcp.ts";
+import { writeRefusal } from "../l4/tcp-reset.ts";
+import { UDP, UDP_LENGTH } from "../l4/udp.ts";
+import type { Rejecter, RejectWith } from "./services.ts";
+
+/** Protocols whose integrity is not the Internet checksum of all that follows the IP header. */
+const NOT_SUMMED: readonly number[] = [33, 50, 51, 132, 136];
+const GRE = 47;
+/** The first bit of GRE's header: a checksum is there (RFC 2784 section 2.1). */
+const GRE_CHECKSUM = 0x80;
+
+const CODES: Readonly<Record<Exclude<RejectWith, "tcp-reset">, number>> = {
+  "icmp-net-unreachable": Unreachable.Net,
+  "icmp-host-unreachable": Unreachable.Host,
+  "icmp-proto-unreachable": Unreachable.Protocol,
+  "icmp-port-unreachable": Unreachable.Port,
+  "icmp-net-prohibited": Unreachable.NetProhibited,
+  "icmp-host-prohibited": Unreachable.HostProhibited,
+  "icmp-admin-prohibited": Unreachable.AdministrativelyProhibited,
+};
+
+/** Answers for the rules of one router. */
+export class RouterRejecter implements Rejecter {
+  readonly #router: Router;
+  readonly #verifies: boolean;
+
+  /** @param verifies false: ICMP errors answer packets with wrong checksums too (before 3.19). */
+  constructor(router: Router, verifies: boolean) {
+    this.#router = router;
+    this.#verifies = verifies;
+  }
+
+  reject(packet: Packet, how: RejectWith, now: Instant): void {
+    if (IPV4.fragmentOffset.get(packet.pool.view, packet.network) > 0) return;
+    if (how === "tcp-reset") this.#reset(packet, now);
+    else if (!this.#verifies || hasSoundChecksum(packet)) {
+      this.#router.reportUnreachable(packet, CODES[how], now);
+    }
+  }
+
+  #reset(segment: Packet, now: Instant): void {
+    const { pool, network, transport, end, routeKind } = segment;
+    const { view, bytes } = pool;
+    if (end - transport < TCP_MIN_LENGTH) return;
+    if ((TCP.flags.get(view, transport) & TcpFlag.Rst) !== 0) return;
+    if (!hasSoundChecksum(segment)) return;
+    if (routeKind === RouteKind.Broadcast || routeKind === RouteKind.Multicast) return;
+    const reset = pool.allocate(ETHERNET_LENGTH + IPV4_MIN_LENGTH + TCP_MIN_LENGTH);
+    if (reset === null) return;
+    const src = IPV4.dst.get(view, network);
+    const dst = IPV4.src.get(view, network);
+    reset.network = reset.frame + ETHERNET_LENGTH;
+    writeIpv4(reset, { protocol: Protocol.Tcp, src, dst, dontFragment: true });
+    bytes.fill(0, reset.transport, reset.end);
+    writeRefusal(view, segment, reset);
+    sealTcp(view, reset.transport, reset.end, src, dst);
+    reset.flow = segment.flow;
+    reset.flowState = answerState(segment.flowState);
+    this.#router.send(reset, now);
+  }
+}
+
+/** `nf_reject_verify_csum`: what has no checksum of its kind is believed. */
+function hasSoundChecksum(packet: Packet): boolean {
+  const { pool, network, transport, end } = packet;
+  const { view } = pool;
+  const protocol = IPV4.protocol.get(view, network);
+  if (packet.hasBlankChecksum || NOT_SUMMED.includes(protocol)) return true;
+  if (protocol === Protocol.Udp) {
+    if (end - transport < UDP_LENGTH || UDP.checksum.get(view, transport) === 0) return true;
+  } else if (protocol === GRE) {
+    if (end === transport || (view.getUint8(transport) & GRE_CHECKSUM) === 0) return true;
+  }
+  const hasPseudoHeader = protocol === Protocol.Udp || protocol === Protocol.Tcp;
+  const src = IPV4.src.get(view, network);
+  const dst = IPV4.dst.get(view, network);
+  const initial = hasPseudoHeader ? pseudoHeaderSum(src, dst, protocol, end - transport) : 0;
+  return onesSum(view, transport, end, initial) === 0xffff;
+}
