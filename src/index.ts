@@ -50,6 +50,7 @@ export {
 } from "./l2/ethernet.ts";
 export { checkIpv4, IPV4, ipv4Codec, type Ipv4Header, Protocol } from "./l3/ipv4.ts";
 export { checkIcmp, ICMP, icmpCodec, type IcmpHeader, IcmpType } from "./l3/icmp.ts";
+export { parseAddressWords, parseRouteWords, type RouteWords } from "./l3/ip-words.ts";
 export { ipAddrText, ipNeighText, ipRouteText } from "./l3/ip-text.ts";
 export type { RouterBehaviour } from "./l3/behaviour.ts";
 export { newRoute, type Route, RouteKind } from "./l3/route-table.ts";
@@ -59,8 +60,10 @@ export { checkUdp, UDP, udpCodec, type UdpHeader } from "./l4/udp.ts";
 export { decodeMessage, type DhcpMessage, encodeMessage } from "./dhcp/message.ts";
 export { parseDhcpdConf } from "./dhcp/dhcpd-parser.ts";
 export { RuleSet } from "./filter/rule-set.ts";
+export type { LogSink } from "./filter/services.ts";
 export { type CaptureFile, readCapture } from "./pcap/capture-reader.ts";
 export { digestOf } from "./pcap/digest.ts";
+export { summaryOf } from "./pcap/summary.ts";
 export { PcapngWriter } from "./pcap/pcapng-writer.ts";
 export type { WayOptions } from "./sim/link.ts";
 export type { FaultOptions } from "./sim/faults.ts";
@@ -82,4 +85,10 @@ export type { ExternalVif } from "./zone/external-vif.ts";
 export { domainName, instanceId, serialOfDomain, serialOfInstance } from "./zone/naming.ts";
 export type { PacketStory, TraceEnd, TraceStep } from "./zone/packet-trace.ts";
 export type { LaunchOptions, ZoneHost } from "./zone/zone-host.ts";
+export {
+  RouterWorld,
+  type RouterWorldOptions,
+  type SentFrame,
+} from "./zone/world/router-world.ts";
+export { type World, WorldError, type WorldInterface } from "./zone/world/world.ts";
 export { type HostOptions, type InternetHostOptions, Zone, type ZoneOptions } from "./zone/zone.ts";

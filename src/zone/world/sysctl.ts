@@ -91,6 +91,16 @@ const CONF_RANGES: Readonly<Record<ConfKey, Range>> = {
 };
 const CONF = /^net\.ipv4\.conf\.(.+)\.([a-z_]+)$/;
 
+/** The names that a router with these interfaces has. */
+export function sysctlNames(interfaces: readonly string[]): string[] {
+  const devices = ["all", "default", ...interfaces];
+  const own = Object.keys(CONF_RANGES);
+  return [
+    ...RANGES.keys(),
+    ...devices.flatMap((device) => own.map((key) => `${IPV4}conf.${device}.${key}`)),
+  ];
+}
+
 /** The settings of one router. Written in order, as `sysctl -p` does. */
 export class Sysctls {
   readonly #profile: Profile;
