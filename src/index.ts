@@ -85,10 +85,6 @@ export type { ExternalVif } from "./zone/external-vif.ts";
 export { domainName, instanceId, serialOfDomain, serialOfInstance } from "./zone/naming.ts";
 export type { PacketStory, TraceEnd, TraceStep } from "./zone/packet-trace.ts";
 export type { LaunchOptions, ZoneHost } from "./zone/zone-host.ts";
-export {
-  RouterWorld,
-  type RouterWorldOptions,
-  type SentFrame,
-} from "./zone/world/router-world.ts";
+export { RouterWorld, type RouterWorldOptions, type SentFrame } from "./zone/world/router-world.ts";
 export { type World, WorldError, type WorldInterface } from "./zone/world/world.ts";
 export { type HostOptions, type InternetHostOptions, Zone, type ZoneOptions } from "./zone/zone.ts";
