@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /** Tests of the built and packed package: they need `dist/`, which one set-up makes for all. */
@@ -11,15 +12,25 @@ const PACKED = [
 /** A test that hangs must end, and one on a slow machine must not: speed is the bench's matter. */
 const TIMEOUT = 60_000;
 
+/** What examples import by the package's name is the source. */
+const alias = [
+  { find: /^dom0$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) },
+  {
+    find: /^dom0\/testing$/,
+    replacement: fileURLToPath(new URL("src/testing/index.ts", import.meta.url)),
+  },
+];
+
 export default defineConfig({
   test: {
     coverage: { provider: "v8", include: ["src/**"] },
     projects: [
       {
+        resolve: { alias },
         test: {
           name: "library",
           setupFiles: "test/support/fast-check.ts",
-          include: ["test/**/*.test.ts"],
+          include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: PACKED,
           testTimeout: TIMEOUT,
           hookTimeout: TIMEOUT,

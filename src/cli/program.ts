@@ -2,14 +2,16 @@
  * The commands of `dom0`, their options and their help. Each loads its own code when it is called.
  * @module
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EmulatorError } from "../base/errors.ts";
 import { type Duration, parseDuration } from "../base/time.ts";
 import type { DomainsOptions } from "./commands/domains.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
+import type { RouterCommandOptions } from "./commands/router.ts";
 import { ExitCode } from "./failure.ts";
 import { wrap } from "./layout.ts";
 import { type CapturingOptions, LOG_LEVELS } from "./run-options.ts";
+import { type Kind, KINDS } from "./commands/schema.ts";
 import type { Surface } from "./surface.ts";
 import { VERSION } from "./version.ts";
 
@@ -30,6 +32,7 @@ const PROGRAM_HELP: Help = {
     "dom0 demo --pcapng - | wireshark -k -i -",
     "dom0 run scenario.yaml --pcapng run.pcapng",
     "dom0 explain scenario.yaml --dropped  why packets were dropped",
+    "dom0 router world.yaml --in in.pcapng --out out.pcapng",
     "dom0 schema > scenario.schema.json    for your editor",
   ],
   last: EXIT_CODES,
@@ -73,6 +76,25 @@ const EXPLAIN_HELP: Help = {
   examples: [
     "dom0 explain --dropped                of the built-in demo",
     "dom0 explain scenario.yaml --packet 118",
+  ],
+  last: EXIT_CODES,
+};
+
+const ROUTER_HELP: Help = {
+  paragraphs: [
+    "A world names interfaces with their addresses, routes in the words of ip route, settings by " +
+      "their sysctl names, and rules as iptables-save prints them. `dom0 schema world` prints its " +
+      "JSON Schema. The capture's interface names say where each frame comes in, at its own time; " +
+      "frames that it marks as outbound are passed over. Written are all frames that came in and " +
+      "all that the router sent, with why the others did not leave. With `--out -`, all that is " +
+      "told goes to standard error.",
+    'With --json, each line is an object. Its key "event" says what it tells: log, packet, end, ' +
+      "capture, state. The same seed gives the same capture.",
+  ],
+  examples: [
+    "dom0 router world.yaml --in in.pcapng --out out.pcapng",
+    "dom0 router world.yaml --in in.pcapng --explain --state",
+    "tcpdump -w - ... | dom0 router world.yaml --in - --out - | tshark -r -",
   ],
   last: EXIT_CODES,
 };
@@ -131,14 +153,16 @@ function newProgram(surface: Surface, does: Does): Command {
   addDemo(program, surface, does);
   addRun(program, surface, does);
   addExplain(program, surface, does);
+  addRouter(program, surface, does);
   addDomains(program, surface, does);
   program
     .command("schema")
-    .description("print the JSON Schema of scenario files")
-    .action(() =>
+    .description("print the JSON Schema of a kind of file")
+    .addArgument(new Argument("[kind]", "of which files").choices(KINDS).default("scenario"))
+    .action((kind: Kind) =>
       does(async () => {
         const { schemaCommand } = await import("./commands/schema.ts");
-        return schemaCommand(surface);
+        return schemaCommand(kind, surface);
       }),
     );
   return program;
@@ -190,6 +214,27 @@ function addExplain(program: Command, surface: Surface, does: Does): void {
       does(async () => {
         const { explainCommand } = await import("./commands/explain.ts");
         return explainCommand(file ?? null, options, surface);
+      }),
+    );
+}
+
+function addRouter(program: Command, surface: Surface, does: Does): void {
+  program
+    .command("router")
+    .description("play a capture through one router")
+    .argument("<world>", "a YAML or JSON file; - for standard input")
+    .requiredOption("--in <file>", "the frames that come in, pcapng; - for standard input")
+    .option("--out <file>", "write a capture; - for standard output")
+    .option("--seed <n>", "seed of all chance", wholeNumber)
+    .option("--until <time>", 'end the run there, such as "30s" after the first frame', timeSpan)
+    .option("--json", "print one JSON object a line")
+    .option("--explain", "tell the way of every packet, step by step")
+    .option("--state", "print addresses, routes, neighbors, rules, connections at the end")
+    .addHelpText("after", helpText(ROUTER_HELP, surface.out.width))
+    .action((file: string, options: RouterCommandOptions) =>
+      does(async () => {
+        const { routerCommand } = await import("./commands/router.ts");
+        return routerCommand(file, options, surface);
       }),
     );
 }

@@ -1,6 +1,6 @@
 /** How far a long run has come, on the last line of a terminal. @module */
 import type { Instant } from "../base/time.ts";
-import { formatInstant } from "./layout.ts";
+import { formatCount, formatInstant } from "./layout.ts";
 import type { Output } from "./output.ts";
 
 /** Real time before anything is shown, and between two looks. */
@@ -25,18 +25,34 @@ export class Progress {
 
   /** The run is at `now`; it ends at `end`, as far as that is known. */
   show(now: Instant, end: Instant): void {
-    const clock = this.#clock();
-    if (!this.#err.isTerminal || clock < this.#next) return;
-    this.#next = clock + PAUSE_MS;
-    this.#isShown = true;
+    if (!this.#isDue()) return;
     const share = Math.floor((now / end) * 100);
-    const text = `${formatInstant(now)} of ${formatInstant(end)}, ${share} %`;
-    this.#err.write(`${ERASE}${this.#err.paint("faint", text)}`);
+    this.#draw(`${formatInstant(now)} of ${formatInstant(end)}, ${share} %`);
+  }
+
+  /** So many octets were read of `all`; `null` if nobody knows how many there are. */
+  showOctets(read: number, all: number | null): void {
+    if (!this.#isDue()) return;
+    const share =
+      all === null ? "" : ` of ${formatCount(all)}, ${Math.floor((read / all) * 100)} %`;
+    this.#draw(`${formatCount(read)} octets${share}`);
   }
 
   /** Make room for other text. */
   clear(): void {
     if (this.#isShown) this.#err.write(ERASE);
     this.#isShown = false;
+  }
+
+  #isDue(): boolean {
+    const clock = this.#clock();
+    if (!this.#err.isTerminal || clock < this.#next) return false;
+    this.#next = clock + PAUSE_MS;
+    return true;
+  }
+
+  #draw(text: string): void {
+    this.#isShown = true;
+    this.#err.write(`${ERASE}${this.#err.paint("faint", text)}`);
   }
 }

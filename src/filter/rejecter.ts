@@ -64,7 +64,8 @@ export class RouterRejecter implements Rejecter {
     const src = IPV4.dst.get(view, network);
     const dst = IPV4.src.get(view, network);
     reset.network = reset.frame + ETHERNET_LENGTH;
-    writeIpv4(reset, { protocol: Protocol.Tcp, src, dst, dontFragment: true });
+    const { ttl } = this.#router.settings;
+    writeIpv4(reset, { protocol: Protocol.Tcp, src, dst, ttl, dontFragment: true });
     bytes.fill(0, reset.transport, reset.end);
     writeRefusal(view, segment, reset);
     sealTcp(view, reset.transport, reset.end, src, dst);

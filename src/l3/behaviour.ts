@@ -27,6 +27,11 @@ export interface RouterBehaviour {
   readonly takesPriorityTags: boolean;
   /** True: without rp_filter too, a source must not be a broadcast address (before 2.6.39). */
   readonly checksSourceKind: boolean;
+  /**
+   * True: an interface's rp_filter is the larger of its own and that of all, and 2 is loose; false:
+   * it is on where both are (before 2.6.31).
+   */
+  readonly hasLooseRpFilter: boolean;
   /** True: an ICMP error for which no address is found comes from 192.0.0.8 (since 5.13). */
   readonly hasDummyAddress: boolean;
   /** ICMP errors of the whole stack: credit a second and at once; `null` for no such limit. */

@@ -26,6 +26,7 @@ import { echoOptions, type EchoedOptions, writeEchoed } from "./ipv4-options.ts"
 import type { PacketOptions } from "./packet-options.ts";
 import type { Peers } from "./peers.ts";
 import { type Route, RouteKind } from "./route-table.ts";
+import type { StackSettings } from "./stack-settings.ts";
 
 /** Octets of the largest ICMP error, IP header included (RFC 1812 section 4.3.2.3). */
 const LARGEST_ERROR = 576;
@@ -43,6 +44,7 @@ export interface ReportHost {
   readonly peers: Peers;
   readonly options: PacketOptions;
   readonly jiffies: Jiffies;
+  readonly settings: StackSettings;
   /** Send this host's own packet; its source is set, its header unsealed. Takes ownership. */
   send(packet: Packet, now: Instant): void;
   /** Milliseconds since midnight UTC at `now`. */
@@ -118,7 +120,7 @@ export class IcmpReporter {
     if (!isReportable(offender, type)) return;
     const { view } = offender.pool;
     const { addressing, options, peers } = this.#host;
-    const isLimited = isRateLimited(type, code);
+    const isLimited = this.#isLimited(type, code);
     if (isLimited && !this.#isWithinGlobalLimit(now)) return;
     const echoed = echoOptions(view, offender.network, options.current);
     const dst = echoed?.firstHop ?? IPV4.src.get(view, offender.network);
@@ -138,7 +140,7 @@ export class IcmpReporter {
   #write(offender: Packet, echoed: EchoedOptions, route: Route, now: Instant): Packet | null {
     const { pool, network: at } = offender;
     const { view, bytes } = pool;
-    const { addressing, peers } = this.#host;
+    const { addressing, peers, settings } = this.#host;
     const optionsLength = echoed.octets.length;
     const overhead = IPV4_MIN_LENGTH + optionsLength + ICMP_LENGTH;
     const room = Math.min(addressing.mtuOf(route), LARGEST_ERROR) - overhead;
@@ -153,12 +155,28 @@ export class IcmpReporter {
     const tos = (IPV4.tos.get(view, at) & TOS_KEPT) | INTERNETWORK_CONTROL;
     const id = peers.nextId(dst, now);
     error.network = error.frame + ETHERNET_LENGTH;
-    writeIpv4(error, { protocol: Protocol.Icmp, src, dst, tos, id, optionsLength });
+    const origin = { protocol: Protocol.Icmp, src, dst, tos, id, ttl: settings.ttl };
+    writeIpv4(error, { ...origin, optionsLength });
     writeEchoed(view, error.network, echoed, src, this.#host.timeOfDay(now));
     bytes.copyWithin(error.transport + ICMP_LENGTH, at, at + quoted);
     error.flow = offender.flow;
     error.flowState = answerState(offender.flowState);
     return error;
+  }
+
+  /**
+   * Whether this host may answer a request of `dst` now with a message of `type`; usually no answer
+   * is limited.
+   */
+  mayAnswer(type: number, dst: Ipv4Addr, now: Instant): boolean {
+    if (!this.#isLimited(type, 0)) return true;
+    return this.#isWithinGlobalLimit(now) && this.#host.peers.mayReport(dst, now);
+  }
+
+  /** `icmpv4_mask_allow`: "fragmentation needed" is exempt, as path MTU discovery needs it. */
+  #isLimited(type: number, code: number): boolean {
+    if (type === IcmpType.Unreachable && code === Unreachable.FragmentationNeeded) return false;
+    return ((this.#host.settings.icmpLimitedTypes >>> type) & 1) === 1;
   }
 
   /** `icmp_global_allow`: a bucket of the whole host, each message costs 0 to 2 by chance. */
@@ -178,16 +196,6 @@ export class IcmpReporter {
     this.#credit = Math.max(this.#credit - this.#chance.below(3), 0);
     return true;
   }
-}
-
-/** Types of `icmp_ratemask` 0x1818; "fragmentation needed" is exempt. */
-function isRateLimited(type: number, code: number): boolean {
-  if (type === IcmpType.Unreachable) return code !== Unreachable.FragmentationNeeded;
-  return (
-    type === IcmpType.SourceQuench ||
-    type === IcmpType.TimeExceeded ||
-    type === IcmpType.ParameterProblem
-  );
 }
 
 /** RFC 1812 section 4.3.2.7: no error about errors, later fragments, broadcasts and multicasts. */

@@ -1,5 +1,5 @@
 /**
- * ICMP messages to this host: RFC 1122 section 3.2.2, with what Linux answers by default: echo and
+ * ICMP messages to this host: RFC 1122 section 3.2.2, with what Linux answers: echo and
  * timestamp; not broadcasts, address masks, information requests.
  * @module
  */
@@ -7,6 +7,7 @@ import type { Instant } from "../base/time.ts";
 import type { Ipv4Addr } from "../wire/addr.ts";
 import type { Packet, Reason } from "../wire/packet.ts";
 import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
+import type { Addressing } from "./addressing.ts";
 import {
   checkIcmp,
   ICMP,
@@ -22,6 +23,7 @@ import { echoOptions, writeEchoed } from "./ipv4-options.ts";
 import type { PacketOptions } from "./packet-options.ts";
 import type { Peers } from "./peers.ts";
 import { RouteKind } from "./route-table.ts";
+import type { StackSettings } from "./stack-settings.ts";
 
 /** What the responder asks of its router. */
 export interface RespondHost {
@@ -31,6 +33,14 @@ export interface RespondHost {
   timeOfDay(now: Instant): number;
   readonly options: PacketOptions;
   readonly peers: Peers;
+  readonly settings: StackSettings;
+  readonly addressing: Addressing;
+}
+
+/** Keeps answers few, if they are limited. */
+export interface AnswerLimit {
+  /** Whether an answer of `type` may go to `dst` now. */
+  mayAnswer(type: number, dst: Ipv4Addr, now: Instant): boolean;
 }
 
 /**
@@ -43,10 +53,12 @@ export interface IcmpListener {
 /** Answers requests, and passes replies and errors to listeners. */
 export class IcmpResponder {
   readonly #host: RespondHost;
+  readonly #limit: AnswerLimit;
   readonly #listeners = new Set<IcmpListener>();
 
-  constructor(host: RespondHost) {
+  constructor(host: RespondHost, limit: AnswerLimit) {
     this.#host = host;
+    this.#limit = limit;
   }
 
   addListener(listener: IcmpListener): void {
@@ -66,10 +78,13 @@ export class IcmpResponder {
       return;
     }
     const type = ICMP.type.get(view, packet.transport);
-    const isToAll =
-      packet.routeKind === RouteKind.Broadcast || packet.routeKind === RouteKind.Multicast;
-    if (isToAll) packet.pool.end(packet, "discarded", "icmp/broadcast", now);
-    else if (type === IcmpType.Echo) this.#answerEcho(packet, now);
+    const { ignoresEcho, ignoresBroadcastEcho } = this.#host.settings;
+    const isEcho = type === IcmpType.Echo;
+    const mayAnswerAll = !ignoresBroadcastEcho && (isEcho || type === IcmpType.Timestamp);
+    if (isToAll(packet) && !mayAnswerAll) {
+      packet.pool.end(packet, "discarded", "icmp/broadcast", now);
+    } else if (isEcho && ignoresEcho) packet.pool.end(packet, "discarded", "icmp/ignored", now);
+    else if (isEcho) this.#answerEcho(packet, now);
     else if (type === IcmpType.Timestamp) this.#answerTimestamp(packet, now);
     else if (isIcmpError(type) || type === IcmpType.EchoReply || isLateReply(type)) {
       for (const listener of this.#listeners) listener.onIcmp(packet, type, now);
@@ -117,12 +132,15 @@ export class IcmpResponder {
       pool.end(request, "discarded", "icmp/no-room", now);
       return null;
     }
-    const src: Ipv4Addr = IPV4.dst.get(view, request.network);
-    const dst: Ipv4Addr = IPV4.src.get(view, request.network);
+    const dst = IPV4.src.get(view, request.network);
+    const src = isToAll(request)
+      ? this.#ownAddress(request, dst)
+      : IPV4.dst.get(view, request.network);
     reply.network = reply.frame + ETHERNET_LENGTH;
     const tos = IPV4.tos.get(view, request.network);
     const id = this.#host.peers.nextId(dst, now);
-    writeIpv4(reply, { protocol: Protocol.Icmp, src, dst, tos, id, optionsLength });
+    const origin = { protocol: Protocol.Icmp, src, dst, tos, id, ttl: this.#host.settings.ttl };
+    writeIpv4(reply, { ...origin, optionsLength });
     writeEchoed(view, reply.network, echoed, src, this.#host.timeOfDay(now));
     return reply;
   }
@@ -130,10 +148,26 @@ export class IcmpResponder {
   #send(request: Packet, reply: Packet, type: number, reason: Reason, now: Instant): void {
     ICMP.type.set(reply.pool.view, reply.transport, type);
     sealIcmp(reply.pool.view, reply.transport, reply.end);
-    request.pool.end(request, "consumed", reason, now);
-    this.#host.send(reply, now);
+    const dst = IPV4.dst.get(reply.pool.view, reply.network);
+    if (this.#limit.mayAnswer(type, dst, now)) {
+      request.pool.end(request, "consumed", reason, now);
+      this.#host.send(reply, now);
+    } else {
+      request.pool.end(request, "discarded", "icmp/limited", now);
+      reply.pool.end(reply, "discarded", "icmp/limited", now);
+    }
+  }
+
+  /** The address that answers what went to many (`fib_compute_spec_dst`). */
+  #ownAddress({ input }: Packet, peer: Ipv4Addr): Ipv4Addr {
+    const { addressing } = this.#host;
+    const via = input === null ? undefined : addressing.interfaces.get(input);
+    return addressing.specificAddress(via ?? addressing.loopback, peer);
   }
 }
+
+const isToAll = ({ routeKind }: Packet): boolean =>
+  routeKind === RouteKind.Broadcast || routeKind === RouteKind.Multicast;
 
 function isLateReply(type: number): boolean {
   return (

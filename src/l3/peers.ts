@@ -9,15 +9,17 @@ import type { Chance } from "../base/prng.ts";
 import { type Duration, type Instant, SECOND } from "../base/time.ts";
 import type { Ipv4Addr } from "../wire/addr.ts";
 
-const MESSAGE_COST: Duration = SECOND;
-const MESSAGE_BURST = 6 * MESSAGE_COST;
-const ROUTE_ERROR_BURST = 5 * MESSAGE_COST;
+/** Messages that a peer may get at once (`XRLIM_BURST_FACTOR`). */
+const MESSAGES_AT_ONCE = 6;
+/** `net.ipv4.route.error_cost` and `error_burst`. */
+const ROUTE_ERROR_COST: Duration = SECOND;
+const ROUTE_ERROR_BURST = 5 * ROUTE_ERROR_COST;
 const REDIRECTS_IGNORED = 9;
 const REDIRECT_LOAD: Duration = SECOND / 50;
 const REDIRECT_SILENCE: Duration = REDIRECT_LOAD * 2 ** (REDIRECTS_IGNORED + 1);
 
 interface Peer {
-  /** Credit for messages, in microseconds; one message costs a second. */
+  /** Credit for messages, in microseconds. */
   tokens: Duration;
   /** When `tokens` was last brought up to date; for redirects, when the last one went out. */
   last: Instant;
@@ -30,23 +32,30 @@ interface Peer {
 export class Peers {
   readonly #jiffies: Jiffies;
   readonly #chance: Chance;
+  readonly #interval: Duration;
   readonly #peers: BoundedMap<Ipv4Addr, Peer>;
 
-  /** @param limit peers at most; the one that was added first is forgotten. */
-  constructor(jiffies: Jiffies, chance: Chance, limit = 4096) {
+  /**
+   * @param interval time that a message costs (`icmp_ratelimit`).
+   * @param limit peers at most; the one that was added first is forgotten.
+   */
+  constructor(jiffies: Jiffies, chance: Chance, interval: Duration = SECOND, limit = 4096) {
     this.#jiffies = jiffies;
     this.#chance = chance;
+    this.#interval = interval;
     this.#peers = new BoundedMap(limit);
   }
 
-  /** Whether an ICMP error to `address` is within its rate: one a second, six at once. */
+  /** Whether a message to `address` is within its rate: six at once (`inet_peer_xrlim_allow`). */
   mayReport(address: Ipv4Addr, now: Instant): boolean {
-    return this.#spend(this.#find(address, now), MESSAGE_BURST, now);
+    const interval = this.#interval;
+    return this.#spend(this.#find(address, now), interval, MESSAGES_AT_ONCE * interval, now);
   }
 
   /** The same bucket, asked once more by the routes that refuse (`ip_error`): five at once. */
   mayRefuse(address: Ipv4Addr, now: Instant): boolean {
-    return this.#spend(this.#find(address, now), ROUTE_ERROR_BURST, now);
+    const peer = this.#find(address, now);
+    return this.#spend(peer, ROUTE_ERROR_COST, ROUTE_ERROR_BURST, now);
   }
 
   /** Whether `address` is told once more of a better way (`ip_rt_send_redirect`). */
@@ -76,12 +85,12 @@ export class Peers {
     return id;
   }
 
-  #spend(peer: Peer, burst: Duration, now: Instant): boolean {
+  #spend(peer: Peer, cost: Duration, burst: Duration, now: Instant): boolean {
     const tick = this.#jiffies.floor(now);
     peer.tokens = Math.min(peer.tokens + tick - peer.last, burst);
     peer.last = tick;
-    if (peer.tokens < MESSAGE_COST) return false;
-    peer.tokens -= MESSAGE_COST;
+    if (peer.tokens < cost) return false;
+    peer.tokens -= cost;
     return true;
   }
 

@@ -49,6 +49,7 @@ import { PacketOptions } from "./packet-options.ts";
 import { Peers } from "./peers.ts";
 import { Reassembler } from "./reassembly.ts";
 import { describeRoute, type Route, RouteKind } from "./route-table.ts";
+import { DEFAULT_STACK_SETTINGS, type StackSettings } from "./stack-settings.ts";
 
 /** Takes the packets of one protocol that came to this host; owns each. */
 export interface ProtocolHandler {
@@ -62,6 +63,8 @@ export interface RouterOptions {
   readonly pool: PacketPool;
   readonly behaviour: RouterBehaviour;
   readonly chance: Chance;
+  /** Linux's defaults. */
+  readonly settings?: StackSettings;
   /** Time of day at instant 0, since midnight UTC, for timestamps; 0. */
   readonly midnightOffset?: Duration;
 }
@@ -70,6 +73,7 @@ export interface RouterOptions {
 export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost, ReportHost {
   readonly name: string;
   readonly pool: PacketPool;
+  readonly settings: StackSettings;
   readonly addressing: Addressing;
   readonly hooks = new Hooks();
   readonly jiffies: Jiffies;
@@ -85,9 +89,11 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   readonly #reassembler: Reassembler;
   readonly #routing: InputRouting;
 
-  constructor({ name, pool, behaviour, chance, midnightOffset = 0 }: RouterOptions) {
+  constructor(options: RouterOptions) {
+    const { name, pool, behaviour, chance, midnightOffset = 0 } = options;
     this.name = name;
     this.pool = pool;
+    this.settings = options.settings ?? DEFAULT_STACK_SETTINGS;
     this.#behaviour = behaviour;
     this.#midnightOffset = midnightOffset;
     const jiffies = new Jiffies(behaviour.jiffies);
@@ -97,25 +103,21 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     );
     const { fib, interfaces } = this.addressing;
     this.#routing = new InputRouting(fib, behaviour, interfaces);
-    this.peers = new Peers(jiffies, chance);
+    this.peers = new Peers(jiffies, chance, this.settings.icmpInterval);
     this.options = new PacketOptions(this.addressing, (now) => this.timeOfDay(now));
-    const neighbors = new NeighborCache({
-      host: this,
-      behaviour: behaviour.neighbor,
-      jiffies,
-      chance,
-    });
+    const { neighbor, arp } = behaviour;
+    const neighbors = new NeighborCache({ host: this, behaviour: neighbor, jiffies, chance });
     this.neighbors = neighbors;
     this.arp = new ArpResponder({
       pool,
       routing: this,
       neighbors,
-      behaviour: behaviour.arp,
+      behaviour: arp,
       jiffies,
       chance,
     });
     this.#reporter = new IcmpReporter(this, chance, behaviour);
-    this.icmp = new IcmpResponder(this);
+    this.icmp = new IcmpResponder(this, this.#reporter);
     this.#protocols.set(Protocol.Icmp, this.icmp);
     this.#reassembler = new Reassembler({
       behaviour: behaviour.reassembly,

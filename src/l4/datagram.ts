@@ -8,7 +8,7 @@ import type { Instant } from "../base/time.ts";
 import { IPV4_ANY, type Ipv4Addr, isMulticast } from "../wire/addr.ts";
 import type { Packet } from "../wire/packet.ts";
 import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
-import { DEFAULT_TTL, IPV4_MAX_PACKET, IPV4_MIN_LENGTH, writeIpv4 } from "../l3/ipv4.ts";
+import { IPV4_MAX_PACKET, IPV4_MIN_LENGTH, writeIpv4 } from "../l3/ipv4.ts";
 import type { Router } from "../l3/router.ts";
 
 /**
@@ -82,7 +82,7 @@ export class DatagramMaker {
    * @returns the packet, or why there is none.
    */
   make(origin: DatagramOrigin, now: Instant): Packet | SendFailure {
-    const { addressing, pool } = this.#router;
+    const { addressing, pool, settings } = this.#router;
     const { protocol, dst, length, tos = 0, mtuDiscovery = "want" } = origin;
     const route = addressing.routeTo(dst);
     if (route === null) return "no-route";
@@ -98,7 +98,7 @@ export class DatagramMaker {
       src: origin.src === IPV4_ANY ? addressing.sourceFor(route) : origin.src,
       dst,
       tos,
-      ttl: origin.ttl ?? (isMulticast(dst) ? 1 : DEFAULT_TTL),
+      ttl: origin.ttl ?? (isMulticast(dst) ? 1 : settings.ttl),
       id: this.#identify(origin, dontFragment, now),
       dontFragment,
     });

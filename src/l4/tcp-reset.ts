@@ -67,9 +67,10 @@ export class TcpReset implements ProtocolHandler {
     const src = IPV4.dst.get(view, segment.network);
     const dst = IPV4.src.get(view, segment.network);
     const tos = IPV4.tos.get(view, segment.network) & this.#tosMask;
-    const origin = { protocol: Protocol.Tcp, src, dst, tos, dontFragment: true, optionsLength };
+    const { ttl } = this.#router.settings;
+    const origin = { protocol: Protocol.Tcp, src, dst, tos, ttl, dontFragment: true };
     reset.network = reset.frame + ETHERNET_LENGTH;
-    writeIpv4(reset, origin);
+    writeIpv4(reset, { ...origin, optionsLength });
     writeEchoed(view, reset.network, echoed, src, this.#router.timeOfDay(now));
     bytes.fill(0, reset.transport, reset.end);
     writeRefusal(view, segment, reset);

@@ -10,4 +10,5 @@ export {
   stationMac,
   udpFrame,
 } from "./arbitraries.ts";
+export { buildFrame, type FrameWords } from "./build-frame.ts";
 export { faultOf, leakOf, matchers } from "./laws.ts";

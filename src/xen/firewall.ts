@@ -65,8 +65,21 @@ export class Firewall {
    */
   iptables(command: string): string {
     this.rules.command(command);
-    if (this.#conntrack === null && this.rules.usesConntrack) this.#track();
+    this.#trackIfNeeded();
     return `iptables ${command}`;
+  }
+
+  /**
+   * Read tables as `iptables-restore` does.
+   * @throws {ParseError} as {@link RuleSet.restore}.
+   */
+  restore(text: string): void {
+    this.rules.restore(text);
+    this.#trackIfNeeded();
+  }
+
+  #trackIfNeeded(): void {
+    if (this.#conntrack === null && this.rules.usesConntrack) this.#track();
   }
 
   #track(): void {

@@ -54,6 +54,7 @@ const ROUTER_2_6_18: RouterBehaviour = {
   hasDummyAddress: false,
   takesPriorityTags: false,
   checksSourceKind: true,
+  hasLooseRpFilter: false,
   icmpGlobalLimit: null,
 };
 
@@ -76,6 +77,7 @@ const ROUTER_6: RouterBehaviour = {
   hasDummyAddress: true,
   takesPriorityTags: true,
   checksSourceKind: false,
+  hasLooseRpFilter: true,
   icmpGlobalLimit: { perSecond: 1000, burst: 50 },
 };
 /** As the seed document reports it; a group address (docs/sources.md). */

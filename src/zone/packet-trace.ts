@@ -54,6 +54,18 @@ export class PacketTrace implements Observer {
     for (const [, story] of this.#stories) yield story;
   }
 
+  /**
+   * Hand over and forget the stories of packets that have ended: for who tells them all, however
+   * many there are. What a copy or a fragment does later begins a new story of the same id.
+   */
+  *takeEnded(): IterableIterator<PacketStory> {
+    for (const [id, story] of this.#stories) {
+      if (story.ends.length === 0) continue;
+      this.#stories.delete(id);
+      yield story;
+    }
+  }
+
   find(id: number): PacketStory | null {
     return this.#stories.get(id) ?? null;
   }

@@ -6,7 +6,7 @@ import { type Instant, MILLISECOND, SECOND } from "../../src/base/time.ts";
 import { ipv4Of } from "../../src/wire/addr.ts";
 import { Peers } from "../../src/l3/peers.ts";
 
-const newPeers = (limit?: number): Peers => new Peers(new Jiffies(), new Prng(1), limit);
+const newPeers = (limit?: number): Peers => new Peers(new Jiffies(), new Prng(1), undefined, limit);
 
 /** Instants that ascend, most of them close together. */
 const instants = fc

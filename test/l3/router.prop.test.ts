@@ -5,10 +5,12 @@ import { onesSum } from "../../src/wire/checksum.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { ETHERNET, ETHERNET_LENGTH, EtherType } from "../../src/l2/ethernet.ts";
 import { checkIpv4, headerLengthOf, IPV4, isFragment, Protocol } from "../../src/l3/ipv4.ts";
+import { parseAddressWords } from "../../src/l3/ip-words.ts";
+import type { World } from "../../src/zone/world/world.ts";
 import { EC2_2010, LINUX } from "../../src/xen/profile.ts";
 import { anyCase, anySlowCase, type Case } from "../oracle/world-case.ts";
 import { WorldRouter } from "../oracle/world-router.ts";
-import { parseAddressWords, type TimedFrame, type World } from "../oracle/world.ts";
+import type { TimedFrame } from "../oracle/world.ts";
 
 const CLOCK = {
   start: 1_264_982_400_000_000,
@@ -17,8 +19,8 @@ const CLOCK = {
 const AT = ETHERNET_LENGTH;
 
 /** Play a case until nothing waits any more. */
-function play({ world, frames }: Case, { router }: typeof LINUX): WorldRouter {
-  const twin = new WorldRouter(world, CLOCK, router);
+function play({ world, frames }: Case, { name: profile }: typeof LINUX): WorldRouter {
+  const twin = new WorldRouter({ ...world, profile }, CLOCK);
   for (const frame of frames) twin.receive(frame, frame.at);
   twin.expire((frames.at(-1)?.at ?? 0) + MINUTE);
   return twin;
@@ -31,7 +33,7 @@ const ownAddresses = ({ interfaces }: World): ReadonlySet<number> =>
   new Set([
     0,
     0xc000_0008,
-    ...interfaces.flatMap(({ addresses }) =>
+    ...Object.values(interfaces).flatMap(({ addresses = [] }) =>
       addresses.map((words) => parseAddressWords(words).address),
     ),
   ]);
@@ -53,9 +55,11 @@ const flowOf = (view: DataView): string =>
   [IPV4.src, IPV4.dst, IPV4.id, IPV4.protocol].map((field) => field.get(view, AT)).join(" ");
 
 /** The largest packet for each interface: a route's own MTU may be more than its device's. */
-function largestOf({ interfaces, routes }: World): ReadonlyMap<string, number> {
+function largestOf({ interfaces, routes = [] }: World): ReadonlyMap<string, number> {
   const ofRoutes = routes.map((words) => Number(/ mtu (?:lock )?(\d+)/.exec(words)?.[1] ?? 0));
-  return new Map(interfaces.map(({ name, mtu }) => [name, Math.max(mtu, ...ofRoutes)]));
+  return new Map(
+    Object.entries(interfaces).map(([name, { mtu = 1500 }]) => [name, Math.max(mtu, ...ofRoutes)]),
+  );
 }
 
 /** A frame's octets after one of them was changed. */
@@ -74,6 +78,8 @@ const spoiled = fc
     return { ...one, frames };
   });
 
+const namesOf = ({ interfaces }: World): string[] => Object.keys(interfaces);
+
 /** Frames of any octets, shorter than a header or longer. */
 const nonsense = fc
   .tuple(anyCase(1), fc.array(fc.uint8Array({ maxLength: 120 }), { maxLength: 6 }))
@@ -81,7 +87,7 @@ const nonsense = fc
     world,
     frames: all.map((octets, index) => ({
       at: index,
-      interface: world.interfaces[index % world.interfaces.length]?.name ?? "e0",
+      interface: namesOf(world)[index % namesOf(world).length] ?? "e0",
       octets: Buffer.from(octets).toString("hex"),
     })),
   }));

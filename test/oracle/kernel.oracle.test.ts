@@ -88,17 +88,13 @@ async function differences(kernel: Kernel, one: Case, wait = 3_400 * MILLISECOND
 /** The first fragment of a datagram to the router, and a later one of another. */
 const INCOMPLETE: Case = {
   world: {
-    interfaces: [
-      {
-        name: "e0",
+    interfaces: {
+      e0: {
         mac: "02:00:00:00:00:00",
-        mtu: 1500,
         addresses: ["10.1.2.1/24"],
         neighbors: { "10.1.2.2": "12:31:39:00:00:00" },
-        sysctl: {},
       },
-    ],
-    routes: [],
+    },
   },
   frames: [
     { id: 7, flagsFragment: 0x2000 },

@@ -7,7 +7,8 @@ import { createInterface, type Interface as LineReader } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Ticks } from "./world-router.ts";
-import { type InputFrame, ipWords, sysctls, type TimedFrame, type World } from "./world.ts";
+import type { World } from "../../src/zone/world/world.ts";
+import { type InputFrame, ipWords, sysctls, type TimedFrame } from "./world.ts";
 
 /** What the kernel did. Instants are real times in microseconds. */
 export interface Played {
@@ -80,7 +81,11 @@ export class Kernel {
     until = 0,
     show: readonly (readonly string[])[] = [],
   ): Promise<Played> {
-    const interfaces = world.interfaces.map(({ name, mac, mtu }) => ({ name, mac, mtu }));
+    const interfaces = Object.entries(world.interfaces).map(([name, { mac, mtu = 1500 }]) => ({
+      name,
+      mac,
+      mtu,
+    }));
     const build = { interfaces, ip: ipWords(world), sysctl: sysctls(world) };
     const request = { ...build, frames, until, show };
     this.#process.stdin.write(`${JSON.stringify(request)}\n`);

@@ -1,11 +1,11 @@
 /** Random worlds: routers with links, guests, gateways and routes of every kind. @module */
 import fc from "fast-check";
 import { formatIpv4, ipv4Of, maskOf, parseIpv4 } from "../../src/wire/addr.ts";
-import type { InterfaceSysctl, World, WorldInterface } from "./world.ts";
+import type { World, WorldInterface } from "../../src/zone/world/world.ts";
 
 /** A world, and the addresses in it that frames may name. */
 export interface Site {
-  readonly world: World;
+  readonly world: Required<Pick<World, "interfaces" | "routes" | "sysctl">>;
   /** The router's own addresses. */
   readonly own: readonly string[];
   /** For each interface the addresses that its neighbors have. */
@@ -47,7 +47,7 @@ const mtu = fc.oneof(
   { arbitrary: fc.constantFrom(68, 69, 296, 576, 577, 1006, 1280, 1491), weight: 2 },
 );
 
-const sysctl: fc.Arbitrary<Partial<Record<InterfaceSysctl, number>>> = fc.record(
+const sysctl: fc.Arbitrary<Readonly<Record<string, number>>> = fc.record(
   {
     forwarding: fc.constantFrom(1, 1, 1, 1, 1, 0),
     medium_id: fc.constantFrom(0, 0, 0, 1, 2, -1),
@@ -199,22 +199,27 @@ export const site: fc.Arbitrary<Site> = fc
     return fc.record({ plots: fc.tuple(...plots), routes });
   })
   .map(({ plots, routes: choices }) => {
-    const interfaces = plots.map(({ plot, mtu: size, sysctl: settings }, at): WorldInterface => ({
-      name: `e${at}`,
+    const interfaces = plots.map(({ plot, mtu: size }, at): WorldInterface => ({
       mac: `${MAC_ROUTER}:0${at}`,
       mtu: size,
       addresses: plot.addresses,
       neighbors: Object.fromEntries(
         plot.hosts.slice(0, plot.known).map((host, n) => [host, `12:31:39:00:0${at}:0${n}`]),
       ),
-      sysctl: settings,
     }));
+    const settings = plots.flatMap(({ sysctl: own }, at) =>
+      Object.entries(own).map(([key, value]): [string, number] => [
+        `net.ipv4.conf.e${at}.${key}`,
+        value,
+      ]),
+    );
     const all = plots.map(({ plot }) => plot);
     const addresses = all.flatMap((plot) => plot.addresses);
     const own = [...new Set(addresses.map((words) => words.split("/")[0] ?? ""))];
     return {
       world: {
-        interfaces,
+        interfaces: Object.fromEntries(interfaces.map((one, at) => [`e${at}`, one])),
+        sysctl: Object.fromEntries(settings),
         routes: [
           ...all.flatMap((plot) => plot.routes),
           ...choices.flatMap((choice) => wordsOf(choice, all, own)),

@@ -5,7 +5,8 @@ import { type Site, site } from "./world-arbitrary.ts";
 import { type FrameSpec, frameSpec, neighborFrameSpec } from "./world-frames.ts";
 import { type Clock, WorldRouter } from "./world-router.ts";
 import type { Kernel } from "./kernel.ts";
-import type { InputFrame, TimedFrame, World } from "./world.ts";
+import type { World } from "../../src/zone/world/world.ts";
+import type { InputFrame, TimedFrame } from "./world.ts";
 
 export interface Case {
   readonly world: World;
@@ -45,7 +46,9 @@ export const anySlowCase = (most: number): fc.Arbitrary<Case> =>
 
 /** The same site, but the router has to ask for every neighbor. */
 function withoutNeighbors(where: Site): Site {
-  const interfaces = where.world.interfaces.map((one) => ({ ...one, neighbors: {} }));
+  const interfaces = Object.fromEntries(
+    Object.entries(where.world.interfaces).map(([name, one]) => [name, { ...one, neighbors: {} }]),
+  );
   return { ...where, world: { ...where.world, interfaces } };
 }
 

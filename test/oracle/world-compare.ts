@@ -4,7 +4,9 @@ import { onesSum } from "../../src/wire/checksum.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { ETHERNET, ETHERNET_LENGTH, EtherType } from "../../src/l2/ethernet.ts";
 import { headerLengthOf, IPV4 } from "../../src/l3/ipv4.ts";
-import { type OutputFrame, parseAddressWords, type TimedFrame, type World } from "./world.ts";
+import { parseAddressWords } from "../../src/l3/ip-words.ts";
+import type { World } from "../../src/zone/world/world.ts";
+import type { OutputFrame, TimedFrame } from "./world.ts";
 
 /** Frames in order, in hexadecimal, by the interface that they left by. */
 export type Comparable = Readonly<Record<string, readonly string[]>>;
@@ -19,7 +21,7 @@ const DUMMY_ADDRESS = 0xc000_0008;
 export function comparable(world: World, frames: readonly OutputFrame[]): Comparable {
   const own = ownAddresses(world);
   return Object.fromEntries(
-    world.interfaces.map(({ name }) => [
+    Object.keys(world.interfaces).map((name) => [
       name,
       frames
         .filter((frame) => frame.interface === name)
@@ -63,7 +65,7 @@ export function unpaired(
 
 function ownAddresses({ interfaces }: World): ReadonlySet<number> {
   const own = new Set<number>([DUMMY_ADDRESS]);
-  for (const { addresses } of interfaces) {
+  for (const { addresses = [] } of Object.values(interfaces)) {
     for (const words of addresses) own.add(parseAddressWords(words).address);
   }
   return own;

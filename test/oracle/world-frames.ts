@@ -1,4 +1,5 @@
 /** Random frames for a {@link Site}: sound ones, broken ones, fragments, ARP, noise. @module */
+import type { WorldInterface } from "../../src/zone/world/world.ts";
 import fc from "fast-check";
 import { parseIpv4, parseMac } from "../../src/wire/addr.ts";
 import { arpCodec } from "../../src/l2/arp.ts";
@@ -197,20 +198,22 @@ const common = {
   seed: nat,
 };
 
+const mtuOf = ({ mtu = 1500 }: WorldInterface): number => mtu;
+
 /** The interface's number and name, and a frame on it that the link's other end may send. */
 function place(site: Site, on: number, to: string, type: number, octets: Uint8Array, vlan = -1) {
-  const { interfaces } = site.world;
-  const one = interfaces[on % interfaces.length];
-  if (one === undefined || octets.length > one.mtu) return [];
+  const interfaces = Object.entries(site.world.interfaces);
+  const [name, one] = interfaces[on % interfaces.length] ?? [];
+  if (name === undefined || one === undefined || octets.length > mtuOf(one)) return [];
   const dst = to === "host" ? one.mac : to;
   const frame = frameOf(dst, MAC_NEIGHBOR, type, octets, vlan < 0 ? null : vlan);
-  return [{ interface: one.name, octets: frame }];
+  return [{ interface: name, octets: frame }];
 }
 
 const packet: fc.Arbitrary<FrameSpec> = fc
   .record({ ...common, flags, size, padding: rarely(fc.nat({ max: 50 })), defect, tag })
   .map((spec) => (site: Site): PlacedFrame[] => {
-    const on = spec.on % site.world.interfaces.length;
+    const on = spec.on % Object.keys(site.world.interfaces).length;
     const ends = { src: addressOf(site, on, spec.src), dst: addressOf(site, on, spec.dst) };
     const body = payloadOf(spec.content, ends, spec.size, spec.seed, site.own);
     const { tos, id, ttl: hops, options } = spec;
@@ -238,7 +241,7 @@ const packet: fc.Arbitrary<FrameSpec> = fc
  * it would drop a longer answer, by the sizes of its own buffers.
  */
 function longestAnswer({ world }: Site): number {
-  const leastMtu = Math.min(...world.interfaces.map(({ mtu: most }) => most));
+  const leastMtu = Math.min(...Object.values(world.interfaces).map(mtuOf));
   return 300 * ((leastMtu - 60) & ~7);
 }
 
@@ -262,7 +265,7 @@ const fragments: fc.Arbitrary<FrameSpec> = fc
     ),
   })
   .map((spec) => (site: Site): PlacedFrame[] => {
-    const on = spec.on % site.world.interfaces.length;
+    const on = spec.on % Object.keys(site.world.interfaces).length;
     const ends = { src: addressOf(site, on, spec.src), dst: addressOf(site, on, spec.dst) };
     const step = spec.unit * 8;
     const length = Math.min(spec.size, step * 50, longestAnswer(site));
@@ -320,7 +323,7 @@ const arp: fc.Arbitrary<FrameSpec> = fc
     length: fc.oneof({ arbitrary: fc.constantFrom(28, 46), weight: 12 }, fc.nat({ max: 60 })),
   })
   .map((spec) => (site: Site): PlacedFrame[] => {
-    const on = spec.on % site.world.interfaces.length;
+    const on = spec.on % Object.keys(site.world.interfaces).length;
     const spa = parseIpv4(addressOf(site, on, spec.spa));
     const { htype, ptype, hlen, plen, op } = spec;
     const message = arpCodec.encode({

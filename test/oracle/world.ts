@@ -1,39 +1,5 @@
-/**
- * A router and the frames it gets, in words that the kernel's own tools take: one description for
- * the kernel and for the emulated router.
- * @module
- */
-import { type Prefix, parseInterfaceAddress, parseIpv4 } from "../../src/wire/addr.ts";
-import type { Device } from "../../src/wire/device.ts";
-import { newRoute, type Route, RouteKind } from "../../src/l3/route-table.ts";
-
-/** One device of the router; the other end of its link plays all its neighbors. */
-export interface WorldInterface {
-  readonly name: string;
-  readonly mac: string;
-  readonly mtu: number;
-  /** In the words of `ip addr add`: "10.1.0.1/24 brd 10.1.0.255". */
-  readonly addresses: readonly string[];
-  /** Permanent neighbors: address to MAC address. */
-  readonly neighbors: Readonly<Record<string, string>>;
-  /** By the names of `net.ipv4.conf.<interface>`. */
-  readonly sysctl: Readonly<Partial<Record<InterfaceSysctl, number>>>;
-}
-
-export const INTERFACE_SYSCTLS = [
-  "forwarding",
-  "medium_id",
-  "proxy_arp",
-  "rp_filter",
-  "send_redirects",
-] as const;
-export type InterfaceSysctl = (typeof INTERFACE_SYSCTLS)[number];
-
-export interface World {
-  readonly interfaces: readonly WorldInterface[];
-  /** In the words of `ip route add`: "192.0.2.0/24 via 10.1.0.2 metric 5". */
-  readonly routes: readonly string[];
-}
+/** The frames of a world, and what a kernel must be told to be its router. @module */
+import type { World } from "../../src/zone/world/world.ts";
 
 /** A frame that reaches the router. */
 export interface InputFrame {
@@ -56,13 +22,39 @@ export interface TimedFrame extends OutputFrame {
   readonly at: number;
 }
 
+/**
+ * Settings under which kernel and emulated router can be compared. What the kernel joins with the
+ * setting of all interfaces is left to the interface; ICMP has no limit for the whole host;
+ * redirects are not heeded, as on any router. Packets that wait for a neighbor are as many as come:
+ * the kernel counts the memory of their buffers, which no frame shows.
+ */
+const COMPARABLE: NonNullable<World["sysctl"]> = {
+  "net.ipv4.ip_forward": 1,
+  "net.ipv4.icmp_msgs_per_sec": 1_000_000,
+  "net.ipv4.icmp_msgs_burst": 1_000_000,
+  "net.ipv4.neigh.default.proxy_delay": 0,
+  "net.ipv4.neigh.default.unres_qlen": 4096,
+  "net.ipv4.conf.all.accept_redirects": 0,
+  "net.ipv4.conf.default.accept_redirects": 0,
+  "net.ipv4.conf.all.rp_filter": 0,
+  "net.ipv4.conf.default.rp_filter": 0,
+  "net.ipv4.conf.all.send_redirects": 0,
+};
+
+/** `world` with these settings before its own. */
+export const comparableWorld = (world: World): World => ({
+  ...world,
+  sysctl: { ...COMPARABLE, ...world.sysctl },
+});
+
 /** The lines for `ip -batch` that give the router of `world` its addresses, neighbors, routes. */
-export function ipWords({ interfaces, routes }: World): string[] {
+export function ipWords({ interfaces, routes = [] }: World): string[] {
+  const all = Object.entries(interfaces);
   return [
-    ...interfaces.flatMap(({ name, addresses }) =>
+    ...all.flatMap(([name, { addresses = [] }]) =>
       addresses.map((words) => `addr add ${words} dev ${name}`),
     ),
-    ...interfaces.flatMap(({ name, neighbors }) =>
+    ...all.flatMap(([name, { neighbors = {} }]) =>
       Object.entries(neighbors).map(
         ([address, mac]) => `neigh add ${address} lladdr ${mac} dev ${name} nud permanent`,
       ),
@@ -71,70 +63,25 @@ export function ipWords({ interfaces, routes }: World): string[] {
   ];
 }
 
+const NEIGHBOR_DEFAULT = "net.ipv4.neigh.default.";
+
 /**
- * The settings of `world` in the order in which they must be written. What the kernel joins with
- * the setting of all interfaces is left to the interface; ICMP has no limit for the whole host;
- * redirects are not heeded, as on any router. Packets that wait for a neighbor are as many as come:
- * the kernel counts the memory of their buffers, which no frame shows.
+ * The settings of a comparable `world` in the order in which they must be written. Defaults of
+ * neighbors belong to the whole computer: each interface gets its own instead.
  */
-export function sysctls({ interfaces }: World): [string, number][] {
+export function sysctls(world: World): [string, number | string][] {
+  const proxies = Object.entries(world.interfaces).filter(([, { proxyArp }]) => proxyArp === true);
   return [
-    ["net.ipv4.ip_forward", 1],
-    ["net.ipv4.icmp_msgs_per_sec", 1_000_000],
-    ["net.ipv4.icmp_msgs_burst", 1_000_000],
-    ["net.ipv4.conf.all.send_redirects", 0],
-    ...interfaces.flatMap(({ name, sysctl }): [string, number][] => [
-      [`net.ipv4.neigh.${name}.proxy_delay`, 0],
-      [`net.ipv4.neigh.${name}.unres_qlen_bytes`, 2 ** 30],
-      [`net.ipv4.conf.${name}.accept_redirects`, 0],
-      ...Object.entries(sysctl).map(([key, value]): [string, number] => [
-        `net.ipv4.conf.${name}.${key}`,
-        value,
-      ]),
-    ]),
+    ...proxies.map(([name]): [string, number] => [`net.ipv4.conf.${name}.proxy_arp`, 1]),
+    ...Object.entries(comparableWorld(world).sysctl ?? {}).flatMap(
+      ([key, value]): [string, number | string][] => {
+        if (!key.startsWith(NEIGHBOR_DEFAULT)) return [[key, value]];
+        const own = key.slice(NEIGHBOR_DEFAULT.length);
+        return Object.keys(world.interfaces).map((name) => [
+          `net.ipv4.neigh.${name}.${own}`,
+          value,
+        ]);
+      },
+    ),
   ];
-}
-
-/** `words` of `ip addr add`, read. */
-export function parseAddressWords(words: string): Prefix & { broadcast: string | null } {
-  const [address = "", key, broadcast = null, ...rest] = words.split(" ");
-  if (rest.length > 0 || (key !== undefined && key !== "brd")) {
-    throw new Error(`not the words of an address: ${words}`);
-  }
-  return { ...parseInterfaceAddress(address), broadcast };
-}
-
-const KINDS = new Map<string, RouteKind>([
-  ["unreachable", RouteKind.Unreachable],
-  ["prohibit", RouteKind.Prohibit],
-  ["blackhole", RouteKind.Blackhole],
-]);
-
-/** `words` of `ip route add`, read; `find` knows devices by name and gateways by address. */
-export function parseRouteWords(
-  words: string,
-  find: (name: string) => Device,
-  deviceTo: (gateway: string) => Device,
-): Route {
-  const all = words.split(" ");
-  const kind = KINDS.get(all[0] ?? "") ?? RouteKind.Unicast;
-  const [destination = "", ...rest] = kind === RouteKind.Unicast ? all : all.slice(1);
-  const prefix = parseInterfaceAddress(destination === "default" ? "0.0.0.0/0" : destination);
-  const options = new Map<string, string>();
-  while (rest.length > 0) {
-    const key = rest.shift() ?? "";
-    if (key === "mtu" && rest[0] === "lock") options.set("lock", rest.shift() ?? "");
-    options.set(key, key === "onlink" ? "" : (rest.shift() ?? ""));
-  }
-  const { via, dev, src, metric, mtu } = Object.fromEntries(options);
-  return newRoute({
-    kind,
-    prefix,
-    device: dev === undefined ? (via === undefined ? null : deviceTo(via)) : find(dev),
-    gateway: via === undefined ? null : parseIpv4(via),
-    source: src === undefined ? null : parseIpv4(src),
-    metric: Number(metric ?? 0),
-    mtu: mtu === undefined ? null : Number(mtu),
-    isMtuLocked: options.has("lock"),
-  });
 }

@@ -3,8 +3,7 @@ import type { PacketStory } from "../../zone/packet-trace.ts";
 import { DEMO_NAME, DEMO_SCENARIO } from "../demo-scenario.ts";
 import { ExitCode, InputError } from "../failure.ts";
 import { readText } from "../input.ts";
-import { table } from "../layout.ts";
-import type { Output } from "../output.ts";
+import { tellStory } from "../packet-story.ts";
 import type { RunOptions } from "../run-options.ts";
 import type { EventOf } from "../scenario/events.ts";
 import { play } from "../scenario/play.ts";
@@ -82,17 +81,3 @@ function missing(packet: number, scenario: string, allocated: number): never {
       : `only the last ${REMEMBERED} are remembered; --until ends the run earlier`;
   throw new InputError([`${scenario}: packet ${packet} is not known; ${why}`]);
 }
-
-function tellStory({ id, steps, ends }: PacketStory, summary: string | null, out: Output): void {
-  out.line(out.paint("heading", summary === null ? `packet ${id}` : `packet ${id}: ${summary}`));
-  const rows = [
-    ...steps.map(({ at, where, what }) => [microseconds(at), where, what]),
-    ...ends.map(({ at, fate, reason }) => [microseconds(at), fate, reason]),
-  ];
-  const columns = [{ title: "when", isNumber: true }, { title: "where" }, { title: "what" }];
-  const [title = "", ...lines] = table(columns, rows, { width: out.width, indent: 2 });
-  out.line(out.paint("faint", title));
-  for (const line of lines) out.line(line);
-}
-
-const microseconds = (at: number): string => `${(at / 1_000_000).toFixed(6)} s`;

@@ -3,17 +3,16 @@ import { pino } from "pino";
 import type { Logger } from "../../base/log.ts";
 import { CaptureFile } from "../capture-file.ts";
 import { ExitCode } from "../failure.ts";
-import { formatCount } from "../layout.ts";
 import type { Output } from "../output.ts";
 import type { CapturingOptions, LogLevel } from "../run-options.ts";
 import type { RunEvent } from "../scenario/events.ts";
 import type { Plan } from "../scenario/plan.ts";
 import { play, type PlayOutcome } from "../scenario/play.ts";
-import { plural } from "../scenario/words.ts";
 import { Progress } from "../progress.ts";
 import { stateOf } from "../state.ts";
 import { Story } from "../story.ts";
 import type { Surface } from "../surface.ts";
+import { tellCapture } from "../tell-capture.ts";
 
 /** Structured lines on standard error; without a clock, for time is virtual. */
 export function openLog(level: LogLevel): Logger {
@@ -63,23 +62,6 @@ export async function playScenario(
   if (capture !== null) tellCapture(capture, json, told);
   if (state) tellState(outcome, json, told);
   return outcome.failed > 0 ? ExitCode.Failed : ExitCode.Done;
-}
-
-function tellCapture(
-  { path, frames, interfaces, octets }: CaptureFile,
-  json: boolean,
-  told: Output,
-) {
-  if (json) {
-    told.line(JSON.stringify({ event: "capture", path, frames, interfaces, octets }));
-    return;
-  }
-  const where = path === "-" ? "standard output" : path;
-  const what = `${formatCount(frames)} ${plural(frames, "frame")}`;
-  const from = `${interfaces} ${plural(interfaces, "interface")}`;
-  told.line(`${where}: ${what} of ${from}, ${formatCount(octets)} octets of pcapng.`);
-  const hint = "In Wireshark, what came to nothing has the reason as its comment.";
-  told.line(told.paint("faint", hint));
 }
 
 function tellState({ world }: PlayOutcome, json: boolean, told: Output): void {

@@ -1,9 +1,9 @@
 /** From what zod found to one sentence each, with the key and the line. @module */
 import type { core } from "zod";
 import { faultAt } from "../failure.ts";
+import type { PublishedSchema } from "../published.ts";
 import { hint } from "../suggest.ts";
 import { shown } from "./leaf.ts";
-import { knownKeys } from "./published.ts";
 import type { Path, SourceText } from "./source.ts";
 
 type Issue = core.$ZodIssue;
@@ -19,10 +19,14 @@ export function keyOf(path: Path): string {
   return parts.join("");
 }
 
-/** The faults in `source`, in the order of their lines. */
-export function faultTexts(source: SourceText, issues: readonly Issue[]): string[] {
+/** The faults in `source`, a file of the `published` kind, in the order of their lines. */
+export function faultTexts(
+  source: SourceText,
+  issues: readonly Issue[],
+  published: PublishedSchema,
+): string[] {
   return issues
-    .flatMap((issue) => explain(source, issue, []))
+    .flatMap((issue) => explain({ source, published }, issue, []))
     .sort((left, right) => left.line - right.line)
     .map(({ line, path, message }) => faultAt({ file: source.file, line }, keyOf(path), message));
 }
@@ -33,17 +37,24 @@ interface Fault {
   readonly message: string;
 }
 
-function explain(source: SourceText, issue: Issue, before: Path): Fault[] {
+/** What faults are explained with. */
+interface Explained {
+  readonly source: SourceText;
+  readonly published: PublishedSchema;
+}
+
+function explain(file: Explained, issue: Issue, before: Path): Fault[] {
+  const { source, published } = file;
   const path = [...before, ...issue.path];
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => {
         const own = [...path, key];
-        const message = `unknown key; ${hint(key, knownKeys(path))}`;
+        const message = `unknown key; ${hint(key, published.knownKeys(path))}`;
         return { line: source.lineOfKey(own), path: own, message };
       });
     case "invalid_union":
-      return nearestBranch(issue.errors).flatMap((one) => explain(source, one, path));
+      return nearestBranch(issue.errors).flatMap((one) => explain(file, one, path));
     case "invalid_key":
       return issue.issues.map(({ message }) => ({ line: source.lineOfKey(path), path, message }));
     case "invalid_type":

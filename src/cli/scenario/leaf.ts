@@ -17,7 +17,7 @@ export function shown(value: unknown): string {
 }
 
 /** The message of a schema that takes nothing else than `what`. */
-const only =
+export const only =
   (what: string) =>
   ({ input }: { readonly input?: unknown }): string =>
     `expected ${what}, got ${shown(input)}`;

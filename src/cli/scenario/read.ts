@@ -5,7 +5,7 @@ import { InputError } from "../failure.ts";
 import { checkScenario, FaultList } from "./check.ts";
 import { faultTexts } from "./issue.ts";
 import { type Action, EXPECTABLE, type Plan, type StepPlan } from "./plan.ts";
-import { SCENARIO, type Scenario } from "./schema.ts";
+import { PUBLISHED_SCENARIO, SCENARIO, type Scenario } from "./schema.ts";
 import { type Path, SourceText } from "./source.ts";
 
 type StepText = NonNullable<Scenario["steps"]>[number];
@@ -20,7 +20,7 @@ type PermissionText = NonNullable<Scenario["securityGroups"]>[string][number];
 export function readScenario(file: string, text: string): Plan {
   const source = new SourceText(file, text);
   const { success, data, error } = SCENARIO.safeParse(source.value);
-  if (!success) throw new InputError(faultTexts(source, error.issues));
+  if (!success) throw new InputError(faultTexts(source, error.issues, PUBLISHED_SCENARIO));
   const faults = new FaultList(source);
   const plan = planOf(source, data, faults);
   checkScenario(plan, data, faults);

@@ -3,6 +3,7 @@
  * @module
  */
 import { z } from "zod";
+import { PublishedSchema } from "../published.ts";
 import {
   domainName,
   duration,
@@ -211,3 +212,6 @@ export const SCENARIO = z
 
 /** A scenario as read: addresses are numbers, durations microseconds, frames octets. */
 export type Scenario = z.output<typeof SCENARIO>;
+
+/** Its JSON Schema, `schema/scenario.json`. */
+export const PUBLISHED_SCENARIO = new PublishedSchema(SCENARIO);

@@ -11,6 +11,7 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
+  Scalar,
   type YAMLError,
 } from "yaml";
 import { faultAt, InputError } from "../failure.ts";
@@ -75,6 +76,19 @@ export class SourceText {
     const pair = isMap(map) ? map.items.find(({ key }) => keyText(key) === last) : undefined;
     const offset = offsetOf(pair?.key);
     return offset === null ? this.lineOf(path) : this.#lines.linePos(offset).line;
+  }
+
+  /**
+   * The line, from 1, of the file in which line `line` of the text at `path` stands; `null` unless
+   * it stands there as it is, after a vertical bar.
+   */
+  lineInside(path: Path, line: number): number | null {
+    let node: unknown = this.#document.contents;
+    for (const key of path) node = this.#step(node, key).value;
+    const solid = isAlias(node) ? node.resolve(this.#document) : node;
+    const offset = offsetOf(solid);
+    const isLiteral = isScalar(solid) && solid.type === Scalar.BLOCK_LITERAL;
+    return isLiteral && offset !== null ? this.#lines.linePos(offset).line + line : null;
   }
 
   /** From `node` to what `key` leads to, through aliases. */

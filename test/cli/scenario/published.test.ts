@@ -1,25 +1,33 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DEMO_SCENARIO } from "../../../src/cli/demo-scenario.ts";
-import { knownKeys, publishedText } from "../../../src/cli/scenario/published.ts";
+import { PUBLISHED_WORLD } from "../../../src/cli/router/schema.ts";
 import { readScenario } from "../../../src/cli/scenario/read.ts";
+import { PUBLISHED_SCENARIO } from "../../../src/cli/scenario/schema.ts";
 
-describe("the published JSON Schema", () => {
-  it("is the one that the command has: `dom0 schema > schema/scenario.json` makes it", () => {
-    const published: unknown = JSON.parse(readFileSync("schema/scenario.json", "utf8"));
-    expect(published).toEqual(JSON.parse(publishedText()));
+const SCHEMAS = [
+  ["scenario", PUBLISHED_SCENARIO, ["Duration", "Ipv4Address", "MacAddress", "Permission", "Step"]],
+  ["world", PUBLISHED_WORLD, ["AddressWords", "Interface", "MacAddress", "RouteWords"]],
+] as const;
+
+describe.each(SCHEMAS)("the published JSON Schema of a %s", (kind, schema, parts) => {
+  it(`is the one that the command has: \`dom0 schema ${kind} > schema/${kind}.json\` makes it`, () => {
+    const published: unknown = JSON.parse(readFileSync(`schema/${kind}.json`, "utf8"));
+    expect(published).toEqual(JSON.parse(schema.text));
   });
 
-  it("describes every key of a scenario, so that an editor has something to show", () => {
-    const published = JSON.parse(publishedText()) as { $defs: Record<string, object> };
-    expect(Object.keys(published.$defs)).toEqual(
-      expect.arrayContaining(["Duration", "Ipv4Address", "MacAddress", "Permission", "Step"]),
-    );
+  it("describes every part, so that an editor has something to show", () => {
+    const published = JSON.parse(schema.text) as { $defs: Record<string, object> };
+    expect(Object.keys(published.$defs)).toEqual(expect.arrayContaining([...parts]));
     const undescribed = Object.entries(published.$defs).filter(
       ([name, definition]) => name !== "Expectation" && !("description" in definition),
     );
     expect(undescribed).toEqual([]);
   });
+});
+
+describe("a published schema", () => {
+  const knownKeys = PUBLISHED_SCENARIO.knownKeys.bind(PUBLISHED_SCENARIO);
 
   it("knows the keys at every place", () => {
     expect(knownKeys([])).toEqual(expect.arrayContaining(["seed", "hosts", "steps"]));

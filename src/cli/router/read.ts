@@ -1,0 +1,44 @@
+/** From the text of a world to its router, or to what is wrong with it. @module */
+import { RouterWorld, type RouterWorldOptions } from "../../zone/world/router-world.ts";
+import { sysctlNames } from "../../zone/world/sysctl.ts";
+import { type World, WorldError } from "../../zone/world/world.ts";
+import { faultAt, InputError } from "../failure.ts";
+import { faultTexts, keyOf } from "../scenario/issue.ts";
+import { SourceText } from "../scenario/source.ts";
+import { nearest } from "../suggest.ts";
+import { PUBLISHED_WORLD, WORLD } from "./schema.ts";
+
+/** Makes a router of a world, as often as it is asked. @throws {InputError} as {@link readWorld}. */
+export type OpenWorld = (options: RouterWorldOptions) => RouterWorld;
+
+/**
+ * Read a world, YAML or JSON.
+ * @param file its name, for messages.
+ * @throws {InputError} with each fault as one line: file, line, key, what was expected. Words that
+ *   only the router reads are judged when it is made.
+ */
+export function readWorld(file: string, text: string): OpenWorld {
+  const source = new SourceText(file, text);
+  const { success, data, error } = WORLD.safeParse(source.value);
+  if (!success) throw new InputError(faultTexts(source, error.issues, PUBLISHED_WORLD));
+  return (options) => {
+    try {
+      return new RouterWorld(data, options);
+    } catch (failure) {
+      if (!(failure instanceof WorldError)) throw failure;
+      throw new InputError([faultOf(source, data, failure)]);
+    }
+  };
+}
+
+function faultOf(source: SourceText, world: World, { path, line, reason }: WorldError): string {
+  const inside = line === 0 ? null : source.lineInside(path, line);
+  const place = inside === null && line > 0 ? `line ${line}: ` : "";
+  const [part, name = ""] = path;
+  const guess =
+    part === "sysctl" ? nearest(String(name), sysctlNames(Object.keys(world.interfaces))) : null;
+  const isUnknown = guess !== null && guess !== name && reason === "is not emulated";
+  const hint = isUnknown ? `; did you mean "${guess}"?` : "";
+  const at = { file: source.file, line: inside ?? source.lineOf(path) };
+  return faultAt(at, keyOf(path), `${place}${reason}${hint}`);
+}

@@ -1,0 +1,300 @@
+/**
+ * A {@link World} at work: one router whose links are in the user's hands. Frames go in by the name
+ * of an interface, at times that only go forward; what the router sends comes out with its time.
+ * @module
+ */
+import { OptionError, ParseError } from "../../base/errors.ts";
+import type { JiffiesOptions } from "../../base/jiffies.ts";
+import type { Machine } from "../../base/machine.ts";
+import { type Chance, Prng } from "../../base/prng.ts";
+import { DAY, type Instant } from "../../base/time.ts";
+import { formatIpv4, type Ipv4Addr, parseIpv4, parseMac } from "../../wire/addr.ts";
+import { type Carrier, Device } from "../../wire/device.ts";
+import { type Packet, PacketPool } from "../../wire/packet.ts";
+import type { LogSink } from "../../filter/services.ts";
+import { parseAddressWords, parseRouteWords } from "../../l3/ip-words.ts";
+import { ipAddrText, ipNeighText, ipRouteText } from "../../l3/ip-text.ts";
+import { Protocol } from "../../l3/ipv4.ts";
+import { newRoute, RouteKind } from "../../l3/route-table.ts";
+import { Router } from "../../l3/router.ts";
+import { TcpReset } from "../../l4/tcp-reset.ts";
+import { UdpLayer } from "../../l4/udp-layer.ts";
+import type { Sink } from "../../pcap/block-buffer.ts";
+import { Firewall } from "../../xen/firewall.ts";
+import { LINUX, PROFILES } from "../../xen/profile.ts";
+import type { PacketStory } from "../packet-trace.ts";
+import { ZoneCapture } from "../zone-capture.ts";
+import { Sysctls } from "./sysctl.ts";
+import { type World, WorldError, type WorldInterface, within } from "./world.ts";
+
+/** What a {@link RouterWorld} may be told besides its world. */
+export interface RouterWorldOptions {
+  /** Decides every draw of chance: any integer below 2^53; 1. */
+  readonly seed?: number;
+  /** Microseconds since 1970 at instant 0, for captures and timestamps; 2010-02-01T00:00:00Z. */
+  readonly epoch?: number;
+  /** Packets whose way is remembered for {@link RouterWorld.explain}; 4,096, 0 for none. */
+  readonly traceLimit?: number;
+  /** Frames sent that wait for {@link RouterWorld.sent}; 4,096, the oldest are forgotten. */
+  readonly sentLimit?: number;
+  /** Frames that may be alive at once; 4,096. */
+  readonly packetSlots?: number;
+  /** Draws for rules and address translation; by the seed. */
+  readonly chance?: Chance;
+  /** How the kernel's ticks lie. */
+  readonly jiffies?: Pick<JiffiesOptions, "hz" | "age">;
+  /** Hears what rules LOG; nobody. */
+  readonly log?: LogSink;
+}
+
+/** A frame that the router sent. */
+export interface SentFrame {
+  readonly interface: string;
+  /** A copy: the caller's own. */
+  readonly octets: Uint8Array;
+  readonly at: Instant;
+  /** The packet's, for {@link RouterWorld.explain}; a forwarded one keeps the one it came with. */
+  readonly id: number;
+}
+
+/** 2010-02-01T00:00:00Z, as a zone begins. */
+const DEFAULT_EPOCH = 1_264_982_400_000_000;
+
+/** The router of one world. Same world, seed, frames and times: the same frames out. */
+export class RouterWorld implements Machine, Carrier {
+  readonly pool: PacketPool;
+  readonly router: Router;
+  readonly firewall: Firewall;
+  readonly #devices = new Map<string, Device>();
+  readonly #capture: ZoneCapture;
+  readonly #sentLimit: number;
+  #sent: SentFrame[] = [];
+  #now: Instant = 0;
+
+  /** @throws {WorldError} with the part of `world` that is wrong; {@link OptionError}. */
+  constructor(world: World, options: RouterWorldOptions = {}) {
+    const { seed = 1, epoch = DEFAULT_EPOCH, traceLimit = 4096, packetSlots = 4096 } = options;
+    this.#sentLimit = options.sentLimit ?? 4096;
+    this.pool = new PacketPool({ slots: packetSlots });
+    this.#capture = new ZoneCapture(this.pool, epoch, traceLimit);
+    const sysctls = readSysctls(world);
+    const { profile } = sysctls;
+    const chance = new Prng(seed, "router");
+    this.router = new Router({
+      name: "router",
+      pool: this.pool,
+      behaviour: {
+        ...profile.router,
+        jiffies: { ...profile.router.jiffies, ...options.jiffies },
+      },
+      settings: sysctls.stack,
+      chance,
+      midnightOffset: epoch % DAY,
+    });
+    const { router } = this;
+    router.setProtocol(Protocol.Udp, new UdpLayer({ router, behaviour: profile.sockets, chance }));
+    router.setProtocol(
+      Protocol.Tcp,
+      new TcpReset({ router, echoesEcn: profile.echoesEcnInResets }),
+    );
+    for (const [name, one] of Object.entries(world.interfaces)) {
+      this.#addInterface(name, one, sysctls);
+    }
+    for (const [index, words] of (world.routes ?? []).entries()) {
+      within(["routes", index], () => this.#addRoute(words));
+    }
+    this.firewall = new Firewall(
+      router,
+      profile,
+      options.chance ?? chance,
+      this.#logTo(options.log ?? null),
+    );
+    const { iptables } = world;
+    if (iptables !== undefined) within(["iptables"], () => this.firewall.restore(iptables));
+  }
+
+  /** Microseconds since the start. */
+  get now(): Instant {
+    return this.#now;
+  }
+
+  /** The names of the interfaces, in the world's order. */
+  get interfaces(): readonly string[] {
+    return [...this.#devices.keys()];
+  }
+
+  /**
+   * A frame reaches the interface `name`; all that was due before happens first.
+   * @param octets from the Ethernet header on, without check sequence; borrowed until return.
+   * @param at when, at the earliest {@link now}, which it is if left out.
+   * @returns the packet's id, for {@link explain}; 0 if the router has no room for the frame.
+   * @throws {OptionError} if there is no such interface, or time would go backwards.
+   */
+  receive(name: string, octets: Uint8Array, at: Instant = this.#now): number {
+    const device = this.#devices.get(name);
+    if (device === undefined) {
+      throw new OptionError("name", name, `one of ${this.interfaces.join(", ")}`);
+    }
+    this.expire(at);
+    const packet = this.pool.copyIn(octets);
+    if (packet === null) return 0;
+    const { id } = packet;
+    device.receive(packet, at);
+    return id;
+  }
+
+  /** Let time pass until `at`. @throws {OptionError} if that is past. */
+  expire(at: Instant): void {
+    if (!(at >= this.#now)) throw new OptionError("at", at, `an instant from ${this.#now} on`);
+    for (let due = this.nextDeadline(); due <= at; due = this.nextDeadline()) {
+      this.#now = Math.max(due, this.#now);
+      this.router.expire(this.#now);
+      for (const machine of this.firewall.machines) machine.expire(this.#now);
+    }
+    this.#now = at;
+  }
+
+  nextDeadline(): Instant {
+    let soonest = this.router.nextDeadline();
+    for (const machine of this.firewall.machines) {
+      soonest = Math.min(soonest, machine.nextDeadline());
+    }
+    return soonest;
+  }
+
+  /**
+   * The frames that left since this was asked last, oldest first; asked by interface, those of the
+   * others keep waiting.
+   */
+  sent(name: string | null = null): readonly SentFrame[] {
+    const taken = this.#sent.filter((frame) => name === null || frame.interface === name);
+    this.#sent = name === null ? [] : this.#sent.filter((frame) => frame.interface !== name);
+    return taken;
+  }
+
+  /** The way of a packet, step by step; `null` if nothing is remembered of it. */
+  explain(id: number): PacketStory | null {
+    return this.#capture.trace?.find(id) ?? null;
+  }
+
+  /** The observers: a capture of all interfaces, the ways of packets. */
+  get capture(): ZoneCapture {
+    return this.#capture;
+  }
+
+  /** Write a pcapng to `sink` from now on: all interfaces, all frames, both directions. */
+  writeTo(sink: Sink): void {
+    this.#capture.writeTo(sink, this.#now);
+  }
+
+  /** End the capture. */
+  close(): void {
+    this.#capture.close(this.#now);
+  }
+
+  /** `iptables-save -c`. */
+  rules(): string {
+    return this.firewall.rules.save({ hasCounters: true });
+  }
+
+  /** `conntrack -L`; nothing while no rule needs connections. */
+  connections(): string {
+    return this.firewall.conntrack?.text(this.#now) ?? "";
+  }
+
+  /** `ip addr`. */
+  addresses(): string {
+    return ipAddrText(this.router);
+  }
+
+  /** `ip route`. */
+  routes(): string {
+    return ipRouteText(this.router);
+  }
+
+  /** `ip neigh`. */
+  neighbors(): string {
+    return ipNeighText(this.router);
+  }
+
+  /** A frame leaves: whoever is on the link has it now. */
+  carry({ name }: Device, packet: Packet, now: Instant): void {
+    if (this.#sentLimit > 0) {
+      if (this.#sent.length >= this.#sentLimit) this.#sent.shift();
+      this.#sent.push({ interface: name, octets: packet.octets().slice(), at: now, id: packet.id });
+    }
+    this.pool.end(packet, "delivered", "world/sent", now);
+  }
+
+  #addInterface(name: string, one: WorldInterface, sysctls: Sysctls): void {
+    const path = ["interfaces", name];
+    const mac = within([...path, "mac"], () => parseMac(one.mac));
+    const device = within(path, () => new Device({ name, mac, mtu: one.mtu ?? 1500 }));
+    device.attachCarrier(this);
+    this.#devices.set(name, device);
+    const { addressing, neighbors } = this.router;
+    const via = addressing.addInterface(device, sysctls.settingsOf(name));
+    for (const [index, words] of (one.addresses ?? []).entries()) {
+      const own = within([...path, "addresses", index], () => parseAddressWords(words));
+      addressing.addAddress(via, own.address, own.length, own.broadcast);
+    }
+    for (const [address, to] of Object.entries(one.neighbors ?? {})) {
+      within([...path, "neighbors", address], () => {
+        neighbors.addPermanent(device, parseIpv4(address), parseMac(to), 0);
+      });
+    }
+    const shown = via.addresses.map(({ address, length }) => ({ address, length }));
+    this.#capture.addDevice(device, 0, { addresses: shown });
+  }
+
+  /** @throws {ParseError} as the kernel refuses a route. */
+  #addRoute(words: string): void {
+    const { dev, isOnLink, ...read } = parseRouteWords(words);
+    const named = dev === null ? null : (this.#devices.get(dev) ?? null);
+    if (dev !== null && named === null) refuse(dev, `there is no interface "${dev}"`);
+    const { gateway } = read;
+    const device = gateway === null || isOnLink ? named : this.#deviceTo(gateway, named);
+    if (!this.router.addressing.fib.add(newRoute({ ...read, device }))) {
+      refuse(words, "there is a route of this prefix and metric already");
+    }
+  }
+
+  /** Where `gateway` is on the link (`fib_check_nh`): there, if `named` says so. */
+  #deviceTo(gateway: Ipv4Addr, named: Device | null): Device | null {
+    const { fib } = this.router.addressing;
+    const route = named === null ? fib.find(gateway) : fib.findBy(gateway, named);
+    const isNear = route?.kind === RouteKind.Unicast && route.gateway === null;
+    if (!isNear) refuse(formatIpv4(gateway), `${formatIpv4(gateway)} is on no link`);
+    return route.device;
+  }
+
+  /** What rules LOG is a step of the packet's way, too. */
+  #logTo(heard: LogSink | null): LogSink {
+    return {
+      log: (level, line, packet, now) => {
+        if (this.pool.isTracing) this.pool.observer?.step(packet, "log", line.trimEnd(), now);
+        heard?.log(level, line, packet, now);
+      },
+    };
+  }
+}
+
+function readSysctls({ profile: name = LINUX.name, interfaces, sysctl = {} }: World): Sysctls {
+  const profile = PROFILES.get(name);
+  if (profile === undefined) {
+    const known = [...PROFILES.keys()].join(", ");
+    throw new WorldError(["profile"], name, `expected one of ${known}, got "${name}"`);
+  }
+  const sysctls = new Sysctls(profile, Object.keys(interfaces));
+  for (const [device, { proxyArp = false }] of Object.entries(interfaces)) {
+    if (proxyArp) sysctls.set(`net.ipv4.conf.${device}.proxy_arp`, 1);
+  }
+  for (const [key, value] of Object.entries(sysctl)) {
+    within(["sysctl", key], () => sysctls.set(key, value));
+  }
+  return sysctls;
+}
+
+function refuse(word: string, message: string): never {
+  throw new ParseError("world-route", word, message);
+}
