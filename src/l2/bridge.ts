@@ -19,7 +19,14 @@ import {
   type FrameContext,
   type FrameRules,
 } from "./bridge-hooks.ts";
-import { castOf, checkEthernet, ETHERNET, ETHERNET_LENGTH } from "./ethernet.ts";
+import {
+  castOf,
+  checkEthernet,
+  ETHERNET,
+  ETHERNET_LENGTH,
+  type EthernetDiscard,
+  EtherType,
+} from "./ethernet.ts";
 import { StationTable } from "./station-table.ts";
 
 /** Why a bridge has no use for a frame. */
@@ -53,6 +60,8 @@ const PAUSE = 1;
 const LLDP = 0xe;
 /** What a frame may have beyond its port's MTU: a header and a tag (`is_skb_forwardable`). */
 const TAG_LENGTH = 4;
+/** Octets of a tagged frame: header, tag and what begins a payload. */
+const SHORTEST_TAGGED = ETHERNET_LENGTH + TAG_LENGTH + 2;
 
 /** Joins ports with one another and with the host. */
 export class Bridge implements Stack, Carrier {
@@ -103,7 +112,7 @@ export class Bridge implements Stack, Carrier {
   receive(port: Device, packet: Packet, now: Instant): void {
     const { view } = packet.pool;
     const { frame } = packet;
-    const wrong = checkEthernet(view, frame, packet.end) ?? checkSource(view, frame);
+    const wrong = checkEthernet(view, frame, packet.end) ?? checkFrame(view, frame, packet.end);
     if (wrong !== null) {
       packet.pool.end(packet, "discarded", wrong, now);
       return;
@@ -115,7 +124,7 @@ export class Bridge implements Stack, Carrier {
       return;
     }
     if (!this.#pass(BridgeHook.Prerouting, packet, port, null, now)) return;
-    if (this.#ports.length > 1) this.#learn(port, packet, now);
+    this.#learn(port, packet, now);
     packet.cast = castOf(view, packet.frame, this.device.mac);
     if (packet.cast === Cast.Host) this.#passUp(packet, port, now);
     else if (packet.cast === Cast.OtherHost) this.#forward(packet, port, now);
@@ -194,15 +203,20 @@ export class Bridge implements Stack, Carrier {
   }
 
   #learn(port: Device, { pool: { view }, frame }: Packet, now: Instant): void {
+    if (this.#ports.length === 1) return;
     const at = frame + ETHERNET.src.offset;
     if (ETHERNET.src.get(view, frame) === this.device.mac) return;
     this.#stations.learn(view.getUint16(at), view.getInt32(at + 2), port, now);
   }
 
-  /** Not for bridges: what the host could take of it, the port would, and it has no stack. */
+  /**
+   * Not to be forwarded, yet its sender is learnt. The port would take it up, which has no stack
+   * but the bridge (`br_handle_local_finish`).
+   */
   #endLinkLocal(group: number, port: Device, packet: Packet, now: Instant): void {
     const isJudged = group !== PAUSE && group !== LLDP;
     if (isJudged && !this.#pass(BridgeHook.Input, packet, port, null, now)) return;
+    if (group !== PAUSE) this.#learn(port, packet, now);
     packet.pool.end(packet, "discarded", "bridge/link-local", now);
   }
 
@@ -238,8 +252,18 @@ export class Bridge implements Stack, Carrier {
   }
 }
 
-/** A sender is one station, and has an address (`is_valid_ether_addr`). */
-function checkSource(view: DataView, frame: number): BridgeDiscard | null {
+/**
+ * A sender is one station, and has an address (`is_valid_ether_addr`); what carries nothing but a
+ * tag is none of a bridge's (`skb_vlan_untag`).
+ */
+function checkFrame(
+  view: DataView,
+  frame: number,
+  end: number,
+): BridgeDiscard | EthernetDiscard | null {
+  const type = ETHERNET.type.get(view, frame);
+  const isTagged = type === EtherType.Vlan || type === EtherType.ProviderVlan;
+  if (isTagged && end - frame < SHORTEST_TAGGED) return "ethernet/truncated";
   const source = ETHERNET.src.get(view, frame);
   return source === MAC_ZERO || isGroupMac(source) ? "bridge/source" : null;
 }

@@ -64,8 +64,8 @@ export class DhcpdService implements Machine, Tap {
     const statements = vif.hostName === null ? [] : [`option host-name "${vif.hostName}";`];
     const host = { name: vif.domain, mac: vif.mac, address, statements };
     this.#conf = replaceHostLine(this.#conf, host, { asGrep: false });
-    this.#devices.set(vif.name, vif.device);
-    vif.device.addTap(this);
+    this.#devices.set(vif.name, vif.stackDevice);
+    vif.stackDevice.addTap(this);
     this.#restart(now);
     return [
       `grep -v "host ${vif.domain} " /etc/dhcpd.conf`,
@@ -78,7 +78,7 @@ export class DhcpdService implements Machine, Tap {
   removeHost(vif: Vif, now: Instant): string[] {
     this.#conf = removeHostLines(this.#conf, vif.domain, { asGrep: false });
     this.#devices.delete(vif.name);
-    vif.device.removeTap(this);
+    vif.stackDevice.removeTap(this);
     this.#restart(now);
     return [`grep -v "host ${vif.domain} " /etc/dhcpd.conf`, "/etc/init.d/dhcpd restart"];
   }

@@ -1,4 +1,4 @@
-/** What rules about frames ask beyond addresses, devices and protocol, and who hears of it. @module */
+/** What rules about frames ask beyond addresses, devices and protocol; who hears. @module */
 import type { Packet } from "../../wire/packet.ts";
 import type { FrameContext } from "../../l2/bridge-hooks.ts";
 import { refuse } from "../errors.ts";

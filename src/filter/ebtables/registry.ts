@@ -1,6 +1,7 @@
 /** The families of matches, watchers and targets about frames: one line each. @module */
 import type { FrameMatchKind } from "./frame-match.ts";
 import type { FrameTargetKind } from "./frame-target.ts";
+import { among } from "./matches/among.ts";
 import { arp } from "./matches/arp.ts";
 import { ip } from "./matches/ip.ts";
 import { limit } from "./matches/limit.ts";
@@ -13,7 +14,16 @@ import { mark as markTarget } from "./targets/mark.ts";
 import { dnat, redirect, snat } from "./targets/nat.ts";
 
 /** Families whose options need no word before them. */
-export const FRAME_MATCHES: readonly FrameMatchKind[] = [arp, ip, limit, log, mark, pkttype, vlan];
+export const FRAME_MATCHES: readonly FrameMatchKind[] = [
+  among,
+  arp,
+  ip,
+  limit,
+  log,
+  mark,
+  pkttype,
+  vlan,
+];
 
 const TARGETS: readonly FrameTargetKind[] = [arpreply, dnat, markTarget, redirect, snat];
 

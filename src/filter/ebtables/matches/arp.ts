@@ -16,8 +16,9 @@ import { parseEtherType } from "../ether-types.ts";
 import { type Asked, ask, hasNumber, print } from "../asked.ts";
 import { type FrameMatcher, type FrameMatchKind, requireType } from "../frame-match.ts";
 
-/** RFC 903, whose sections have no numbers. */
+/** Reverse ARP. */
 const RARP = 0x8035;
+const ETHERNET_HARDWARE = 1;
 const MAC_LENGTH = 6;
 const IPV4_LENGTH = 4;
 /** Octets before the addresses, whose lengths the message says. */
@@ -95,6 +96,7 @@ class ArpMatcher implements FrameMatcher {
   #matchesMacs(view: DataView, at: number, end: number): boolean {
     if (this.#sourceMac === null && this.#targetMac === null) return true;
     if (ARP.hlen.get(view, at) !== MAC_LENGTH) return false;
+    if (ARP.htype.get(view, at) !== ETHERNET_HARDWARE) return false;
     const sourceAt = at + FIXED_LENGTH;
     const targetAt = sourceAt + MAC_LENGTH + ARP.plen.get(view, at);
     return (
@@ -151,7 +153,7 @@ function parseOpcode(word: string): number {
 }
 
 function parseHardware(word: string): number {
-  if (word.toLowerCase() === "ethernet") return 1;
+  if (word.toLowerCase() === "ethernet") return ETHERNET_HARDWARE;
   return readNumber(word) ?? refuse(word, `no hardware type: "${word}"`);
 }
 

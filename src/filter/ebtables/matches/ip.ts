@@ -1,4 +1,4 @@
-/** `--ip-*`: the IPv4 header and what follows it (Linux `net/bridge/netfilter/ebt_ip.c`). @module */
+/** `--ip-*`: the IPv4 header and what follows (Linux `net/bridge/netfilter/ebt_ip.c`). @module */
 import type { Packet } from "../../../wire/packet.ts";
 import { EtherType, ETHERNET_LENGTH } from "../../../l2/ethernet.ts";
 import { ICMP } from "../../../l3/icmp.ts";

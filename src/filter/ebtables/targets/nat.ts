@@ -32,18 +32,17 @@ class SourceAction implements FrameAction {
     this.#verdict = verdict;
   }
 
+  /** A message must be long enough for the sender's address, even if it has another form. */
   apply(packet: Packet, context: FrameContext): FrameVerdict {
     const { view } = packet.pool;
     ETHERNET.src.set(view, packet.frame, this.#mac);
     if (!this.#changesArp || payloadType(packet) !== EtherType.Arp) return this.#verdict;
     const at = payloadAt(packet);
-    const isWhole = packet.end - at >= ARP.sha.offset;
-    const isEthernet = isWhole && ARP.hlen.get(view, at) === MAC_LENGTH;
-    if (isWhole && !isEthernet) return this.#verdict;
-    if (!isWhole || packet.end - at < ARP.spa.offset) {
+    if (packet.end - at < ARP.spa.offset) {
       context.reason = "filter/malformed";
       return FrameVerdict.Drop;
     }
+    if (ARP.hlen.get(view, at) !== MAC_LENGTH) return this.#verdict;
     ARP.sha.set(view, at, this.#mac);
     return this.#verdict;
   }
