@@ -5,11 +5,13 @@ Each request is a line of JSON on standard input, each answer a line on standard
 are held by descriptors of this process alone: whatever ends it, the kernel takes them down.
 """
 
+import errno
 import json
 import os
 import socket
 import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -54,6 +56,19 @@ def heard(receiver, names):
             frames.append([names[address[0]], octets.hex()])
 
 
+def send(sender, frame, device):
+    """All namespaces share a processor's queue: when others have filled it, wait and try again."""
+    for _ in range(1000):
+        try:
+            sender.sendto(frame, (device, 0))
+            return
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            time.sleep(0.001)
+    raise RuntimeError(f"{device} does not send")
+
+
 class Bridge:
     """A bridge with two ports, and their far ends."""
 
@@ -94,9 +109,9 @@ class Bridge:
         for device, octets in request["frames"]:
             frame = bytes.fromhex(octets)
             if device in PORTS:
-                self.far_sender.sendto(frame, (PORTS[device], 0))
+                send(self.far_sender, frame, PORTS[device])
             else:
-                self.near_sender.sendto(frame, (device, 0))
+                send(self.near_sender, frame, device)
         sent = self.take()
         saved = [
             run(["ebtables-nft-save", *(["-c"] if request["frames"] else []), "-t", table])
@@ -113,7 +128,7 @@ class Bridge:
 
 def main():
     # One processor: what a frame causes has then happened when its sending returns.
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     bridge = Bridge(sys.argv[1])
     for line in sys.stdin:
         try:
