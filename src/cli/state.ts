@@ -15,9 +15,11 @@ export interface StateText {
   readonly text: string;
 }
 
-/** `ip addr`, `ip route`, `ip neigh`, `iptables-save` of each router, and dhcpd.conf. */
+/**
+ * `ip addr`, `ip route`, `ip neigh`, `iptables-save` of each router, `ebtables-save` and dhcpd.conf.
+ */
 export function stateOf({ name: host, dom0 }: ZoneHost): StateText[] {
-  const { router, gateway, firewall, gatewayFirewall, dhcpd } = dom0;
+  const { router, gateway, firewall, gatewayFirewall, ebtables, dhcpd } = dom0;
   const texts = [
     ...routerTexts(router, firewall).map((text) => ({ host, router: "dom0", ...text })),
     ...(gateway === router ? [] : routerTexts(gateway, gatewayFirewall)).map((text) => ({
@@ -26,6 +28,10 @@ export function stateOf({ name: host, dom0 }: ZoneHost): StateText[] {
       ...text,
     })),
   ];
+  if (ebtables !== null) {
+    const text = ebtables.save({ hasCounters: true });
+    texts.push({ host, router: "dom0", command: "ebtables-save -c", text });
+  }
   if (dhcpd === null) return texts;
   return [...texts, { host, router: "dom0", command: "cat /etc/dhcpd.conf", text: dhcpd.conf }];
 }

@@ -78,6 +78,13 @@ export function readCounters(packets: string, octets: string): Counters {
   return { packets: readCount(packets), octets: readCount(octets) };
 }
 
+/** Read "[12:3456]". @throws {ParseError} if `word` is no such counters. */
+export function readBrackets(word: string): Counters {
+  const [, packets = "", octets = ""] = /^\[(\d+):(\d+)\]$/.exec(word) ?? [];
+  if (packets === "") refuse(word, `expected counters such as [12:3456], got "${word}"`);
+  return readCounters(packets, octets);
+}
+
 function readCount(word: string): number {
   const count = /^\d+$/.test(word) ? Number(word) : Number.NaN;
   return Number.isSafeInteger(count)

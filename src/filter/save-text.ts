@@ -5,7 +5,7 @@
  */
 import type { ChainView } from "./chain.ts";
 import { ChainSet } from "./chain-set.ts";
-import { readCounters, readPolicy, runCommand } from "./commands.ts";
+import { readBrackets, readPolicy, runCommand } from "./commands.ts";
 import { onLine, refuse } from "./errors.ts";
 import { findTableName, type TableName } from "./placement.ts";
 import type { RuleServices } from "./services.ts";
@@ -112,13 +112,6 @@ class TableReader {
     const read = brackets === undefined ? null : readBrackets(brackets);
     runCommand(chains, splitWords(command), this.#keepsCounters ? read : null);
   }
-}
-
-/** Read "[12:3456]". */
-function readBrackets(word: string): Counters {
-  const [, packets = "", octets = ""] = /^\[(\d+):(\d+)\]$/.exec(word) ?? [];
-  if (packets === "") refuse(word, `expected counters such as [12:3456], got "${word}"`);
-  return readCounters(packets, octets);
 }
 
 /** One table as `iptables-save -t` prints it. A newline ends it. */

@@ -96,8 +96,16 @@ export class Device {
    * A frame comes in from the link; what another stack noted on it is forgotten. Takes ownership.
    */
   receive(packet: Packet, now: Instant): void {
-    packet.input = this;
     packet.forgetStack();
+    this.pass(packet, now);
+  }
+
+  /**
+   * A frame of this stack comes in by another way than the link: a bridge hands it up, with what
+   * was noted on it. Takes ownership.
+   */
+  pass(packet: Packet, now: Instant): void {
+    packet.input = this;
     this.rxFrames += 1;
     this.rxOctets += packet.end - packet.frame;
     packet.pool.observer?.received(this, packet, now);

@@ -62,12 +62,12 @@ export class DhcpdService implements Machine, Tap {
     const statements = vif.hostName === null ? [] : [`option host-name "${vif.hostName}";`];
     const host = { name: vif.domain, mac: vif.mac, address, statements };
     this.#file.replaceHost(host);
-    this.#devices.set(vif.name, vif.device);
-    vif.device.addTap(this);
-    const addresses = this.#router.addressing.interfaces.get(vif.device)?.addresses ?? [];
+    this.#devices.set(vif.name, vif.stackDevice);
+    vif.stackDevice.addTap(this);
+    const addresses = this.#router.addressing.interfaces.get(vif.stackDevice)?.addresses ?? [];
     this.#file.setup.addInterface({
       name: vif.name,
-      mac: vif.device.mac,
+      mac: vif.stackDevice.mac,
       addresses: addresses.map((own) => own.address),
     });
     this.#server.restart(now, this.#file.setup);
@@ -82,7 +82,7 @@ export class DhcpdService implements Machine, Tap {
   removeHost(vif: Vif, now: Instant): string[] {
     this.#file.removeHost(vif.domain);
     this.#devices.delete(vif.name);
-    vif.device.removeTap(this);
+    vif.stackDevice.removeTap(this);
     this.#file.setup.removeInterface(vif.name);
     this.#server.restart(now, this.#file.setup);
     return [`grep -v "host ${vif.domain} " /etc/dhcpd.conf`, "/etc/init.d/dhcpd restart"];

@@ -20,6 +20,8 @@ import {
 } from "../wire/addr.ts";
 import { Device, PatchCable } from "../wire/device.ts";
 import type { PacketPool } from "../wire/packet.ts";
+import { Ebtables } from "../filter/ebtables/ebtables.ts";
+import type { LogSink } from "../filter/services.ts";
 import { Protocol } from "../l3/ipv4.ts";
 import { newRoute, type RouteOptions } from "../l3/route-table.ts";
 import { Router } from "../l3/router.ts";
@@ -67,6 +69,11 @@ export interface Dom0Options {
   readonly hasAntiSpoof?: boolean;
   /** Packets to domUs need a permission; true. */
   readonly hasSecurityGroups?: boolean;
+  /**
+   * Rules about the vifs' frames as `ebtables-save` prints them: each vif then is the one port of a
+   * bridge. `null`, the default, for no bridges.
+   */
+  readonly ebtables?: string | null;
   /** The groups; a host's own by default. */
   readonly securityGroups?: SecurityGroups;
   /** The text of dhcpd.conf before the first domU; `null` for no DHCP server. */
@@ -105,6 +112,8 @@ export class Dom0 implements Machine {
   readonly gatewayFirewall: Firewall;
   /** `null` for a host without dhcpd. */
   readonly dhcpd: DhcpdService | null;
+  /** Rules about the vifs' frames; `null` for a host whose vifs stand on no bridges. */
+  readonly ebtables: Ebtables | null;
   readonly #vifMac: Mac;
   readonly #rules: HostRules;
   readonly #hotplug: Hotplug;
@@ -135,6 +144,7 @@ export class Dom0 implements Machine {
       });
     this.firewall = firewallOf(this.router);
     this.gatewayFirewall = isSplit ? firewallOf(this.gateway) : this.firewall;
+    this.ebtables = this.#readEbtables(options.ebtables ?? null);
     const rules = new HostRules({
       inside: this.firewall,
       outside: this.gatewayFirewall,
@@ -179,7 +189,7 @@ export class Dom0 implements Machine {
    *   account.
    */
   addVif(config: VifConfig, now: Instant): Vif {
-    const vif = new Vif(config, this.#vifMac);
+    const vif = new Vif(config, this.#vifMac, this.ebtables);
     if (this.#vifs.has(vif.name)) throw new OptionError("domid", vif.domid, "a domid that is free");
     this.#checkGroups(vif);
     this.#vifs.set(vif.name, vif);
@@ -240,6 +250,17 @@ export class Dom0 implements Machine {
     router.setProtocol(Protocol.Udp, udp);
     router.setProtocol(Protocol.Tcp, new TcpReset({ router, echoesEcn: echoesEcnInResets }));
     return udp;
+  }
+
+  #readEbtables(text: string | null): Ebtables | null {
+    if (text === null) return null;
+    const { jiffies } = this.router;
+    const log: LogSink = {
+      log: (level, line, _packet, at) => this.#logger.info({ at, level }, line),
+    };
+    const ebtables = new Ebtables({ jiffies, log }, this.profile.ebtables);
+    ebtables.restore(text);
+    return ebtables;
   }
 
   #startDhcpd(options: Dom0Options): DhcpdService | null {

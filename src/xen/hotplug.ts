@@ -85,7 +85,7 @@ export class Hotplug {
   #route(vif: Vif): string[] {
     const { router, mainAddress, routeMetric, filtersArp } = this.#options;
     const { addressing } = router;
-    const { device } = vif;
+    const { stackDevice: device } = vif;
     const via = addressing.addInterface(device, { isForwarding: true, hasProxyArp: true });
     if (filtersArp) via.addFilter(new ArpFilter(vif.mac, vif.addresses));
     const broadcast = classBroadcast(mainAddress);
@@ -119,7 +119,7 @@ export class Hotplug {
 
   #unroute(vif: Vif, now: Instant): string[] {
     const { router, inward } = this.#options;
-    router.removeInterface(vif.device, now);
+    router.removeInterface(vif.stackDevice, now);
     inward?.router.addressing.fib.remove(
       ({ device, prefix }) => device === inward.device && vif.addresses.includes(prefix.address),
     );

@@ -9,6 +9,7 @@ import { PROXY_DELAY } from "../l2/arp-responder.ts";
 import type { RouterBehaviour } from "../l3/behaviour.ts";
 import { type ClientStyle, DHCLIENT_3_0, DHCLIENT_4_4_3 } from "../dhcp/client-style.ts";
 import { type DhcpdProfile, ISC_3_0_5, ISC_4_4_3 } from "../dhcp/dhcpd-profile.ts";
+import type { EbtablesBehaviour } from "../filter/ebtables/ebtables.ts";
 import type { SocketBehaviour } from "../l4/datagram.ts";
 import { type FlowBehaviour, FLOWS_2618, FLOWS_6 } from "../nat/behaviour.ts";
 
@@ -17,6 +18,7 @@ export interface Profile {
   readonly name: "ec2-2010" | "linux";
   readonly router: RouterBehaviour;
   readonly flows: FlowBehaviour;
+  readonly ebtables: EbtablesBehaviour;
   /** True: connection tracking, with its defragmentation, runs whether a rule needs it or not. */
   readonly tracksAlways: boolean;
   readonly sockets: SocketBehaviour;
@@ -90,6 +92,7 @@ export const EC2_2010: Profile = {
   name: "ec2-2010",
   router: ROUTER_2_6_18,
   flows: FLOWS_2618,
+  ebtables: { filtersOutputFirst: false },
   tracksAlways: true,
   sockets: { identifiesFragmentable: false, countsConnected: false },
   dhcpd: ISC_3_0_5,
@@ -105,6 +108,7 @@ export const LINUX: Profile = {
   name: "linux",
   router: ROUTER_6,
   flows: FLOWS_6,
+  ebtables: { filtersOutputFirst: true },
   tracksAlways: false,
   sockets: { identifiesFragmentable: true, countsConnected: true },
   dhcpd: ISC_4_4_3,

@@ -2,6 +2,8 @@
 import { OptionError } from "../base/errors.ts";
 import type { Ipv4Addr, Mac } from "../wire/addr.ts";
 import { Device } from "../wire/device.ts";
+import { Bridge } from "../l2/bridge.ts";
+import type { FrameRules } from "../l2/bridge-hooks.ts";
 
 /** The domain ids that Xen gives to guests: 1 to 32,751. */
 const LAST_DOMID = 32_751;
@@ -29,6 +31,8 @@ export interface VifConfig {
 /** One vif of a running domain. */
 export class Vif {
   readonly device: Device;
+  /** What Dom0's stack sends and receives by: the vif, or the bridge that it is the one port of. */
+  readonly stackDevice: Device;
   readonly domid: number;
   readonly handle: number;
   readonly domain: string;
@@ -39,8 +43,12 @@ export class Vif {
   readonly securityGroups: readonly string[];
   readonly hostName: string | null;
 
-  /** @param backendMac the address of Dom0's end. */
-  constructor(config: VifConfig, backendMac: Mac) {
+  /**
+   * @param backendMac the address of Dom0's end.
+   * @param frameRules what judges its frames on a bridge of its own, which bears the vif's name as
+   * well; `null` for no bridge.
+   */
+  constructor(config: VifConfig, backendMac: Mac, frameRules: FrameRules | null = null) {
     const { domid, handle = 0, addresses } = config;
     if (!Number.isInteger(domid) || domid < 1 || domid > LAST_DOMID) {
       throw new OptionError("domid", domid, `1 to ${LAST_DOMID}`);
@@ -61,9 +69,18 @@ export class Vif {
       mac: backendMac,
       description: `Dom0's end of ${config.domain}`,
     });
+    this.stackDevice = frameRules === null ? this.device : bridge(this.device, frameRules);
   }
 
   get name(): string {
     return this.device.name;
   }
+}
+
+/** @returns the device of a bridge that `port` is the one port of. */
+function bridge(port: Device, rules: FrameRules): Device {
+  const { name, mac, mtu } = port;
+  const made = new Bridge({ name, mac, mtu, rules });
+  made.addPort(port);
+  return made.device;
 }

@@ -70,6 +70,8 @@ export interface HostOptions {
   readonly vifMac?: Mac;
   readonly hasAntiSpoof?: boolean;
   readonly hasSecurityGroups?: boolean;
+  /** Rules about the vifs' frames as `ebtables-save` prints them; none. */
+  readonly ebtables?: string;
   /** How long dhcpd is deaf when it is restarted; a second. */
   readonly dhcpdStartTime?: Duration;
   /** The way to the fabric; 150 microseconds each way. */
@@ -167,7 +169,7 @@ export class Zone {
       length: EXTERNAL_LENGTH,
     };
     const guestBlocks = blocksBeside(privateAddress);
-    const { routers, vifMac, hasAntiSpoof, hasSecurityGroups, dhcpdStartTime } = options;
+    const { routers, vifMac, hasAntiSpoof, hasSecurityGroups, ebtables, dhcpdStartTime } = options;
     const dom0 = new Dom0({
       name,
       pool: this.pool,
@@ -189,6 +191,7 @@ export class Zone {
       ...(vifMac === undefined ? {} : { vifMac }),
       ...(hasAntiSpoof === undefined ? {} : { hasAntiSpoof }),
       ...(hasSecurityGroups === undefined ? {} : { hasSecurityGroups }),
+      ...(ebtables === undefined ? {} : { ebtables }),
       ...(dhcpdStartTime === undefined ? {} : { dhcpdStartTime }),
     });
     const far = this.fabric.addHost(external.address, name);

@@ -4,6 +4,7 @@ import { EmulatorError } from "../../base/errors.ts";
 import { parseDuration } from "../../base/time.ts";
 import { parseInterfaceAddress, parseIpv4, parseMac, parsePrefix } from "../../wire/addr.ts";
 import type { Reason } from "../../wire/packet.ts";
+import { Ebtables } from "../../filter/ebtables/ebtables.ts";
 import { serialOfDomain } from "../../zone/naming.ts";
 import { hint } from "../suggest.ts";
 
@@ -102,6 +103,20 @@ export const domainName = textOf(
     description: "A domain's name: dom_ and its number in the zone.",
     examples: ["dom_32504936"],
     pattern: String.raw`^dom_\d{1,10}$`,
+  },
+);
+
+/** Tables about frames; a fault names the line of the text, counted from its own first. */
+export const frameRules = textOf(
+  "rules as ebtables-save prints them",
+  (text) => {
+    new Ebtables().restore(text);
+    return text;
+  },
+  {
+    id: "FrameRules",
+    description: "Tables filter and nat about the vifs' frames, as `ebtables-save` prints them.",
+    examples: ["*filter\n:INPUT ACCEPT\n-A INPUT -i vif3.0 -p IPv6 -j DROP\n"],
   },
 );
 

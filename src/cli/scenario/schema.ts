@@ -8,6 +8,7 @@ import {
   domainName,
   duration,
   frame,
+  frameRules,
   interfaceAddress,
   ipv4,
   mac,
@@ -70,6 +71,9 @@ const host = z.strictObject({
     .optional()
     .meta({ description: "Dom0's external address, the second hop." }),
   link: link.optional().meta({ description: "Between the host and the fabric." }),
+  ebtables: frameRules
+    .optional()
+    .meta({ description: "Each vif is then the one port of a bridge. Left out: no bridges." }),
   domains: z.array(domain).optional(),
 });
 

@@ -55,12 +55,13 @@ export class World {
       }
     });
     for (const [index, host] of plan.hosts.entries()) {
-      const { name, privateAddress, externalAddress, link } = host;
+      const { name, privateAddress, externalAddress, link, ebtables } = host;
       const options = {
         name,
         ...(privateAddress === undefined ? {} : { privateAddress }),
         ...(externalAddress === undefined ? {} : { externalAddress }),
         ...(plan.vifMac === null ? {} : { vifMac: plan.vifMac }),
+        ...(ebtables === undefined ? {} : { ebtables }),
         ...(link === undefined ? {} : { link: wayOf(link, UPLINK_DELAY) }),
       };
       const added = this.#blame(plan.lineOf(index), `hosts[${index}]`, () =>

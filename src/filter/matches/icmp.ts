@@ -12,14 +12,15 @@ import { parseNumber } from "../values.ts";
 const ANY_TYPE = 255;
 
 /** What a rule asks; `null` is any code. */
-interface IcmpTest {
+export interface IcmpTest {
   readonly type: number;
   readonly code: number | null;
 }
 
 const test = (type: number, code: number | null = null): IcmpTest => ({ type, code });
 
-const NAMES: readonly (readonly [string, IcmpTest])[] = [
+/** Names that ICMP messages have in rules. */
+export const ICMP_NAMES: readonly (readonly [string, IcmpTest])[] = [
   ["any", test(ANY_TYPE)],
   ["echo-reply", test(0)],
   ["pong", test(0)],
@@ -109,7 +110,7 @@ export const icmp: MatchKind = {
 
 /** A name, which may be cut short where it stays the only one, or numbers. */
 function parseTest(word: string): IcmpTest {
-  const named = NAMES.filter(([name]) => name.startsWith(word.toLowerCase()));
+  const named = ICMP_NAMES.filter(([name]) => name.startsWith(word.toLowerCase()));
   const [first, second] = named;
   if (first !== undefined && second === undefined) return first[1];
   if (first !== undefined) refuse(word, `may be ${named.map(([name]) => name).join(", ")}`);

@@ -30,7 +30,8 @@ const UNITS: readonly (readonly [name: string, printed: string, seconds: number]
   ["second", "sec", 1],
 ];
 
-class LimitMatcher implements Matcher {
+/** So many packets on average, so many at once. */
+export class LimitMatcher implements Matcher {
   readonly #jiffies: Jiffies;
   readonly #creditsPerTick: number;
   readonly #cap: number;
@@ -52,7 +53,7 @@ class LimitMatcher implements Matcher {
     }
   }
 
-  matches(_packet: Packet, { now }: HookContext): MatchResult {
+  matches(_packet: Packet, { now }: Pick<HookContext, "now">): MatchResult {
     const { tick } = this.#jiffies;
     const current = Math.round(this.#jiffies.floor(now) / tick);
     const elapsed = this.#last < 0 ? 0 : current - this.#last;
@@ -93,8 +94,11 @@ export const limit: MatchKind = {
   },
 };
 
-/** @returns what one packet costs: seconds between two, times {@link SCALE}. */
-function parseAverage(word: string): number {
+/**
+ * Read "3/min". @returns what one packet costs: seconds between two, times 10,000.
+ * @throws {ParseError} if `word` is no such rate.
+ */
+export function parseAverage(word: string): number {
   const [, rate = "", unit = "second"] = /^(\d+)(?:\/([a-z]+))?$/i.exec(word) ?? [];
   const lower = unit.toLowerCase();
   const seconds = UNITS.find(([name]) => name.startsWith(lower))?.[2];
@@ -105,7 +109,7 @@ function parseAverage(word: string): number {
 }
 
 /** In the fastest unit that tells the average apart well enough (libxt_limit `print_rate`). */
-function formatAverage(average: number): string {
+export function formatAverage(average: number): string {
   let chosen = UNITS[0];
   for (const unit of UNITS.slice(1)) {
     const size = unit[2] * SCALE;
