@@ -129,6 +129,11 @@ export class EthernetTemplate {
     this.#type = type;
   }
 
+  /** True if the header begins with these three words. */
+  beginsWith(first: number, second: number, third: number): boolean {
+    return first === this.#first && second === this.#second && third === this.#third;
+  }
+
   /** Write the header at `at`. */
   write(view: DataView, at: number): void {
     view.setInt32(at, this.#first);

@@ -10,12 +10,11 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/time.ts";
-import { ipv4Of } from "../wire/addr.ts";
-import { onesSum } from "../wire/checksum.ts";
+import { fold } from "../wire/checksum.ts";
 import type { Device } from "../wire/device.ts";
 import { Cast, type Packet } from "../wire/packet.ts";
 import type { FlowTracker } from "../wire/path-notes.ts";
-import { ETHERNET, ETHERNET_LENGTH, EtherType } from "../l2/ethernet.ts";
+import { ETHERNET, ETHERNET_LENGTH, type EthernetTemplate, EtherType } from "../l2/ethernet.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
 import { FlowNotes, Lane } from "./flow-path.ts";
 import { FlowRecords, hashOf, Word } from "./flow-records.ts";
@@ -37,6 +36,19 @@ const SHORTEST = IPV4_MIN_LENGTH + 8;
 const TTL_DELTA = 0xfeff;
 const UDP_CHECKSUM = 6;
 const TCP_CHECKSUM = 16;
+
+// Here words are read and written whole: as fields they would cost a call each.
+const TYPE = ETHERNET.type.offset;
+/** Version, header length, type of service and total length. */
+const LENGTHS = IPV4.versionIhl.offset;
+/** Identification, flags and offset. */
+const FRAGMENT = IPV4.id.offset;
+/** Time to live, protocol and checksum. */
+const LIFE = IPV4.ttl.offset;
+const SOURCE = IPV4.src.offset;
+const DESTINATION = IPV4.dst.offset;
+/** A hop, in the word at {@link LIFE}. */
+const ONE_HOP = 1 << 24;
 
 /** Known ways by flow: a table of records, and the lanes that they share. */
 export class FlowCache {
@@ -78,21 +90,30 @@ export class FlowCache {
     const { view } = pool;
     const at = frame + ETHERNET_LENGTH;
     if (packet.end - at < SHORTEST || packet.hasBlankChecksum) return false;
-    if (IPV4.versionIhl.get(view, at) !== BASE_HEADER) return false;
-    if (ETHERNET.type.get(view, frame) !== EtherType.Ipv4) return false;
-    if ((IPV4.flagsFragment.get(view, at) & FRAGMENT_MASK) !== 0) return false;
-    const protocol = IPV4.protocol.get(view, at);
-    if (protocol !== Protocol.Udp && protocol !== Protocol.Tcp) return false;
+    const lengths = view.getInt32(at + LENGTHS);
+    const fragment = view.getInt32(at + FRAGMENT);
+    const life = view.getInt32(at + LIFE);
+    const source = view.getInt32(at + SOURCE);
+    const destination = view.getInt32(at + DESTINATION);
+    const protocol = (life >>> 16) & 0xff;
+    if (
+      lengths >>> 24 !== BASE_HEADER ||
+      (fragment & FRAGMENT_MASK) !== 0 ||
+      (protocol !== Protocol.Udp && protocol !== Protocol.Tcp) ||
+      view.getUint16(frame + TYPE) !== EtherType.Ipv4
+    ) {
+      return false;
+    }
     if (!this.isEnabled || pool.isTracing || via.judgesPackets) return false;
-    const source = IPV4.src.get(view, at) | 0;
-    const destination = IPV4.dst.get(view, at) | 0;
+    // A way that ended too early: the packet goes on from where connection tracking knew it.
+    if (packet.flowState !== FlowState.None) return false;
     const ports = view.getInt32(at + IPV4_MIN_LENGTH);
     const record = this.#records.find(source, destination, ports, protocol);
-    const words = this.#records.words;
     if (record < 0) {
       this.#note(via, packet, source, destination, ports, protocol);
       return false;
     }
+    const { words } = this.#records;
     const lane = this.#lanes[words[record + Word.Lane] ?? ASK] ?? null;
     const isOurs =
       lane !== null &&
@@ -105,14 +126,15 @@ export class FlowCache {
       if (!isAsked) this.#note(via, packet, source, destination, ports, protocol);
       return false;
     }
-    const length = IPV4.totalLength.get(view, at);
+    const length = lengths & 0xffff;
+    const header = halves(lengths) + halves(fragment) + halves(life);
     const isPlain =
       length >= SHORTEST &&
       length <= packet.end - at &&
       length <= lane.mtu &&
-      IPV4.ttl.get(view, at) > 1 &&
+      life >>> 24 > 1 &&
       lane.neighbor.isReady &&
-      (packet.hasSoundChecksums || onesSum(view, at, at + IPV4_MIN_LENGTH) === 0xffff);
+      fold(header + halves(source) + halves(destination)) === 0xffff;
     if (!isPlain) return false;
     packet.network = at;
     packet.transport = at + IPV4_MIN_LENGTH;
@@ -126,6 +148,39 @@ export class FlowCache {
     }
     this.#send(record, lane, packet, now);
     return true;
+  }
+
+  /**
+   * `packet`, sound and with its positions set, comes in by `via` from another router's known way;
+   * its frame would begin with `header`. Takes ownership.
+   */
+  enter(via: Interface, packet: Packet, header: EthernetTemplate, now: Instant): void {
+    const { view } = packet.pool;
+    const { network, transport } = packet;
+    const life = view.getInt32(network + LIFE);
+    const record = this.#records.find(
+      view.getInt32(network + SOURCE),
+      view.getInt32(network + DESTINATION),
+      view.getInt32(transport),
+      (life >>> 16) & 0xff,
+    );
+    const { words } = this.#records;
+    const lane = record < 0 ? null : (this.#lanes[words[record + Word.Lane] ?? ASK] ?? null);
+    const isKnown =
+      lane !== null &&
+      lane.via === via &&
+      this.isEnabled &&
+      !via.judgesPackets &&
+      header.beginsWith(lane.first, lane.second, lane.third) &&
+      packet.end - network <= lane.mtu &&
+      life >>> 24 > 1 &&
+      lane.neighbor.isReady &&
+      ((words[record + Word.Flow] ?? 0) === 0 || this.#follow(record, packet, now));
+    if (isKnown) this.#send(record, lane, packet, now);
+    else {
+      header.write(view, packet.frame);
+      via.receive(via.device, packet, now);
+    }
   }
 
   /**
@@ -195,17 +250,22 @@ export class FlowCache {
     this.hits += 1;
     lane.packets += 1;
     lane.octets += packet.end - at;
-    IPV4.ttl.set(view, at, IPV4.ttl.get(view, at) - 1);
-    const headerDelta = words[record + Word.HeaderDelta] ?? 0;
-    IPV4.checksum.set(view, at, mend(IPV4.checksum.get(view, at), headerDelta));
+    const life = view.getInt32(at + LIFE);
+    const sum = mend(life & 0xffff, words[record + Word.HeaderDelta] ?? 0);
+    view.setInt32(at + LIFE, ((life & ~0xffff) | sum) - ONE_HOP);
     const change = words[record + Word.Change] ?? 0;
     if ((change & (Change.Source | Change.Destination)) !== 0) {
-      const field = (change & Change.Source) !== 0 ? IPV4.src : IPV4.dst;
-      field.set(view, at, ipv4Of(words[record + Word.Address] ?? 0));
+      const side = (change & Change.Source) !== 0 ? SOURCE : DESTINATION;
+      view.setInt32(at + side, words[record + Word.Address] ?? 0);
       this.#translate(record, change, packet);
     }
-    lane.neighbor.header.write(view, packet.frame);
-    lane.output.transmit(packet, now);
+    const { crossing } = lane;
+    const { header } = lane.neighbor;
+    if (crossing?.isClear(packet) === true) crossing.take(packet, header, now);
+    else {
+      header.write(view, packet.frame);
+      lane.output.transmit(packet, now);
+    }
   }
 
   #translate(record: number, change: number, packet: Packet): void {
@@ -289,10 +349,7 @@ export class FlowCache {
 /** What the change of a 16-bit word adds to the complement of a checksum (RFC 1624 section 3). */
 const difference = (before: number, after: number): number => (~before & 0xffff) + (after & 0xffff);
 
-/** Fold carries into 16 bits; `sum` below 2^32. */
-function fold(sum: number): number {
-  const once = (sum & 0xffff) + (sum >>> 16);
-  return (once & 0xffff) + (once >>> 16);
-}
+/** Both halves of a word of a header. */
+const halves = (word: number): number => (word >>> 16) + (word & 0xffff);
 
 const mend = (sum: number, delta: number): number => ~fold((~sum & 0xffff) + delta) & 0xffff;

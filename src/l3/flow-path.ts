@@ -3,6 +3,7 @@ import { assert } from "../base/assert.ts";
 import type { Device } from "../wire/device.ts";
 import type { FlowTracker, PassCounters, PathNotes } from "../wire/path-notes.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
+import { Crossing } from "./crossing.ts";
 import type { Interface } from "./interface.ts";
 
 /** Places that count a packet on its way; one that meets more is asked each time. */
@@ -83,6 +84,8 @@ export class Lane {
   /** Largest packet in octets. */
   readonly mtu: number;
   readonly counters: readonly PassCounters[];
+  /** `null` if it does not lead to another router at once. */
+  readonly crossing: Crossing | null;
   /** What passed and is not in {@link counters} yet. */
   packets = 0;
   octets = 0;
@@ -99,6 +102,7 @@ export class Lane {
     this.output = output;
     this.mtu = mtu;
     this.counters = counters;
+    this.crossing = Crossing.find(output);
   }
 
   /** True if `notes`, with the same neighbor and size, are those of this lane. */

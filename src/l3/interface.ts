@@ -6,6 +6,8 @@ import { type Ipv4Addr, ipv4Of, maskOf, type Prefix } from "../wire/addr.ts";
 import type { Device, Stack } from "../wire/device.ts";
 import type { Packet, Reason } from "../wire/packet.ts";
 import type { Instant } from "../base/time.ts";
+import type { FlowCache } from "./flow-cache.ts";
+import type { Hooks } from "./hooks.ts";
 
 /** An address of this host on a device. */
 export interface InterfaceAddress {
@@ -49,6 +51,7 @@ export interface FrameFilter {
 
 /** What an interface hands its frames to. */
 export interface InterfaceOwner {
+  readonly hooks: Hooks;
   receiveFrame(via: Interface, packet: Packet, now: Instant): void;
 }
 
@@ -90,6 +93,11 @@ export class Interface implements Stack {
 
   get addresses(): readonly InterfaceAddress[] {
     return this.#addresses;
+  }
+
+  /** The known ways of packets that come in here. */
+  get paths(): FlowCache {
+    return this.#owner.hooks.paths;
   }
 
   receive(_device: Device, packet: Packet, now: Instant): void {

@@ -163,16 +163,22 @@ export class Conntrack implements Machine, FlowTracker {
   ): boolean {
     this.#setClock(now);
     const { table } = this;
-    if (!this.isCurrent(flow, generation, status) || table.isExpired(flow)) return false;
+    const { view } = table;
+    if (
+      FLOW.status.get(view, flow) !== status ||
+      FLOW.generation.get(view, flow) !== generation ||
+      table.isExpired(flow)
+    ) {
+      return false;
+    }
     const { tcp, verifiesChecksums } = this.#behaviour;
     const verifies = verifiesChecksums && !packet.hasSoundChecksums;
     if (checkPacket(packet, tcp, verifies) !== null) return false;
     packet.hasSoundChecksums = verifiesChecksums;
-    if (!this.#trackers.isSteady(flow, packet)) return false;
-    const outcome = this.#trackers.track(flow, isAnswer ? 1 : 0, packet);
-    if (outcome === Outcome.Accept && FLOW.status.get(table.view, flow) === status) return true;
+    const outcome = this.#trackers.follow(flow, status, isAnswer ? 1 : 0, packet);
+    if (outcome === Outcome.Accept && FLOW.status.get(view, flow) === status) return true;
     if (outcome === Outcome.Accept) this.#give(packet, flow, isAnswer);
-    else this.#refuse(packet, this.#trackers.cause);
+    else if (outcome === Outcome.Invalid) this.#refuse(packet, this.#trackers.cause);
     return false;
   }
 

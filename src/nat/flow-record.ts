@@ -9,23 +9,25 @@ import { TUPLE_LENGTH } from "./tuple.ts";
 const layout = struct([
   octets(TUPLE_LENGTH, "original"),
   octets(TUPLE_LENGTH, "reply"),
-  u32le("status"),
-  u32le("generation"),
-  u32le("expires"),
-  u32le("streamFrom"),
   u32le("unanswered"),
   u32le("serial"),
   u32le("nextSame"),
   u32le("previousSame"),
+  u32le("nextFree"),
+  octets(12, "spare"),
+  u32le("status"),
+  u32le("generation"),
+  u32le("expires"),
+  u32le("streamFrom"),
   octets(16, "originalTally"),
   octets(16, "replyTally"),
-  u32le("nextFree"),
-  octets(28, "spare"),
+  octets(16, "moreSpare"),
 ]);
 const tally = struct([u32le("packets"), u32le("octetsLow"), u32le("octetsHigh"), u32le("spare")]);
 
 /**
- * An entry in memory, two lines of a processor's cache; its tuples come first. `expires` is the
+ * An entry in memory, two lines of a processor's cache: the tuples come first, and in the second line
+ * all that a packet of a known way touches. `expires` is the
  * tick at which it ends, before it is confirmed the ticks that it shall live; `streamFrom` the
  * tick from which UDP is a stream; `unanswered` the ICMP queries without answer; `serial` counts
  * confirmed entries; `nextSame` and `previousSame` link those with the same source.

@@ -8,7 +8,7 @@
 import type { Jiffies } from "../base/jiffies.ts";
 import { type Duration, SECOND } from "../base/time.ts";
 import type { Packet } from "../wire/packet.ts";
-import { Protocol } from "../l3/ipv4.ts";
+import { IPV4, Protocol } from "../l3/ipv4.ts";
 import { TCP, TcpFlag } from "../l4/tcp.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
 import { FLOW, Status, TALLY, TALLY_OFFSET } from "./flow-record.ts";
@@ -95,7 +95,7 @@ export class Trackers {
    * @returns what becomes of the packet, with {@link cause} set if it is invalid.
    */
   track(flow: number, direction: number, packet: Packet): Outcome {
-    switch (TUPLE.protocol.get(this.#table.view, flow)) {
+    switch (IPV4.protocol.get(packet.pool.view, packet.network)) {
       case Protocol.Tcp:
         return this.#trackTcp(flow, direction, packet);
       case Protocol.Udp:
@@ -107,14 +107,23 @@ export class Trackers {
     }
   }
 
-  /** True if `packet` can change nothing about `flow` but how long it lives and what it counts. */
-  isSteady(flow: number, { pool, transport }: Packet): boolean {
-    const protocol = TUPLE.protocol.get(this.#table.view, flow);
-    if (protocol === Protocol.Udp) return true;
-    if (protocol !== Protocol.Tcp) return false;
-    const flags = TCP.flags.get(pool.view, transport) & ~TcpFlag.Psh;
-    const state = CONNECTION.state.get(this.#table.records, flow);
-    return flags === TcpFlag.Ack && state === TcpState.Established;
+  /**
+   * A packet of a known way, of TCP or UDP; `status` is that of the confirmed `flow`.
+   * @returns repeat, and nothing is done, if it may change more than how long the flow lives and
+   * what it counts; else as {@link track}.
+   */
+  follow(flow: number, status: number, direction: number, packet: Packet): Outcome {
+    const { view, records, now } = this.#table;
+    if (IPV4.protocol.get(packet.pool.view, packet.network) === Protocol.Udp) {
+      const isOld = this.#streamAge < 0 || ((FLOW.streamFrom.get(view, flow) - now) | 0) < 0;
+      const isStream = (status & Status.SeenReply) !== 0 && isOld;
+      if (isStream && (status & Status.Assured) === 0) return Outcome.Repeat;
+      return this.#refresh(flow, direction, packet, isStream ? this.#udpStream : this.#udp);
+    }
+    const flags = TCP.flags.get(packet.pool.view, packet.transport) & ~TcpFlag.Psh;
+    const isSteady =
+      flags === TcpFlag.Ack && CONNECTION.state.get(records, flow) === TcpState.Established;
+    return isSteady ? this.#trackTcp(flow, direction, packet) : Outcome.Repeat;
   }
 
   #trackTcp(flow: number, direction: number, packet: Packet): Outcome {

@@ -56,7 +56,7 @@ export function update32(sum: number, before: number, after: number): number {
 }
 
 /** Fold carries into 16 bits; `sum` below 2^32. */
-function fold(sum: number): number {
+export function fold(sum: number): number {
   const once = (sum & 0xffff) + (sum >>> 16);
   return (once & 0xffff) + (once >>> 16);
 }

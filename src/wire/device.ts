@@ -83,6 +83,18 @@ export class Device {
     this.#carrier = carrier;
   }
 
+  get stack(): Stack | null {
+    return this.#stack;
+  }
+
+  get carrier(): Carrier | null {
+    return this.#carrier;
+  }
+
+  get hasTaps(): boolean {
+    return this.#taps.length > 0;
+  }
+
   addTap(tap: Tap): void {
     this.#taps = [...this.#taps, tap];
   }
@@ -109,7 +121,7 @@ export class Device {
     this.rxFrames += 1;
     this.rxOctets += packet.end - packet.frame;
     packet.pool.observer?.received(this, packet, now);
-    for (const tap of this.#taps) tap.tap(this, packet, now);
+    if (this.#taps.length > 0) for (const tap of this.#taps) tap.tap(this, packet, now);
     if (this.#stack === null) packet.pool.end(packet, "discarded", "device/no-stack", now);
     else this.#stack.receive(this, packet, now);
   }
@@ -141,7 +153,12 @@ export class PatchCable implements Carrier {
     right.attachCarrier(this);
   }
 
+  /** The other end than `device`. */
+  peerOf(device: Device): Device {
+    return device === this.#left ? this.#right : this.#left;
+  }
+
   carry(from: Device, packet: Packet, now: Instant): void {
-    (from === this.#left ? this.#right : this.#left).receive(packet, now);
+    this.peerOf(from).receive(packet, now);
   }
 }

@@ -3,9 +3,10 @@ import { OptionError } from "../../src/base/errors.ts";
 import { IPV4_ANY, formatPrefix, parseIpv4, parseMac, parsePrefix } from "../../src/wire/addr.ts";
 import { Device } from "../../src/wire/device.ts";
 import { Addressing } from "../../src/l3/addressing.ts";
+import { Hooks } from "../../src/l3/hooks.ts";
 import { newRoute, type Route, RouteKind } from "../../src/l3/route-table.ts";
 
-const OWNER = { receiveFrame: (): void => {} };
+const OWNER = { hooks: new Hooks(), receiveFrame: (): void => {} };
 const newDevice = (name: string, mtu = 1500): Device =>
   new Device({ name, mac: parseMac("02:00:00:00:00:01"), mtu });
 

@@ -1,0 +1,56 @@
+/**
+ * Where a packet leaves one router of a host and comes into the next by a cable without delay: what
+ * knows its way on both sides need not be a frame in between.
+ * @module
+ */
+import type { Instant } from "../base/time.ts";
+import { type Device, PatchCable } from "../wire/device.ts";
+import type { Packet } from "../wire/packet.ts";
+import type { EthernetTemplate } from "../l2/ethernet.ts";
+import { Interface } from "./interface.ts";
+
+/** A device, and the interface of another router at the other end of its cable. */
+export class Crossing {
+  readonly #from: Device;
+  readonly #cable: PatchCable;
+  readonly #to: Interface;
+
+  private constructor(from: Device, cable: PatchCable, to: Interface) {
+    this.#from = from;
+    this.#cable = cable;
+    this.#to = to;
+  }
+
+  /** @returns `null` if what `device` sends does not come to a router at once. */
+  static find(device: Device): Crossing | null {
+    const { carrier } = device;
+    if (!(carrier instanceof PatchCable)) return null;
+    const { stack } = carrier.peerOf(device);
+    return stack instanceof Interface && !stack.isLoopback
+      ? new Crossing(device, carrier, stack)
+      : null;
+  }
+
+  /** True if it is as it was found, and nobody looks at the frames there. */
+  isClear({ pool }: Packet): boolean {
+    return (
+      pool.observer === null &&
+      this.#from.carrier === this.#cable &&
+      this.#to.device.stack === this.#to &&
+      !this.#to.device.hasTaps
+    );
+  }
+
+  /** `packet` goes over, in a frame that begins with `header`. Takes ownership. */
+  take(packet: Packet, header: EthernetTemplate, now: Instant): void {
+    const { device } = this.#to;
+    const octets = packet.end - packet.frame;
+    this.#from.txFrames += 1;
+    this.#from.txOctets += octets;
+    device.rxFrames += 1;
+    device.rxOctets += octets;
+    packet.input = device;
+    packet.output = null;
+    this.#to.paths.enter(this.#to, packet, header, now);
+  }
+}
