@@ -67,17 +67,6 @@ function allocated(run: (count: number) => void, count: number): number {
   return Math.max(0, least) / count;
 }
 
-/** The members of `all` in turn, over and over. */
-export function rotate<T>(all: readonly T[]): () => T {
-  let index = -1;
-  return () => {
-    index = index + 1 < all.length ? index + 1 : 0;
-    const one = all[index];
-    if (one === undefined) throw new RangeError("there is nothing to take in turn");
-    return one;
-  };
-}
-
 /** The figures as a table, each beside the first one as a ratio. */
 export function table(figures: readonly Figure[]): string {
   const ceiling = figures[0]?.nanoseconds ?? 1;

@@ -24,7 +24,8 @@ export const DOM0 = parseIpv4("10.254.168.2");
 export const PEER = parseIpv4("93.184.216.34");
 export const UPLINK = { mac: parseMac("02:00:00:00:00:02"), address: parseIpv4("216.182.232.10") };
 export const FABRIC = { mac: parseMac("02:00:00:00:00:99"), address: parseIpv4("216.182.232.1") };
-const FRAME = 64;
+/** Octets of a frame. */
+export const FRAME = 64;
 /** With a table (`ip_conntrack_max`) that holds all flows of the bench. */
 const { flows } = EC2_2010;
 const PROFILE: Profile = {
