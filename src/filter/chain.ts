@@ -29,6 +29,8 @@ export class Chain {
   readonly #steps: Step[] = [];
   /** `null` if the steps must be linked anew. */
   #links: Links | null = null;
+  /** What they begin with; `null` if that is to be asked. */
+  #first: Step | null = null;
 
   constructor(name: string, hook: Hook | null) {
     this.name = name;
@@ -45,8 +47,7 @@ export class Chain {
 
   /** Where packets begin. */
   get first(): Step {
-    this.#links ??= new Links(this.#steps, this.end);
-    return this.#links.first;
+    return this.#first ?? this.#link();
   }
 
   /** `null` for a chain that is not built in. */
@@ -63,6 +64,7 @@ export class Chain {
   /** Put `added` in the place of `count` steps from `index` on. @returns what was there. */
   splice(index: number, count: number, ...added: readonly Step[]): Step[] {
     const removed = this.#steps.splice(index, count, ...added);
+    this.#first = null;
     if (!this.#keepsLinks(index, removed, added)) this.#links = null;
     for (const step of removed) this.#uncall(step);
     for (const step of added) this.#call(step);
@@ -72,6 +74,12 @@ export class Chain {
   /** The place of the first rule that reads as `text`; -1 if there is none. */
   find(text: string): number {
     return this.#steps.findIndex((step) => step.text === text);
+  }
+
+  #link(): Step {
+    this.#links ??= new Links(this.#steps, this.end);
+    this.#first = this.#links.first;
+    return this.#first;
   }
 
   /** One step more at the end, or one less, does not touch the others. */

@@ -5,7 +5,7 @@ import { TcpFlag } from "../../src/l4/tcp.ts";
 import type { Permission } from "../../src/xen/permission.ts";
 import { LINUX } from "../../src/xen/profile.ts";
 import { EVERYWHERE, OUTSIDE } from "../support/hosts.ts";
-import { addressOf, GroupBench } from "./group-bench.ts";
+import { addressOf, GATEWAY_MAC, GroupBench } from "./group-bench.ts";
 
 const { Icmp, Tcp, Udp } = Protocol;
 const HTTP: Permission = { protocol: "tcp", source: EVERYWHERE, ports: { lower: 80, upper: 80 } };
@@ -117,6 +117,21 @@ describe("The groups of a domU", () => {
     const vifs = [bench.launch(1, ["web"]), bench.launch(2, ["web", "default"])];
     for (const vif of vifs) bench.dom0.removeVif(vif, 0);
     expect(bench.rules).toBe(empty);
+  });
+});
+
+describe("A vif", () => {
+  it.each([
+    ["domain", { domain: "dom 1" }],
+    ["hostName", { domain: "dom_1", hostName: 'a"; }' }],
+    ["addresses", { domain: "dom_1", addresses: [] }],
+  ])("that cannot be leaves no trace: %s", (option, wrong) => {
+    const bench = new GroupBench();
+    const config = { domid: 1, mac: GATEWAY_MAC, addresses: [addressOf(1)], ...wrong };
+    const before = bench.rules;
+    expect(() => bench.dom0.addVif(config, 0)).toThrow(option);
+    expect(bench.rules).toBe(before);
+    expect([...bench.dom0.vifs, ...bench.groups.membersOf("default")]).toEqual([]);
   });
 });
 
