@@ -1,7 +1,7 @@
 /** A chain: rules in order, and what happens after the last. @module */
 import { assert } from "../base/assert.ts";
 import type { Hook } from "../l3/hooks.ts";
-import { linkSteps } from "./dispatch.ts";
+import { Links } from "./dispatch.ts";
 import { ALL_HOOKS } from "./placement.ts";
 import { Op, Step } from "./step.ts";
 
@@ -27,8 +27,10 @@ export class Chain {
   /** Hooks that may lead to every rule, as bits, and perhaps fewer. */
   allowed: number = ALL_HOOKS;
   readonly #steps: Step[] = [];
-  #first: Step;
-  #isLinked = true;
+  /** `null` if the steps must be linked anew. */
+  #links: Links | null = null;
+  /** What they begin with; `null` if that is to be asked. */
+  #first: Step | null = null;
 
   constructor(name: string, hook: Hook | null) {
     this.name = name;
@@ -36,7 +38,6 @@ export class Chain {
     this.end = new Step({ home: this, reason: "filter/policy" });
     this.end.op = hook === null ? Op.Return : Op.Accept;
     this.comefrom = hook === null ? 0 : 1 << hook;
-    this.#first = this.end;
   }
 
   /** In order, without the end. */
@@ -46,11 +47,7 @@ export class Chain {
 
   /** Where packets begin. */
   get first(): Step {
-    if (!this.#isLinked) {
-      this.#first = linkSteps(this.#steps, this.end);
-      this.#isLinked = true;
-    }
-    return this.#first;
+    return this.#first ?? this.#link();
   }
 
   /** `null` for a chain that is not built in. */
@@ -66,8 +63,9 @@ export class Chain {
 
   /** Put `added` in the place of `count` steps from `index` on. @returns what was there. */
   splice(index: number, count: number, ...added: readonly Step[]): Step[] {
-    this.#isLinked = false;
     const removed = this.#steps.splice(index, count, ...added);
+    this.#first = null;
+    if (!this.#keepsLinks(index, removed, added)) this.#links = null;
     for (const step of removed) this.#uncall(step);
     for (const step of added) this.#call(step);
     return removed;
@@ -76,6 +74,22 @@ export class Chain {
   /** The place of the first rule that reads as `text`; -1 if there is none. */
   find(text: string): number {
     return this.#steps.findIndex((step) => step.text === text);
+  }
+
+  #link(): Step {
+    this.#links ??= new Links(this.#steps, this.end);
+    this.#first = this.#links.first;
+    return this.#first;
+  }
+
+  /** One step more at the end, or one less, does not touch the others. */
+  #keepsLinks(index: number, removed: readonly Step[], added: readonly Step[]): boolean {
+    const [gone] = removed;
+    const [come] = added;
+    if (this.#links === null || removed.length + added.length !== 1) return false;
+    if (gone !== undefined) return this.#links.remove(this.#steps, gone, index);
+    const isLast = index === this.#steps.length - 1;
+    return come !== undefined && isLast && this.#links.append(this.#steps, come);
   }
 
   #call(step: Step): void {

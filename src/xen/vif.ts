@@ -14,7 +14,10 @@ export interface VifConfig {
   readonly domid: number;
   /** Which of the domain's interfaces; 0. */
   readonly handle?: number;
-  /** The VM's name, as the backend's `domain` node has it: "dom_32504936". */
+  /**
+   * The VM's name, as the backend's `domain` node has it: "dom_32504936". Letters, digits, hyphens
+   * and underscores, up to 255.
+   */
   readonly domain: string;
   /** The domU's own address. */
   readonly mac: Mac;
@@ -24,7 +27,7 @@ export interface VifConfig {
   readonly publicAddress?: Ipv4Addr | null;
   /** Names of the groups whose permissions apply, fixed at launch; ["default"]. */
   readonly securityGroups?: readonly string[];
-  /** What DHCP tells the domU to call itself; `null` for nothing. */
+  /** What DHCP tells the domU to call itself: as `domain`, and dots; `null` for nothing. */
   readonly hostName?: string | null;
 }
 
@@ -56,6 +59,8 @@ export class Vif {
     if (addresses.length === 0) {
       throw new OptionError("addresses", addresses, "at least one address");
     }
+    checkName("domain", config.domain, /^[\w-]{1,255}$/);
+    if (config.hostName != null) checkName("hostName", config.hostName, /^[\w.-]{1,255}$/);
     this.domid = domid;
     this.handle = handle;
     this.domain = config.domain;
@@ -83,4 +88,9 @@ function bridge(port: Device, rules: FrameRules): Device {
   const made = new Bridge({ name, mac, mtu, rules });
   made.addPort(port);
   return made.device;
+}
+
+/** Such names stand in dhcpd.conf as they are. */
+function checkName(option: string, name: string, form: RegExp): void {
+  if (!form.test(name)) throw new OptionError(option, name, `a name such as dom_32504936`);
 }

@@ -4,7 +4,15 @@ import { ICMP, sealIcmp } from "../../src/l3/icmp.ts";
 import { IPV4, IPV4_MIN_LENGTH, Protocol, sealHeader } from "../../src/l3/ipv4.ts";
 import { sealUdp, UDP } from "../../src/l4/udp.ts";
 import { sealTcp, TCP, TcpFlag } from "../../src/l4/tcp.ts";
-import { type Ipv4Addr, ipv4Of, macOf, parseIpv4, parseMac } from "../../src/wire/addr.ts";
+import {
+  type Ipv4Addr,
+  ipv4Of,
+  type Mac,
+  macOf,
+  parseIpv4,
+  parseMac,
+} from "../../src/wire/addr.ts";
+import type { Device } from "../../src/wire/device.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { PacketPool } from "../../src/wire/packet.ts";
 import { Dom0 } from "../../src/xen/dom0.ts";
@@ -15,9 +23,11 @@ import { chance } from "../support/hosts.ts";
 import { Recorder } from "../support/replay.ts";
 
 export const DOM0 = parseIpv4("10.254.168.2");
-const UPLINK_MAC = parseMac("02:00:00:00:00:02");
-const GATEWAY = parseIpv4("216.182.232.1");
-const GATEWAY_MAC = parseMac("02:00:00:00:00:99");
+/** Of the uplink. */
+export const UPLINK_MAC = parseMac("02:00:00:00:00:02");
+/** Whom the uplink leads to. */
+export const GATEWAY = parseIpv4("216.182.232.1");
+export const GATEWAY_MAC = parseMac("02:00:00:00:00:99");
 /** The private address of the domU with a domid. */
 export const addressOf = (domid: number): Ipv4Addr => ipv4Of(parseIpv4("10.254.170.0") + domid);
 
@@ -98,25 +108,33 @@ export class GroupBench {
 
   /** A packet comes in by the uplink. @returns true if `vif` got it. */
   send(vif: Vif, packet: Sent): boolean {
-    return this.#pass(this.dom0.uplink, UPLINK_MAC, vif.device, packet);
+    const before = this.#sentBy(vif.device);
+    this.pass(this.dom0.uplink, packet);
+    return this.#sentBy(vif.device) > before;
   }
 
   /** The domU behind `vif` sends a packet. @returns true if it left by the uplink. */
   answer(vif: Vif, packet: Sent): boolean {
-    return this.#pass(vif.device, vif.device.mac, this.dom0.uplink, packet);
+    const before = this.#sentBy(this.dom0.uplink);
+    this.pass(vif.device, packet);
+    return this.#sentBy(this.dom0.uplink) > before;
   }
 
-  #pass(from: Vif["device"], mac: Vif["mac"], to: Vif["device"], sent: Sent): boolean {
+  /** A packet comes in by a device. */
+  pass(device: Device, sent: Sent): void {
     this.now += 1000;
-    const before = this.recorder.frames.get(to)?.length ?? 0;
-    const packet = this.pool.copyIn(frameOf(mac, sent));
+    const packet = this.pool.copyIn(frameOf(device.mac, sent));
     if (packet === null) throw new Error("the pool is empty");
-    from.receive(packet, this.now);
-    return (this.recorder.frames.get(to)?.length ?? 0) > before;
+    device.receive(packet, this.now);
+  }
+
+  #sentBy(device: Device): number {
+    return this.recorder.frames.get(device)?.length ?? 0;
   }
 }
 
-function frameOf(mac: Vif["mac"], sent: Sent): Uint8Array {
+/** A frame for the device with address `mac`. */
+export function frameOf(mac: Mac, sent: Sent): Uint8Array {
   const { source, target, protocol, sourcePort = 40_000, port = 0 } = sent;
   const bytes = new Uint8Array(ETHERNET_LENGTH + IPV4_MIN_LENGTH + 28);
   const view = viewOf(bytes);

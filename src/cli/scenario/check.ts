@@ -95,6 +95,7 @@ export function checkScenario(plan: Plan, scenario: Scenario, faults: FaultList)
     checkPlace(domain, path, host, faults);
   }
   for (const step of plan.steps) checkStep(plan, step, names.values, faults);
+  checkSources(scenario, faults);
 }
 
 interface PlacedDomain {
@@ -124,6 +125,31 @@ function checkDomids(domains: readonly DomainText[], path: Path, faults: FaultLi
   const domids = new Unique(faults);
   for (const [index, { domid }] of domains.entries()) {
     if (domid !== undefined) domids.add(String(domid), [...path, "domains", index, "domid"]);
+  }
+}
+
+/** Groups that let others in, from the start or by a step. */
+function checkSources({ securityGroups = {}, steps = [] }: Scenario, faults: FaultList): void {
+  const changed = steps.flatMap(({ securityGroup }, index) =>
+    securityGroup === undefined
+      ? []
+      : [{ ...securityGroup, path: ["steps", index, "securityGroup", "permissions"] }],
+  );
+  const lists = [
+    ...Object.entries(securityGroups).map(([name, permissions]) => ({
+      name,
+      permissions,
+      path: ["securityGroups", name],
+    })),
+    ...changed,
+  ];
+  const known = ["default", ...new Set(lists.map(({ name }) => name))];
+  for (const { permissions, path } of lists) {
+    for (const [index, { source }] of permissions.entries()) {
+      if (!("group" in source) || known.includes(source.group)) continue;
+      const what = `there is no security group "${source.group}"`;
+      faults.add([...path, index, "source", "group"], `${what}; ${hint(source.group, known)}`);
+    }
   }
 }
 

@@ -1,6 +1,11 @@
 /** From the text of a scenario to a plan, or to all that is wrong with it. @module */
 import type { FaultOptions } from "../../sim/faults.ts";
-import type { Permission } from "../../xen/permission.ts";
+import {
+  canonical,
+  formatPermission,
+  type Permission,
+  SecurityGroupError,
+} from "../../xen/permission.ts";
 import { InputError } from "../failure.ts";
 import { checkScenario, FaultList } from "./check.ts";
 import { faultTexts } from "./issue.ts";
@@ -125,9 +130,22 @@ function permissionsOf(
   path: Path,
   faults: FaultList,
 ): Permission[] {
+  const said = new Map<string, number>();
   return texts.flatMap((text, index) => {
     const permission = permissionOf(text, [...path, index], faults);
-    return permission === null ? [] : [permission];
+    if (permission === null) return [];
+    try {
+      const one = canonical(permission);
+      const words = formatPermission(one);
+      const before = said.get(words);
+      if (before !== undefined) faults.add([...path, index], `says again what [${before}] says`);
+      said.set(words, index);
+      return [one];
+    } catch (error) {
+      if (!(error instanceof SecurityGroupError)) throw error;
+      faults.add([...path, index], error.message);
+      return [];
+    }
   });
 }
 

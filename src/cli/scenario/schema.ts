@@ -91,7 +91,7 @@ const permission = z
   .strictObject({
     protocol: oneOf(["tcp", "udp", "icmp"]).optional(),
     ports: ports.optional(),
-    type: whole(-1, 255).optional().meta({ description: "ICMP type; -1, the default, for any." }),
+    type: whole(-1, 254).optional().meta({ description: "ICMP type; -1, the default, for any." }),
     code: whole(-1, 255).optional().meta({ description: "ICMP code; -1, the default, for any." }),
     source: z.union([prefix, z.strictObject({ group: name })]),
   })

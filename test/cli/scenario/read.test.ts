@@ -262,6 +262,12 @@ describe("what does not fit together", () => {
     ["{ protocol: tcp, ports: 1-70000, source: 0.0.0.0/0 }", "range such as 8000-8080"],
     ["{ ports: 80, source: 0.0.0.0/0 }", "protocol: is missing, expected tcp, udp or icmp"],
     ["{ protocol: tcp, source: { group: default } }", "protocol: does not go with a group"],
+    ["{ protocol: icmp, code: 0, source: 0.0.0.0/0 }", "every ICMP type goes with every code: -1"],
+    ["{ source: { group: dfault } }", 'no security group "dfault"; did you mean "default"?'],
+    [
+      "{ protocol: tcp, source: 0.0.0.0/0 }, { protocol: tcp, ports: 0-65535, source: 0.0.0.0/0 }",
+      "securityGroups.web[1]: says again what [0] says",
+    ],
   ])("is refused in a permission: %s", (permission, fault) => {
     expect(faultsOf(`${ZONE}securityGroups: { web: [${permission}] }`)).toEqual([
       expect.stringContaining(fault),
