@@ -73,7 +73,7 @@ export const arpreply: FrameTargetKind = {
   name: "arpreply",
   options: [option("arpreply-mac"), option("arpreply-target")],
   parse(given, protocol) {
-    requireType("arpreply-mac", protocol, EtherType.Arp);
+    requireType(given.owner, protocol, EtherType.Arp);
     const found = given.find("arpreply-mac");
     const mac = found === null ? MAC_ZERO : parseLooseMac(found.word);
     const verdict = readVerdict(given.find("arpreply-target"), FrameVerdict.Drop);
