@@ -39,6 +39,8 @@ export {
   type PacketPoolOptions,
   type Reason,
 } from "./wire/packet.ts";
+export { Bridge, type BridgeOptions } from "./l2/bridge.ts";
+export type { FrameContext, FrameRules } from "./l2/bridge-hooks.ts";
 export { ARP, arpCodec, type ArpMessage, ArpOp, checkArp } from "./l2/arp.ts";
 export {
   checkEthernet,
@@ -59,6 +61,7 @@ export { checkUdp, UDP, udpCodec, type UdpHeader } from "./l4/udp.ts";
 export { decodeMessage, type DhcpMessage, encodeMessage } from "./dhcp/message.ts";
 export { parseDhcpdConf } from "./dhcp/dhcpd-parser.ts";
 export { RuleSet } from "./filter/rule-set.ts";
+export { Ebtables, type EbtablesBehaviour } from "./filter/ebtables/ebtables.ts";
 export { type CaptureFile, readCapture } from "./pcap/capture-reader.ts";
 export { digestOf } from "./pcap/digest.ts";
 export { PcapngWriter } from "./pcap/pcapng-writer.ts";

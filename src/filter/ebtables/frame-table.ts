@@ -21,7 +21,7 @@ import {
 import { findFrameTarget } from "./registry.ts";
 
 /** The built-in chains of each table, in the order in which they are printed. */
-export const FRAME_TABLE_HOOKS: Readonly<Record<FrameTableName, readonly BridgeHook[]>> = {
+const FRAME_TABLE_HOOKS: Readonly<Record<FrameTableName, readonly BridgeHook[]>> = {
   filter: [BridgeHook.Input, BridgeHook.Forward, BridgeHook.Output],
   nat: [BridgeHook.Prerouting, BridgeHook.Output, BridgeHook.Postrouting],
 };
