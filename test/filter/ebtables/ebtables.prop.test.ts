@@ -87,7 +87,10 @@ it("undoes a command that cannot be done", () => {
 it("judges and counts in long rows of rules for one port each as in rows that are broken up", () => {
   const row = fc.record({
     chain: fc.constantFrom("INPUT", "FORWARD", "own"),
-    port: fc.constantFrom("p0", "p0", "p1", "q0"),
+    port: fc.oneof(
+      { weight: 14, arbitrary: fc.constantFrom("-i p0", "-i p0", "-i p1", "-i q0") },
+      { weight: 1, arbitrary: fc.constantFrom("-i p+", "-s Unicast") },
+    ),
     protocol: fc.constantFrom("", "", "-p IPv4 ", "-p ARP "),
     target: fc.constantFrom("CONTINUE", "CONTINUE", "CONTINUE", "ACCEPT", "DROP", "RETURN", "own"),
   });
@@ -97,7 +100,7 @@ it("judges and counts in long rows of rules for one port each as in rows that ar
     fc.property(rows, policy, frames, (all, own, sent) => {
       const lines = all.map(({ chain, port, protocol, target }) => {
         const jump = chain === "own" && target === "own" ? "CONTINUE" : target;
-        return `-A ${chain} ${protocol}-i ${port} -j ${jump}`;
+        return `-A ${chain} ${protocol}${port} -j ${jump}`;
       });
       const judged = [lines, lines.flatMap((line) => [line, breakerAfter(line)])].map((text) => {
         const rules = new Ebtables();
