@@ -1,7 +1,7 @@
 /**
  * A chain of rules about frames, and what happens after the last. Long rows of rules that each ask
- * for one port cost one look-up: a thousand rules for a thousand vifs. A rule that is left out could
- * not match, so counters and verdicts are those of walking all.
+ * for one port cost one look-up: a thousand rules for a thousand vifs. What is left out could not
+ * match, so counters and verdicts are those of walking all.
  * @module
  */
 import type { Device } from "../../wire/device.ts";

@@ -84,23 +84,26 @@ it("undoes a command that cannot be done", () => {
   );
 });
 
-it("judges and counts in long rows of rules for one port each as in rows that are broken up", () => {
-  const row = fc.record({
-    chain: fc.constantFrom("INPUT", "FORWARD", "own"),
-    port: fc.oneof(
-      { weight: 14, arbitrary: fc.constantFrom("-i p0", "-i p0", "-i p1", "-i q0") },
-      { weight: 1, arbitrary: fc.constantFrom("-i p+", "-s Unicast") },
-    ),
-    protocol: fc.constantFrom("", "", "-p IPv4 ", "-p ARP "),
-    target: fc.constantFrom("CONTINUE", "CONTINUE", "CONTINUE", "ACCEPT", "DROP", "RETURN", "own"),
-  });
-  const rows = fc.array(row, { minLength: 30, maxLength: 90, size: "max" });
+it("judges and counts in rows of rules for one port each as in rows that are broken up", () => {
+  const rowFor = (ports: readonly string[]) =>
+    fc.record({
+      chain: fc.constantFrom("INPUT", "FORWARD", "own"),
+      place: fc.oneof(
+        { weight: 14, arbitrary: fc.constantFrom(...ports).map((port) => `-i ${port}`) },
+        { weight: 1, arbitrary: fc.constantFrom("-i p+", "-s Unicast") },
+      ),
+      protocol: fc.constantFrom("", "", "-p IPv4 ", "-p ARP "),
+      target: fc.constantFrom("CONTINUE", "CONTINUE", "ACCEPT", "DROP", "RETURN", "own"),
+    });
+  const rows = fc
+    .constantFrom(["p0"], ["q0", "p1"], ["p0", "p0", "p1", "q0"])
+    .chain((ports) => fc.array(rowFor(ports), { minLength: 30, maxLength: 90, size: "max" }));
   const policy = fc.constantFrom("ACCEPT", "RETURN");
   fc.assert(
     fc.property(rows, policy, frames, (all, own, sent) => {
-      const lines = all.map(({ chain, port, protocol, target }) => {
+      const lines = all.map(({ chain, place, protocol, target }) => {
         const jump = chain === "own" && target === "own" ? "CONTINUE" : target;
-        return `-A ${chain} ${protocol}${port} -j ${jump}`;
+        return `-A ${chain} ${protocol}${place} -j ${jump}`;
       });
       const judged = [lines, lines.flatMap((line) => [line, breakerAfter(line)])].map((text) => {
         const rules = new Ebtables();

@@ -198,6 +198,40 @@ describe("targets", () => {
 });
 
 describe("matches", () => {
+  const countOf = (rule: string, frame: string): string => {
+    const rules = new Ebtables();
+    rules.restore(`*filter\n-A INPUT ${rule} -j DROP\n`);
+    new BridgeStand(rules).send(["p0", frame]);
+    return rules.save({ hasCounters: true }).split("\n")[4]?.split(" ")[0] ?? "";
+  };
+
+  it.each([
+    ["asks ARP's addresses of Ethernet", "-p ARP --arp-mac-src ! 2:2:2:2:2:2", REQUEST, "[1:28]"],
+    [
+      "asks no other hardware",
+      "-p ARP --arp-mac-src ! 2:2:2:2:2:2",
+      REQUEST.replace("08060001", "08060006"),
+      "[0:0]",
+    ],
+    ["counts no tag", "-p 802_1Q --vlan-id 5", `${OWN}${A}8100e0050800abcd`, "[1:2]"],
+    ["takes no tag without more", "-p 802_1Q --vlan-id 5", `${OWN}${A}8100e0050800`, "[0:0]"],
+    ["finds a station by both", "--among-src 2:0:0:0:0:a=10.0.0.1", BROADCAST + A + UDP, "[1:32]"],
+    [
+      "finds none, inverted or not, in a header that ends too early",
+      "--among-src ! 2:0:0:0:0:b=10.0.0.1",
+      `${OWN}${A}0800${"45".repeat(15)}`,
+      "[0:0]",
+    ],
+    [
+      "takes a header that ends after it",
+      "--among-src ! 2:0:0:0:0:b=10.0.0.1",
+      `${OWN}${A}0800${"45".repeat(16)}`,
+      "[1:16]",
+    ],
+  ])("%s: %s", (_, rule, frame, counters) => {
+    expect(countOf(rule, frame)).toBe(counters);
+  });
+
   it("limit frames by virtual time", () => {
     const stand = standOf("*filter\n:INPUT DROP\n-A INPUT --limit 1/s --limit-burst 2 -j ACCEPT");
     for (const at of [0, 0, 0, SECOND, SECOND]) stand.send(["p0", `${OWN}${A}1234`], at);
