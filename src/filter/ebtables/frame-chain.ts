@@ -34,7 +34,7 @@ export class FrameLink {
 }
 
 /** The end of every chain. */
-export const CHAIN_END = new FrameLink(null);
+const CHAIN_END = new FrameLink(null);
 
 /** Rules in order. */
 export class FrameChain {
