@@ -39,6 +39,8 @@ export {
   type PacketPoolOptions,
   type Reason,
 } from "./wire/packet.ts";
+export { Bridge, type BridgeOptions } from "./l2/bridge.ts";
+export type { FrameContext, FrameRules } from "./l2/bridge-hooks.ts";
 export { ARP, arpCodec, type ArpMessage, ArpOp, checkArp } from "./l2/arp.ts";
 export {
   checkEthernet,
@@ -61,6 +63,7 @@ export { decodeMessage, type DhcpMessage, encodeMessage } from "./dhcp/message.t
 export { parseDhcpdConf } from "./dhcp/dhcpd-parser.ts";
 export { RuleSet } from "./filter/rule-set.ts";
 export type { LogSink } from "./filter/services.ts";
+export { Ebtables, type EbtablesBehaviour } from "./filter/ebtables/ebtables.ts";
 export { type CaptureFile, readCapture } from "./pcap/capture-reader.ts";
 export { digestOf } from "./pcap/digest.ts";
 export { summaryOf } from "./pcap/summary.ts";

@@ -16,7 +16,7 @@ export interface StateText {
 }
 
 /**
- * `ip addr`, `ip route`, `ip neigh`, `iptables-save` of each router, `ebtables-save` and dhcpd.conf.
+ * `ip addr`, `ip route`, `ip neigh`, `iptables-save` of each router, `ebtables-save`, dhcpd.conf.
  */
 export function stateOf({ name: host, dom0 }: ZoneHost): StateText[] {
   const { router, gateway, firewall, gatewayFirewall, ebtables, dhcpd } = dom0;

@@ -57,14 +57,24 @@ export interface FrameMatchKind {
   parse(given: Options, protocol: EtherTypeTest | null): FrameMatch | FrameWatcher;
 }
 
-/** @throws {ParseError} unless the rule asks for one of `types` with `-p`, not inverted. */
+/**
+ * What needs a rule with a certain `-p`.
+ * @param word the option that needs it.
+ * @throws {ParseError} unless the rule asks for one of `types`, not inverted.
+ */
 export function requireType(
-  name: string,
+  word: string,
   protocol: EtherTypeTest | null,
   ...types: readonly number[]
 ): void {
   if (protocol?.type != null && !protocol.isInverted && types.includes(protocol.type)) return;
-  refuse(`--${name}`, `--${name} needs a rule with -p ${types.map(formatEtherType).join(" or ")}`);
+  refuse(word, `${word} needs a rule with -p ${types.map(formatEtherType).join(" or ")}`);
+}
+
+/** The first of `options` that is given, as it is printed. */
+export function firstGiven(options: readonly OptionSpec[], given: Options): string {
+  const found = options.find(({ names: [name] }) => given.has(name));
+  return found === undefined ? given.owner : `--${found.names[0]}`;
 }
 
 /** How `ebtables-save` prints an option: `!` before the value, a space after it. */

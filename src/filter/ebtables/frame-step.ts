@@ -8,7 +8,7 @@ import type { Counters } from "../step.ts";
 import { MacTest } from "./addresses.ts";
 import type { EtherTypeTest, FrameListener, FrameMatcher, FrameServices } from "./frame-match.ts";
 import { formatFrameRule, type FrameRule, type MacAddressTest } from "./frame-rule.ts";
-import type { FrameChain } from "./frame-chain.ts";
+import type { FrameChain, FrameLink } from "./frame-chain.ts";
 import { type FrameAction, FrameVerdict } from "./frame-target.ts";
 
 /** Types are numbers from here on; smaller ones are lengths. */
@@ -37,11 +37,17 @@ class NameTest {
 /** One place on a frame's way through a chain, with its counters. */
 export class FrameStep {
   readonly rule: FrameRule;
+  /** Where it stands. */
+  readonly home: FrameChain;
   /** Where it leads; `null` if it does not jump. */
   readonly chain: FrameChain | null;
   /** What it does if it neither acts nor jumps. */
   readonly verdict: FrameVerdict;
   readonly action: FrameAction | null;
+  /** The only port by which frames can have come in; `null` if there may be more. */
+  readonly onlyInput: string | null;
+  /** Where a frame goes that does not match, or that nothing happens to; its chain sets it. */
+  next: FrameLink | null = null;
   packets = 0;
   octets = 0;
   /** -1 is any, -2 a length. */
@@ -58,9 +64,17 @@ export class FrameStep {
   #text: string | null = null;
 
   /** @param chain where `rule` jumps to; `null` if it does not. */
-  constructor(rule: FrameRule, chain: FrameChain | null, services: FrameServices) {
-    const { protocol, extras, target } = rule;
+  constructor(
+    rule: FrameRule,
+    home: FrameChain,
+    chain: FrameChain | null,
+    services: FrameServices,
+  ) {
+    const { protocol, extras, target, input } = rule;
+    const isOnly = input !== null && !input.isInverted && !input.name.endsWith("+");
     this.rule = rule;
+    this.home = home;
+    this.onlyInput = isOnly ? input.name : null;
     this.chain = chain;
     this.verdict = target.kind === "verdict" ? target.verdict : FrameVerdict.Continue;
     this.action = target.kind === "extension" ? target.action : null;
@@ -68,7 +82,7 @@ export class FrameStep {
     this.#isNotType = protocol?.isInverted ?? false;
     this.#source = macTest(rule.source);
     this.#destination = macTest(rule.destination);
-    this.#input = nameTest(rule.input);
+    this.#input = nameTest(input);
     this.#logicalInput = nameTest(rule.logicalInput);
     this.#output = nameTest(rule.output);
     this.#logicalOutput = nameTest(rule.logicalOutput);

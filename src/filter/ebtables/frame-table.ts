@@ -2,6 +2,8 @@
  * One table about frames: its chains, how they change, the frames that pass (Linux `ebt_do_table`).
  * @module
  */
+import { assert } from "../../base/assert.ts";
+import type { Device } from "../../wire/device.ts";
 import type { Packet } from "../../wire/packet.ts";
 import { BRIDGE_HOOK_NAMES, BridgeHook, type FrameContext } from "../../l2/bridge-hooks.ts";
 import { RuleError } from "../errors.ts";
@@ -21,7 +23,7 @@ import {
 import { findFrameTarget } from "./registry.ts";
 
 /** The built-in chains of each table, in the order in which they are printed. */
-export const FRAME_TABLE_HOOKS: Readonly<Record<FrameTableName, readonly BridgeHook[]>> = {
+const FRAME_TABLE_HOOKS: Readonly<Record<FrameTableName, readonly BridgeHook[]>> = {
   filter: [BridgeHook.Input, BridgeHook.Forward, BridgeHook.Output],
   nat: [BridgeHook.Prerouting, BridgeHook.Output, BridgeHook.Postrouting],
 };
@@ -42,9 +44,8 @@ export class FrameTable implements Iterable<FrameChain> {
   readonly #services: FrameServices;
   readonly #builtIn: readonly FrameChain[];
   readonly #own = new Map<string, FrameChain>();
-  /** Where frames that jumped go on: chains, and the places of the rules that come next. */
-  readonly #callers: FrameChain[] = [];
-  readonly #places: number[] = [];
+  /** Steps that jumped and wait for the frame's return. */
+  readonly #callers: FrameStep[] = [];
 
   constructor(name: FrameTableName, services: FrameServices) {
     this.name = name;
@@ -117,32 +118,33 @@ export class FrameTable implements Iterable<FrameChain> {
     if (index > home.steps.length) throw badNumber(home, number);
     const step = this.#newStep(home, rule);
     if (counters !== null) step.setCounters(counters);
-    home.steps.splice(index, 0, step);
+    home.splice(index, 0, step);
     try {
       checkFrameReach(this);
     } catch (error) {
-      home.steps.splice(index, 1);
+      home.splice(index, 1);
       throw error;
     }
   }
 
   /** The rules from number `which` to `last`, or the first that is equal. */
   delete(name: string, which: number | FrameRule, last = which): void {
-    const { steps } = this.get(name);
+    const chain = this.get(name);
+    const { steps } = chain;
     if (typeof which === "number" && typeof last === "number") {
-      if (which > steps.length || last < which) throw badNumber(this.get(name), which);
-      steps.splice(which - 1, last - which + 1);
+      if (which > steps.length || last < which) throw badNumber(chain, which);
+      chain.splice(which - 1, last - which + 1);
       return;
     }
     const text = typeof which === "number" ? "" : formatFrameRule(which);
     const index = steps.findIndex((step) => step.text === text);
     if (index < 0) throw new RuleError("rule-unknown", text, `chain ${name} has no such rule`);
-    steps.splice(index, 1);
+    chain.splice(index, 1);
   }
 
   /** Every rule of a chain; `null`: of all. */
   flush(name: string | null): void {
-    for (const { steps } of this.#select(name)) steps.splice(0);
+    for (const chain of this.#select(name)) chain.splice(0, chain.steps.length);
   }
 
   /** The counters of a chain's rules; `null`: of all. */
@@ -159,37 +161,43 @@ export class FrameTable implements Iterable<FrameChain> {
 
   #walk(start: FrameChain, packet: Packet, context: FrameContext): boolean {
     const length = packet.end - payloadAt(packet);
+    const { input } = context;
     let chain = start;
-    let index = 0;
+    let step = start.first.follow(input);
     let depth = 0;
     for (;;) {
-      const step = chain.steps[index];
-      index += 1;
+      if (step !== null && !step.matches(packet, context)) {
+        step = nextOf(step, input);
+        continue;
+      }
       let verdict: FrameVerdict = chain.policy;
-      if (step !== undefined) {
-        if (!step.matches(packet, context)) continue;
+      if (step !== null) {
         step.packets += 1;
         step.octets += length;
         step.tell(packet, context);
         if (step.chain !== null) {
-          this.#callers[depth] = chain;
-          this.#places[depth] = index;
+          this.#callers[depth] = step;
           depth += 1;
           chain = step.chain;
-          index = 0;
+          step = chain.first.follow(input);
           continue;
         }
-        context.reason = "filter/dropped";
+        context.reason = "filter/dropped" satisfies FrameReason;
         verdict = step.action === null ? step.verdict : step.action.apply(packet, context);
-        if (verdict === FrameVerdict.Continue) continue;
+        if (verdict === FrameVerdict.Continue) {
+          step = nextOf(step, input);
+          continue;
+        }
       }
       if (verdict === FrameVerdict.Return && depth > 0) {
         depth -= 1;
-        chain = this.#callers[depth] ?? start;
-        index = this.#places[depth] ?? 0;
+        const caller = this.#callers[depth];
+        assert(caller !== undefined, "a frame returns to where it jumped");
+        chain = caller.home;
+        step = nextOf(caller, input);
         continue;
       }
-      const isPolicy = step === undefined || verdict === FrameVerdict.Return;
+      const isPolicy = step === null || verdict === FrameVerdict.Return;
       if (verdict === FrameVerdict.Return) verdict = start.policy;
       if (verdict === FrameVerdict.Accept) return true;
       this.#drop(chain, isPolicy ? null : step, packet, context);
@@ -216,13 +224,13 @@ export class FrameTable implements Iterable<FrameChain> {
   #newStep(home: FrameChain, rule: FrameRule): FrameStep {
     const { target } = rule;
     this.#checkPlace(home, rule);
-    if (target.kind !== "jump") return new FrameStep(rule, null, this.#services);
+    if (target.kind !== "jump") return new FrameStep(rule, home, null, this.#services);
     const chain = this.find(target.chain);
     if (chain === null) {
       const message = `${target.chain} is no chain here, and no target that is supported`;
       throw new RuleError("chain-unknown", target.chain, message);
     }
-    if (chain.hook === null) return new FrameStep(rule, chain, this.#services);
+    if (chain.hook === null) return new FrameStep(rule, home, chain, this.#services);
     const message = `no rule can lead to built-in chain ${target.chain}`;
     throw new RuleError("chain-built-in", target.chain, message);
   }
@@ -263,6 +271,11 @@ export class FrameTable implements Iterable<FrameChain> {
     if (chain.hook === null) return chain;
     throw new RuleError("chain-built-in", name, `chain ${name} is built in`);
   }
+}
+
+function nextOf({ next }: FrameStep, input: Device | null): FrameStep | null {
+  assert(next !== null, "a step that frames come to is linked");
+  return next.follow(input);
 }
 
 const misplaced = (word: string, message: string): RuleError =>

@@ -6,7 +6,7 @@ import { ETHERNET, ETHERNET_LENGTH, EtherType, VLAN } from "../../l2/ethernet.ts
 const TAG_LENGTH = 4;
 
 /** True for a frame with an 802.1Q or 802.1ad tag. */
-export function isTagged({ pool: { view }, frame }: Packet): boolean {
+function isTagged({ pool: { view }, frame }: Packet): boolean {
   const type = ETHERNET.type.get(view, frame);
   return type === EtherType.Vlan || type === EtherType.ProviderVlan;
 }

@@ -115,10 +115,13 @@ class FrameRuleReader {
     if (operands === 0) return { isInverted, word: "", secondWord: "" };
     const word = attached ?? this.#next(name);
     const isInvertedHere = attached === null && word === "!";
-    if (isInvertedHere && isInverted) refuse("!", "one ! inverts, two are one too many");
+    const value = isInvertedHere ? this.#next(name) : word;
+    if (isInvertedHere && (isInverted || value === "!")) {
+      refuse("!", "one ! inverts, two are one too many");
+    }
     return {
       isInverted: isInverted || isInvertedHere,
-      word: isInvertedHere ? this.#next(name) : word,
+      word: value,
       secondWord: operands > 1 ? this.#next(name) : "",
     };
   }

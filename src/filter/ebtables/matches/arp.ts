@@ -14,7 +14,7 @@ import {
 } from "../addresses.ts";
 import { parseEtherType } from "../ether-types.ts";
 import { type Asked, ask, hasNumber, print } from "../asked.ts";
-import { type FrameMatcher, type FrameMatchKind, requireType } from "../frame-match.ts";
+import { firstGiven, type FrameMatcher, type FrameMatchKind, requireType } from "../frame-match.ts";
 
 /** Reverse ARP. */
 const RARP = 0x8035;
@@ -119,7 +119,7 @@ export const arp: FrameMatchKind = {
     option("arp-gratuitous", { operands: 0, isInvertible: true }),
   ],
   parse(given, protocol) {
-    requireType("arp", protocol, EtherType.Arp, RARP);
+    requireType(firstGiven(this.options, given), protocol, EtherType.Arp, RARP);
     const test: ArpTest = {
       opcode: ask(given, "arp-op", parseOpcode),
       hardware: ask(given, "arp-htype", parseHardware),

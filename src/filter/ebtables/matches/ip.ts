@@ -18,7 +18,7 @@ import {
 } from "../../values.ts";
 import { formatAddress } from "../addresses.ts";
 import { type Asked, ask, hasNumber, print } from "../asked.ts";
-import { type FrameMatcher, type FrameMatchKind, requireType } from "../frame-match.ts";
+import { firstGiven, type FrameMatcher, type FrameMatchKind, requireType } from "../frame-match.ts";
 
 /** Octets after the IP header that must be there: ports, or the beginning of ICMP and IGMP. */
 const TRANSPORT_LENGTH = 4;
@@ -110,7 +110,7 @@ export const ip: FrameMatchKind = {
     option("ip-igmp-type", { isInvertible: true }),
   ],
   parse(given, protocol) {
-    requireType("ip", protocol, EtherType.Ipv4);
+    requireType(firstGiven(this.options, given), protocol, EtherType.Ipv4);
     const test: IpTest = {
       source: ask(given, "ip-src", parseMaskedAddress),
       destination: ask(given, "ip-dst", parseMaskedAddress),

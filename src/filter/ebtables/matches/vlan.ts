@@ -6,7 +6,7 @@ import { option } from "../../options.ts";
 import { parseNumber } from "../../values.ts";
 import { type Asked, ask, hasNumber, print } from "../asked.ts";
 import { parseEtherType } from "../ether-types.ts";
-import { type FrameMatcher, type FrameMatchKind, requireType } from "../frame-match.ts";
+import { firstGiven, type FrameMatcher, type FrameMatchKind, requireType } from "../frame-match.ts";
 
 const LAST_VLAN = 4094;
 /** Smaller ones are no types that the kernel takes (`ETH_ZLEN`). */
@@ -49,7 +49,7 @@ export const vlan: FrameMatchKind = {
     option("vlan-encap", { isInvertible: true }),
   ],
   parse(given, protocol) {
-    requireType("vlan", protocol, EtherType.Vlan);
+    requireType(firstGiven(this.options, given), protocol, EtherType.Vlan);
     const id = ask(given, "vlan-id", (word) => parseNumber(word, 0, LAST_VLAN, "a VLAN"));
     const prio = ask(given, "vlan-prio", (word) => parseNumber(word, 0, 7, "a priority"));
     const test: VlanTest = {

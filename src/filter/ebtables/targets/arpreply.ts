@@ -12,6 +12,7 @@ import { parseLooseMac } from "../addresses.ts";
 import { requireType } from "../frame-match.ts";
 import {
   type FrameAction,
+  type FrameReason,
   type FrameTargetKind,
   formatVerdict,
   FrameVerdict,
@@ -31,7 +32,7 @@ class ArpReplyAction implements FrameAction {
   apply(packet: Packet, context: FrameContext): FrameVerdict {
     const { view } = packet.pool;
     const at = packet.frame + ETHERNET_LENGTH;
-    context.reason = "filter/malformed";
+    context.reason = "filter/malformed" satisfies FrameReason;
     if (packet.end - at < ARP.sha.offset) return FrameVerdict.Drop;
     const isRequest =
       ARP.op.get(view, at) === ArpOp.Request &&
@@ -41,7 +42,7 @@ class ArpReplyAction implements FrameAction {
     if (!isRequest) return FrameVerdict.Continue;
     if (packet.end - at < ARP_LENGTH) return FrameVerdict.Drop;
     this.#answer(packet, at, context);
-    context.reason = "filter/arp-answered";
+    context.reason = "filter/arp-answered" satisfies FrameReason;
     return this.#verdict;
   }
 
@@ -73,7 +74,7 @@ export const arpreply: FrameTargetKind = {
   name: "arpreply",
   options: [option("arpreply-mac"), option("arpreply-target")],
   parse(given, protocol) {
-    requireType("arpreply-mac", protocol, EtherType.Arp);
+    requireType(given.owner, protocol, EtherType.Arp);
     const found = given.find("arpreply-mac");
     const mac = found === null ? MAC_ZERO : parseLooseMac(found.word);
     const verdict = readVerdict(given.find("arpreply-target"), FrameVerdict.Drop);

@@ -13,6 +13,7 @@ import { parseLooseMac } from "../addresses.ts";
 import { payloadAt, payloadType } from "../frame.ts";
 import {
   type FrameAction,
+  type FrameReason,
   type FrameTargetKind,
   formatVerdict,
   FrameVerdict,
@@ -39,7 +40,7 @@ class SourceAction implements FrameAction {
     if (!this.#changesArp || payloadType(packet) !== EtherType.Arp) return this.#verdict;
     const at = payloadAt(packet);
     if (packet.end - at < ARP.spa.offset) {
-      context.reason = "filter/malformed";
+      context.reason = "filter/malformed" satisfies FrameReason;
       return FrameVerdict.Drop;
     }
     if (ARP.hlen.get(view, at) !== MAC_LENGTH) return this.#verdict;
