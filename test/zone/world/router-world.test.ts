@@ -138,6 +138,29 @@ describe("the router of a world", () => {
     expect(world.now).toBe(4 * SECOND);
   });
 
+  it("heeds its settings: TTL, limits, silence, fragments", () => {
+    const ping = buildFrame({ ...OUT, dst: "10.254.168.2", echo: { id: 1, sequence: 1 } });
+    const pong = (sysctl: World["sysctl"]): string[] => {
+      const world = open(sysctl === undefined ? {} : { sysctl });
+      for (let count = 0; count < 8; count += 1) world.receive("vif1.0", ping);
+      return saidBy(world, "vif1.0");
+    };
+    expect(pong({ "net.ipv4.ip_default_ttl": 9 })[0]).toContain(" ttl 9 ");
+    expect(pong({ "net.ipv4.icmp_echo_ignore_all": 1 })).toEqual([]);
+    expect(pong({})).toHaveLength(8);
+    expect(pong({ "net.ipv4.icmp_ratemask": 1 })).toHaveLength(6);
+    expect(pong({ "net.ipv4.icmp_ratemask": 1, "net.ipv4.icmp_ratelimit": 0 })).toHaveLength(8);
+    const part = ping.slice();
+    part[20] = 0x20;
+    part[24] = (part[24] ?? 0) + 0x20;
+    const world = open({ iptables: "", sysctl: { "net.ipv4.ipfrag_time": 2 } });
+    world.receive("vif1.0", part);
+    world.expire(3 * SECOND);
+    expect(saidBy(world, "vif1.0")).toEqual([
+      expect.stringContaining("ICMP time exceeded in reassembly"),
+    ]);
+  });
+
   it("draws the same for the same seed", () => {
     const iptables = "*nat\n-A POSTROUTING -o peth0 -j MASQUERADE --random\nCOMMIT\n";
     const play = (seed: number): string[] => {
