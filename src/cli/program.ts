@@ -94,7 +94,7 @@ const ROUTER_HELP: Help = {
   examples: [
     "dom0 router world.yaml --in in.pcapng --out out.pcapng",
     "dom0 router world.yaml --in in.pcapng --explain --state",
-    "tcpdump -w - ... | dom0 router world.yaml --in - --out - | tshark -r -",
+    "dumpcap -i eth0 -w - | dom0 router world.yaml --in - --out - | tshark -r -",
   ],
   last: EXIT_CODES,
 };
