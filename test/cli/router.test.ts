@@ -282,6 +282,33 @@ describe("wrong input gets one clear sentence and exit code 2", () => {
   });
 });
 
+describe("a long capture", () => {
+  const MEBIBYTE = 2 ** 10;
+  /** The most memory that a run of so many frames took, in units of 1,024 octets. */
+  const memoryOf = (count: number): number => {
+    const frame = out(4000);
+    const frames = Array.from({ length: count }, (_, at) => ({
+      at,
+      interface: "vif1.0",
+      octets: frame,
+    }));
+    file("long.pcapng", captureOf(frames));
+    const told = "process.on('exit', () => console.error(process.resourceUsage().maxRSS))";
+    const { status, stderr } = shell(
+      `"${process.execPath}" --import "data:text/javascript,${told}" "${MAIN}" router world.yaml ` +
+        "--in long.pcapng --out long-out.pcapng",
+      folder,
+    );
+    expect(status).toBe(0);
+    return Number(stderr);
+  };
+
+  it("takes no more memory than a short one", () => {
+    // What comes in is 24 MB more, what goes out 48 MB more.
+    expect(memoryOf(220_000) - memoryOf(20_000)).toBeLessThan(16 * MEBIBYTE);
+  });
+});
+
 describe("an interrupt", () => {
   it("ends the run in order, with a whole capture of what there was", async () => {
     const args = [MAIN, "router", "world.yaml", "--in", "-", "--out", "cut.pcapng"];

@@ -161,6 +161,22 @@ describe("the router of a world", () => {
     ]);
   });
 
+  it("answers what goes to all, from its own address, if it is told to", () => {
+    const to = { from: GATEWAY, to: UPLINK, src: "216.182.232.1", dst: "216.182.239.255" };
+    const ping = buildFrame({ ...to, echo: { id: 1, sequence: 1 } });
+    const name = "net.ipv4.icmp_echo_ignore_broadcasts";
+    for (const [value, count] of [
+      [1, 0],
+      [0, 1],
+    ] as const) {
+      const world = open({ sysctl: { [name]: value } });
+      world.receive("peth0", ping);
+      const said = saidBy(world, "peth0");
+      expect(said).toHaveLength(count);
+      for (const line of said) expect(line).toContain("216.182.232.10 > 216.182.232.1 ");
+    }
+  });
+
   it("draws the same for the same seed", () => {
     const iptables = "*nat\n-A POSTROUTING -o peth0 -j MASQUERADE --random\nCOMMIT\n";
     const play = (seed: number): string[] => {
