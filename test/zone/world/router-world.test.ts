@@ -97,7 +97,7 @@ describe("the router of a world", () => {
     expect(open({}, { traceLimit: 0 }).explain(1)).toBeNull();
   });
 
-  it("captures every frame that came in and every one that left, with the reasons of the rest", () => {
+  it("captures frames that came in and that left, with the reasons of the rest", () => {
     const chunks: Uint8Array[] = [];
     const world = open({}, { epoch: 5_000_000 });
     world.writeTo((chunk) => chunks.push(chunk.slice()));
