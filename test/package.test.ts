@@ -33,8 +33,16 @@ function findLocked(place: string, name: string): string | null {
     : findLocked(place.replace(/(?:^|\/)node_modules\/(?:@[^/]+\/)?[^/]+$/, ""), name);
 }
 
-const SHIPPED =
-  /^(?:dist\/.+(?:\.d\.ts|\.js)|docs\/.+|examples\/.+|schema\/.+\.json|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/;
+const SHIPPED = new RegExp(
+  [
+    /^dist\/.+(?:\.d\.ts|\.js)$/,
+    /^(?:docs|examples)\/.+$/,
+    /^schema\/.+\.json$/,
+    /^(?:README\.md|LICENSE|CHANGELOG\.md|package\.json)$/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+);
 
 /** A program that needs every declaration, and nothing of the library's by name. */
 const NAMES = `

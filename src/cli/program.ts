@@ -83,18 +83,18 @@ const EXPLAIN_HELP: Help = {
 const ROUTER_HELP: Help = {
   paragraphs: [
     "A world names interfaces with their addresses, routes in the words of ip route, settings by " +
-      "their sysctl names, and rules as iptables-save prints them. `dom0 schema world` prints its " +
-      "JSON Schema. The capture's interface names say where each frame comes in, at its own time; " +
-      "frames that it marks as outbound are passed over. Written are all frames that came in and " +
-      "all that the router sent, with why the others did not leave. With `--out -`, all that is " +
-      "told goes to standard error.",
+      "their sysctl names, and rules as iptables-save prints them. `dom0 schema world` prints " +
+      "its JSON Schema. The capture's interface names say where each frame comes in, at its own " +
+      "time; frames that it marks as outbound are passed over. Written are all frames that came " +
+      "in and all that the router sent, with why the others did not leave. With `--out -`, all " +
+      "that is told goes to standard error.",
     'With --json, each line is an object. Its key "event" says what it tells: log, packet, end, ' +
       "capture, state. The same seed gives the same capture.",
   ],
   examples: [
     "dom0 router world.yaml --in in.pcapng --out out.pcapng",
     "dom0 router world.yaml --in in.pcapng --explain --state",
-    "tcpdump -w - ... | dom0 router world.yaml --in - --out - | tshark -r -",
+    "dumpcap -i eth0 -w - | dom0 router world.yaml --in - --out - | tshark -r -",
   ],
   last: EXIT_CODES,
 };

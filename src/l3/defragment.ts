@@ -18,8 +18,9 @@ export class Defragmenter implements HookFunction, Machine {
   readonly notesPaths = true;
   readonly #reassembler: Reassembler;
 
-  constructor({ hooks, jiffies }: Router, behaviour: ReassemblyBehaviour) {
-    this.#reassembler = new Reassembler({ behaviour, jiffies });
+  constructor({ hooks, jiffies, settings }: Router, behaviour: ReassemblyBehaviour) {
+    const timeout = settings.reassemblyTime;
+    this.#reassembler = new Reassembler({ behaviour, jiffies, timeout });
     hooks.register(Hook.Prerouting, HookPriority.Defragment, this);
     hooks.register(Hook.Output, HookPriority.Defragment, this);
   }

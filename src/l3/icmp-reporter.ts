@@ -111,8 +111,10 @@ export class IcmpReporter {
   /** The packet goes back out where it came in: its sender could send it there itself. */
   redirect(offender: Packet, now: Instant): void {
     const src = IPV4.src.get(offender.pool.view, offender.network);
-    if (!this.#host.peers.mayRedirect(src, now)) return;
+    const { peers } = this.#host;
+    if (!peers.mayRedirect(src, now)) return;
     this.#report(offender, IcmpType.Redirect, REDIRECT_HOST, offender.nextHop, now);
+    peers.noteRedirect(src, now);
   }
 
   /** `icmp_send`; `rest` is the message's second word. */

@@ -48,17 +48,24 @@ export class Peers {
 
   /** Whether a message to `address` is within its rate: six at once (`inet_peer_xrlim_allow`). */
   mayReport(address: Ipv4Addr, now: Instant): boolean {
+    const peer = this.#find(address, now);
     const interval = this.#interval;
-    return this.#spend(this.#find(address, now), interval, MESSAGES_AT_ONCE * interval, now);
+    this.#refill(peer, MESSAGES_AT_ONCE * interval, now);
+    return spend(peer, interval);
   }
 
   /** The same bucket, asked once more by the routes that refuse (`ip_error`): five at once. */
   mayRefuse(address: Ipv4Addr, now: Instant): boolean {
     const peer = this.#find(address, now);
-    return this.#spend(peer, ROUTE_ERROR_COST, ROUTE_ERROR_BURST, now);
+    this.#refill(peer, ROUTE_ERROR_BURST, now);
+    peer.tokens = Math.min(peer.tokens, ROUTE_ERROR_BURST);
+    return spend(peer, ROUTE_ERROR_COST);
   }
 
-  /** Whether `address` is told once more of a better way (`ip_rt_send_redirect`). */
+  /**
+   * Whether `address` is told once more of a better way (`ip_rt_send_redirect`); what is sent is to
+   * be noted after that.
+   */
   mayRedirect(address: Ipv4Addr, now: Instant): boolean {
     const peer = this.#find(address, now);
     const tick = this.#jiffies.floor(now);
@@ -70,11 +77,14 @@ export class Peers {
       peer.last = tick;
       return false;
     }
-    const isDue = peer.redirects === 0 || tick > peer.last + REDIRECT_LOAD * 2 ** peer.redirects;
-    if (!isDue) return false;
-    peer.last = tick;
+    return peer.redirects === 0 || tick > peer.last + REDIRECT_LOAD * 2 ** peer.redirects;
+  }
+
+  /** `address` was told of a better way. */
+  noteRedirect(address: Ipv4Addr, now: Instant): void {
+    const peer = this.#find(address, now);
+    peer.last = this.#jiffies.floor(now);
     peer.redirects += 1;
-    return true;
   }
 
   /** The identification for a packet to `address`: counts up from a random start. */
@@ -85,13 +95,12 @@ export class Peers {
     return id;
   }
 
-  #spend(peer: Peer, cost: Duration, burst: Duration, now: Instant): boolean {
+  /** What is above the burst is lost when time has passed, not before. */
+  #refill(peer: Peer, burst: Duration, now: Instant): void {
     const tick = this.#jiffies.floor(now);
+    if (tick === peer.last) return;
     peer.tokens = Math.min(peer.tokens + tick - peer.last, burst);
     peer.last = tick;
-    if (peer.tokens < cost) return false;
-    peer.tokens -= cost;
-    return true;
   }
 
   #find(address: Ipv4Addr, now: Instant): Peer {
@@ -102,4 +111,10 @@ export class Peers {
     this.#peers.set(address, peer);
     return peer;
   }
+}
+
+function spend(peer: Peer, cost: Duration): boolean {
+  if (peer.tokens < cost) return false;
+  peer.tokens -= cost;
+  return true;
 }

@@ -122,6 +122,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     this.#reassembler = new Reassembler({
       behaviour: behaviour.reassembly,
       jiffies,
+      timeout: this.settings.reassemblyTime,
       onTimeout: (first, now) => this.#reporter.reassemblyTimeExceeded(first, now),
     });
   }

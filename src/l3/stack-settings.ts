@@ -18,6 +18,8 @@ export interface StackSettings {
   readonly ignoresEcho: boolean;
   /** `icmp_echo_ignore_broadcasts`: echo and timestamp requests to many get no answer. */
   readonly ignoresBroadcastEcho: boolean;
+  /** `ipfrag_time`: how long a datagram may stay incomplete. */
+  readonly reassemblyTime: Duration;
 }
 
 /** Linux's: unreachable, source quench, time exceeded and parameter problem are limited. */
@@ -27,4 +29,5 @@ export const DEFAULT_STACK_SETTINGS: StackSettings = {
   icmpLimitedTypes: 0x1818,
   ignoresEcho: false,
   ignoresBroadcastEcho: true,
+  reassemblyTime: 30 * SECOND,
 };

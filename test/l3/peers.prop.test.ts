@@ -85,7 +85,10 @@ describe("redirects to one peer", () => {
           const isOver = sent >= 9;
           const isDue = !isOver && (sent === 0 || silence > 20 * MILLISECOND * 2 ** sent);
           expect(peers.mayRedirect(ipv4Of(1), now)).toBe(isDue);
-          if (isDue) sent += 1;
+          if (isDue) {
+            sent += 1;
+            peers.noteRedirect(ipv4Of(1), now);
+          }
           if (isDue || isOver) last = now;
         }
       }),

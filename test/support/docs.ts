@@ -25,12 +25,14 @@ export interface Block {
   readonly text: string;
 }
 
-/** The Markdown pages that people read: those of the root and of `docs/`. */
+/** The Markdown pages that people read: those of the root, of `docs/` and of `examples/`. */
 export function readPages(): readonly Page[] {
   const root = readdirSync(".").filter((path) => path.endsWith(".md"));
-  const below = readdirSync("docs", { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".md"))
-    .map((path) => `docs/${path}`);
+  const below = ["docs", "examples"].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".md"))
+      .map((path) => `${folder}/${path}`),
+  );
   return [...root, ...below].toSorted().map((path) => ({ path, text: readFileSync(path, "utf8") }));
 }
 

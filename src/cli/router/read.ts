@@ -8,7 +8,7 @@ import { SourceText } from "../scenario/source.ts";
 import { nearest } from "../suggest.ts";
 import { PUBLISHED_WORLD, WORLD } from "./schema.ts";
 
-/** Makes a router of a world, as often as it is asked. @throws {InputError} as {@link readWorld}. */
+/** Makes a router of a world, each time anew. @throws {InputError} as {@link readWorld}. */
 export type OpenWorld = (options: RouterWorldOptions) => RouterWorld;
 
 /**

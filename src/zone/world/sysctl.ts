@@ -37,6 +37,7 @@ const RANGES: ReadonlyMap<string, Range> = new Map([
   [`${IPV4}icmp_ignore_bogus_error_responses`, FLAG],
   [`${IPV4}ip_forward_use_pmtu`, [0, 0]],
   [`${IPV4}ipfrag_high_thresh`, COUNT],
+  [`${IPV4}ipfrag_time`, TIMEOUT],
   [`${NEIGHBOR}unres_qlen`, COUNT],
   [`${NEIGHBOR}proxy_delay`, COUNT],
   [`${NEIGHBOR}gc_thresh1`, COUNT],
@@ -139,6 +140,7 @@ export class Sysctls {
         `${IPV4}icmp_echo_ignore_broadcasts`,
         is.ignoresBroadcastEcho,
       ),
+      reassemblyTime: this.#time(`${IPV4}ipfrag_time`, SECOND, is.reassemblyTime),
     };
   }
 

@@ -11,7 +11,7 @@ const SCHEMAS = [
 ] as const;
 
 describe.each(SCHEMAS)("the published JSON Schema of a %s", (kind, schema, parts) => {
-  it(`is the one that the command has: \`dom0 schema ${kind} > schema/${kind}.json\` makes it`, () => {
+  it(`is what \`dom0 schema ${kind} > schema/${kind}.json\` makes`, () => {
     const published: unknown = JSON.parse(readFileSync(`schema/${kind}.json`, "utf8"));
     expect(published).toEqual(JSON.parse(schema.text));
   });

@@ -97,7 +97,7 @@ describe("the router of a world", () => {
     expect(open({}, { traceLimit: 0 }).explain(1)).toBeNull();
   });
 
-  it("captures every frame that came in and every one that left, with the reasons of the rest", () => {
+  it("captures frames that came in and that left, with the reasons of the rest", () => {
     const chunks: Uint8Array[] = [];
     const world = open({}, { epoch: 5_000_000 });
     world.writeTo((chunk) => chunks.push(chunk.slice()));
@@ -136,6 +136,45 @@ describe("the router of a world", () => {
     expect(summaryOf(asked.at(-1)?.octets ?? new Uint8Array(0))).toContain("ICMP unreachable host");
     expect(world.sent()).toEqual([]);
     expect(world.now).toBe(4 * SECOND);
+  });
+
+  it("heeds its settings: TTL, limits, silence, fragments", () => {
+    const ping = buildFrame({ ...OUT, dst: "10.254.168.2", echo: { id: 1, sequence: 1 } });
+    const pong = (sysctl: World["sysctl"]): string[] => {
+      const world = open(sysctl === undefined ? {} : { sysctl });
+      for (let count = 0; count < 8; count += 1) world.receive("vif1.0", ping);
+      return saidBy(world, "vif1.0");
+    };
+    expect(pong({ "net.ipv4.ip_default_ttl": 9 })[0]).toContain(" ttl 9 ");
+    expect(pong({ "net.ipv4.icmp_echo_ignore_all": 1 })).toEqual([]);
+    expect(pong({})).toHaveLength(8);
+    expect(pong({ "net.ipv4.icmp_ratemask": 1 })).toHaveLength(6);
+    expect(pong({ "net.ipv4.icmp_ratemask": 1, "net.ipv4.icmp_ratelimit": 0 })).toHaveLength(8);
+    const part = ping.slice();
+    part[20] = 0x20;
+    part[24] = (part[24] ?? 0) + 0x20;
+    const world = open({ iptables: "", sysctl: { "net.ipv4.ipfrag_time": 2 } });
+    world.receive("vif1.0", part);
+    world.expire(3 * SECOND);
+    expect(saidBy(world, "vif1.0")).toEqual([
+      expect.stringContaining("ICMP time exceeded in reassembly"),
+    ]);
+  });
+
+  it("answers what goes to all, from its own address, if it is told to", () => {
+    const to = { from: GATEWAY, to: UPLINK, src: "216.182.232.1", dst: "216.182.239.255" };
+    const ping = buildFrame({ ...to, echo: { id: 1, sequence: 1 } });
+    const name = "net.ipv4.icmp_echo_ignore_broadcasts";
+    for (const [value, count] of [
+      [1, 0],
+      [0, 1],
+    ] as const) {
+      const world = open({ sysctl: { [name]: value } });
+      world.receive("peth0", ping);
+      const said = saidBy(world, "peth0");
+      expect(said).toHaveLength(count);
+      for (const line of said) expect(line).toContain("216.182.232.10 > 216.182.232.1 ");
+    }
   });
 
   it("draws the same for the same seed", () => {

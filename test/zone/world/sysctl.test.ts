@@ -85,6 +85,7 @@ describe("settings of the router", () => {
       "net.ipv4.icmp_ratemask = 1",
       "net.ipv4.icmp_echo_ignore_all = 1",
       "net.ipv4.icmp_echo_ignore_broadcasts = 0",
+      "net.ipv4.ipfrag_time = 5",
     ]);
     expect(stack).toEqual({
       ttl: 32,
@@ -92,6 +93,7 @@ describe("settings of the router", () => {
       icmpLimitedTypes: 1,
       ignoresEcho: true,
       ignoresBroadcastEcho: false,
+      reassemblyTime: 5 * SECOND,
     });
   });
 
