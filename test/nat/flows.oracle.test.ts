@@ -41,7 +41,7 @@ describe.skipIf(missing !== null)("the kernel beside us", () => {
     kernel.close();
   });
 
-  const clock = (real: number): number => real - kernel.jiffies[1] + EPOCH;
+  const clock = (real: number): number => real - kernel.jiffies.began + EPOCH;
 
   async function play(translation: Translation, packets: FlowPacket[]): Promise<Comparison> {
     const { steps } = await kernel.play({ ...kernelWorld(translation), packets });

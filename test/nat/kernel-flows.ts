@@ -3,6 +3,7 @@ import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { createInterface, type Interface as LineReader } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import type { Ticks } from "../oracle/world-router.ts";
 
 export interface FlowPacket {
   /** Microseconds after the packet before it. */
@@ -61,8 +62,8 @@ export function missingForFlows(): string | null {
 
 /** A process that builds translating routers out of the kernel, one after the other. */
 export class FlowKernel {
-  /** The kernel's tick counter, and the real time in microseconds at which that tick began. */
-  readonly jiffies: readonly [number, number];
+  /** A tick of the kernel and when it began. */
+  readonly jiffies: Ticks;
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #answers: AsyncIterator<string>;
   readonly #lines: LineReader;
@@ -71,7 +72,7 @@ export class FlowKernel {
     helper: ChildProcessByStdio<Writable, Readable, null>,
     lines: LineReader,
     answers: AsyncIterator<string>,
-    jiffies: readonly [number, number],
+    jiffies: Ticks,
   ) {
     this.#process = helper;
     this.#lines = lines;
@@ -83,7 +84,7 @@ export class FlowKernel {
     const helper = spawn("python3", [HELPER], { stdio: ["pipe", "pipe", "inherit"] });
     const lines = createInterface({ input: helper.stdout });
     const answers = lines[Symbol.asyncIterator]();
-    const hello = await nextLine<{ jiffies: [number, number] }>(answers);
+    const hello = await nextLine<{ jiffies: Ticks }>(answers);
     return new FlowKernel(helper, lines, answers, hello.jiffies);
   }
 
