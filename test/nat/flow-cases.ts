@@ -4,8 +4,8 @@ import { IcmpType } from "../../src/l3/icmp.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
 import { type Ends, icmpError, ipv4, query, read, tcp, turned, udp } from "./packets.ts";
 
-/** What has left by the outer device so far, the latest first. */
-export type Seen = readonly Uint8Array[];
+/** What has left so far and by which device, the latest first. */
+export type Seen = readonly (readonly [string, Uint8Array])[];
 /** Makes the next packet. */
 export type Make = (seen: Seen) => readonly [string, Uint8Array];
 
@@ -13,16 +13,19 @@ export type Make = (seen: Seen) => readonly [string, Uint8Array];
 const ESP = 50;
 const inside = fc.constantFrom("10.0.0.1", "10.0.0.2", "10.0.0.3");
 const outside = fc.constantFrom("8.8.8.8", "9.9.9.9", "192.0.2.1");
+const PUBLIC = ["192.0.2.101", "192.0.2.102", "192.0.2.103"];
+/** The last ones lead back inside where addresses are bound. */
+const target = fc.constantFrom("8.8.8.8", "8.8.8.8", "9.9.9.9", "192.0.2.1", ...PUBLIC);
 const port = fc.constantFrom(53, 600, 4000, 4001);
 const outward: fc.Arbitrary<Ends> = fc.record({
   src: inside,
-  dst: outside,
+  dst: target,
   srcPort: port,
   dstPort: port,
 });
 const inward: fc.Arbitrary<Ends> = fc.record({
   src: outside,
-  dst: fc.constantFrom("192.0.2.101", "192.0.2.102", "192.0.2.103"),
+  dst: fc.constantFrom(...PUBLIC, "192.0.2.254"),
   srcPort: port,
   dstPort: port,
 });
@@ -130,9 +133,9 @@ function answer(): fc.Arbitrary<Make> {
   return fc
     .tuple(fc.nat(3), segment, fc.boolean(), outward)
     .map(([index, spec, isSummed, ends]): Make => (seen) => {
-      const packet = seen[index % Math.max(seen.length, 1)];
-      if (packet === undefined) return ["in0", udp(ends)];
-      return ["out0", answerTo(packet, spec, isSummed)];
+      const [device, packet] = seen[index % Math.max(seen.length, 1)] ?? [];
+      if (device === undefined || packet === undefined) return ["in0", udp(ends)];
+      return [device, answerTo(packet, spec, isSummed)];
     });
 }
 
@@ -146,10 +149,10 @@ function error(): fc.Arbitrary<Make> {
       ends: outward,
     })
     .map(({ index, type, length, from, ends }): Make => (seen) => {
-      const packet = seen[index % Math.max(seen.length, 1)];
-      if (packet === undefined) return ["in0", udp(ends)];
+      const [device, packet] = seen[index % Math.max(seen.length, 1)] ?? [];
+      if (device === undefined || packet === undefined) return ["in0", udp(ends)];
       return [
-        "out0",
+        device,
         icmpError(from, read(packet).src, packet, type, Math.min(length, packet.length)),
       ];
     });

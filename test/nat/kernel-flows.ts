@@ -13,6 +13,13 @@ export interface FlowPacket {
   readonly octets: string;
 }
 
+/** A packet that NFQUEUE holds back goes on. */
+export interface FlowRelease {
+  readonly wait: number;
+  /** Which one of those held; 0 is the oldest. */
+  readonly release: number;
+}
+
 export interface FlowRequest {
   readonly interfaces: readonly { name: string; mac: string; mtu: number }[];
   /** Lines for `ip -batch`. */
@@ -20,7 +27,7 @@ export interface FlowRequest {
   readonly sysctl: readonly (readonly [string, number])[];
   /** For `iptables-restore`. */
   readonly iptables: string;
-  readonly packets: readonly FlowPacket[];
+  readonly packets: readonly (FlowPacket | FlowRelease)[];
 }
 
 /** What a packet did. Instants are real times in microseconds. */
