@@ -32,8 +32,20 @@ export interface ConntrackBehaviour {
   readonly checksErrorTarget: boolean;
   /** True: errors of this host are also known by a quoted packet that no answer belongs to. */
   readonly findsOwnErrorsUnmapped: boolean;
-  /** True: a full table gives up its oldest entry near by; false: the first one near by. */
+  /**
+   * Chains of the hash table (`nf_conntrack_buckets`), up to {@link limit} by the kernel's own
+   * choice. A full table gives up an entry of the new one's chain: of fewer chains, more likely.
+   */
+  readonly buckets: number;
+  /** True: the oldest one of that chain; false: all of the first chain of eight that has any. */
   readonly dropsOldestEarly: boolean;
+  /**
+   * When, after it refused a new entry, the table is pruned to 95 %; `null` for never. Linux prunes
+   * with its next collection of garbage, at most a minute later.
+   */
+  readonly prunesAfter: Duration | null;
+  /** True: packets whose new entry clashes with another are saved where they can be. */
+  readonly resolvesClashes: boolean;
   /** True: packets and octets are counted and shown (`nf_conntrack_acct`). */
   readonly countsTraffic: boolean;
   /** True: packets that come in with a wrong checksum are invalid (`nf_conntrack_checksum`). */
@@ -56,6 +68,10 @@ export interface NatBehaviour {
   readonly sendsZeroAsFfff: boolean;
   /** True: a source that the rule allows is kept before another connection's mapping is reused. */
   readonly triesSourceFirst: boolean;
+  /** True: a clash that connection tracking will resolve is no reason for another port. */
+  readonly toleratesClashes: boolean;
+  /** True: the only port of a range is taken without a look for others that have it. */
+  readonly takesOnlyPort: boolean;
   /** Where the search for a free port begins: where the last one ended, or anywhere. */
   readonly portSearch: "counter" | "random";
   /** How many ICMP ids there are to choose from. */
@@ -104,7 +120,10 @@ export const FLOWS_2618: FlowBehaviour = {
     quotedPortOctets: 8,
     checksErrorTarget: false,
     findsOwnErrorsUnmapped: true,
+    buckets: 8192,
     dropsOldestEarly: true,
+    prunesAfter: null,
+    resolvesClashes: false,
     countsTraffic: true,
     verifiesChecksums: true,
     isTcpLiberal: false,
@@ -116,6 +135,8 @@ export const FLOWS_2618: FlowBehaviour = {
     dropsStrayRedirects: true,
     sendsZeroAsFfff: false,
     triesSourceFirst: false,
+    toleratesClashes: false,
+    takesOnlyPort: false,
     portSearch: "counter",
     icmpIds: 65_535,
     takesTimeWaitPorts: false,
@@ -141,7 +162,10 @@ export const FLOWS_6: FlowBehaviour = {
     quotedPortOctets: 4,
     checksErrorTarget: true,
     findsOwnErrorsUnmapped: false,
+    buckets: 262_144,
     dropsOldestEarly: false,
+    prunesAfter: MINUTE,
+    resolvesClashes: true,
     countsTraffic: false,
     verifiesChecksums: true,
     isTcpLiberal: false,
@@ -153,6 +177,8 @@ export const FLOWS_6: FlowBehaviour = {
     dropsStrayRedirects: false,
     sendsZeroAsFfff: true,
     triesSourceFirst: true,
+    toleratesClashes: true,
+    takesOnlyPort: true,
     portSearch: "random",
     icmpIds: 65_536,
     takesTimeWaitPorts: true,

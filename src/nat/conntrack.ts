@@ -21,6 +21,8 @@ import {
 import { ICMP, ICMP_LENGTH, isIcmpError } from "../l3/icmp.ts";
 import { IPV4, Protocol } from "../l3/ipv4.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
+import { resolveClash } from "./clash.ts";
+import { Evictor } from "./eviction.ts";
 import { type FlowEntry, type FlowTally, formatFlow } from "./flow-entry.ts";
 import { FLOW, Scratch, Status, TALLY, TALLY_OFFSET } from "./flow-record.ts";
 import { FlowTable } from "./flow-table.ts";
@@ -81,6 +83,7 @@ export class Conntrack implements Machine {
   readonly #behaviour: ConntrackBehaviour;
   readonly #jiffies: Jiffies;
   readonly #trackers: Trackers;
+  readonly #evictor: Evictor;
   #instant: Instant = Number.NaN;
   /** Why the last invalid packet was invalid. */
   #cause: InvalidCause = "tcp/state";
@@ -98,6 +101,7 @@ export class Conntrack implements Machine {
     this.#jiffies = jiffies;
     this.table = new FlowTable(behaviour.limit);
     this.#trackers = new Trackers(this.table, behaviour, jiffies);
+    this.#evictor = new Evictor(this.table, behaviour, jiffies);
   }
 
   /** Hang on the hooks of a stack. */
@@ -201,9 +205,7 @@ export class Conntrack implements Machine {
       this.#trackers.cause = "icmp/no-query";
       return Opening.Invalid;
     }
-    if (!table.hasRoom() && !table.dropEarly(this.#behaviour.dropsOldestEarly)) {
-      return Opening.Full;
-    }
+    if (!this.#evictor.makeRoom()) return Opening.Full;
     const flow = table.allocate();
     copyTuple(table.view, Scratch.Probe, flow);
     copyTuple(table.view, Scratch.Current, flow + TUPLE_LENGTH);
@@ -255,6 +257,10 @@ export class Conntrack implements Machine {
     const status = FLOW.status.get(table.view, flow);
     if ((status & (Status.Confirmed | Status.Dying)) !== 0) return Verdict.Accept;
     if (table.findSame(flow) >= 0 || table.findSame(flow + TUPLE_LENGTH) >= 0) {
+      const { resolvesClashes } = this.#behaviour;
+      if (resolvesClashes && resolveClash(table, packet, flow, this.#jiffies.hz)) {
+        return Verdict.Accept;
+      }
       context.reason = "conntrack/clash" satisfies ConntrackDrop;
       return Verdict.Drop;
     }
@@ -267,6 +273,7 @@ export class Conntrack implements Machine {
     if (now === this.#instant) return;
     this.#instant = now;
     this.table.now = Math.round(this.#jiffies.floor(now) / this.#jiffies.tick) >>> 0;
+    this.#evictor.prune();
   }
 
   // For people.
@@ -277,7 +284,7 @@ export class Conntrack implements Machine {
     const { table } = this;
     return table
       .flows()
-      .filter((flow) => !table.isExpired(flow))
+      .filter((flow) => !table.isExpired(flow) && !table.isHidden(flow))
       .map((flow) => this.#entryOf(flow));
   }
 

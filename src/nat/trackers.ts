@@ -127,7 +127,7 @@ export class Trackers {
     if ((status & Status.SeenReply) === 0 || !isOld) {
       return this.#refresh(flow, direction, packet, this.#udp);
     }
-    FLOW.status.set(view, flow, status | Status.Assured);
+    this.#assure(flow, status);
     return this.#refresh(flow, direction, packet, this.#udpStream);
   }
 
@@ -146,8 +146,15 @@ export class Trackers {
     return Outcome.Accept;
   }
 
+  /** Both ends have spoken: early drop spares the entry, unless it is one that must go soon. */
+  #assure(flow: number, status: number): void {
+    if ((status & Status.NatClash) !== 0) return;
+    FLOW.status.set(this.#table.view, flow, status | Status.Assured);
+  }
+
   #refresh(flow: number, direction: number, packet: Packet, ticks: number): Outcome {
-    this.#table.extend(flow, ticks);
+    const isFixed = (FLOW.status.get(this.#table.view, flow) & Status.FixedTimeout) !== 0;
+    if (!isFixed) this.#table.extend(flow, ticks);
     if (this.#behaviour.countsTraffic) {
       const { view } = this.#table;
       count(view, flow + direction * TUPLE_LENGTH + TALLY_OFFSET, packet.end - packet.network);
