@@ -1,5 +1,6 @@
 /** What differs between kernels in connection tracking and address translation. @module */
 import { DAY, type Duration, MINUTE, SECOND } from "../base/time.ts";
+import { Protocol } from "../l3/ipv4.ts";
 import type { TcpTimeouts, TcpTracking } from "./tcp-record.ts";
 import { TCP_TRACKING_2618 } from "./tcp-tracking-2618.ts";
 import { TCP_TRACKING_6 } from "./tcp-tracking-6.ts";
@@ -11,6 +12,9 @@ export interface ConntrackTimeouts {
   readonly udp: Duration;
   /** Of UDP that goes both ways. */
   readonly udpStream: Duration;
+  readonly gre: Duration;
+  /** Of GRE that goes both ways. */
+  readonly greStream: Duration;
   readonly tcp: TcpTimeouts;
 }
 
@@ -20,6 +24,8 @@ export interface ConntrackBehaviour {
   readonly limit: number;
   readonly timeouts: ConntrackTimeouts;
   readonly tcp: TcpTracking;
+  /** Protocols beside TCP, UDP and ICMP that are told from the rest: GRE and UDP-Lite. */
+  readonly trackers: ReadonlySet<number>;
   /** `nf_conntrack_tcp_loose`: segments each way until a connection met midway is believed. */
   readonly tcpLoose: number;
   /** True: an ICMP entry ends when all its queries are answered; false: when its time is over. */
@@ -60,6 +66,10 @@ export interface ConntrackBehaviour {
 
 /** Named behaviours of address translation. */
 export interface NatBehaviour {
+  /** Protocols whose ports or ids are translated too. */
+  readonly portProtocols: ReadonlySet<number>;
+  /** True: a GRE packet that is too short for the number of a call cannot be translated. */
+  readonly wantsGreCall: boolean;
   /** True: the nat table has rules for INPUT (since 2.6.36). */
   readonly hasInputRules: boolean;
   /** True: an invalid ICMP redirect is dropped, lest it lead past a translation. */
@@ -111,9 +121,12 @@ export const FLOWS_2618: FlowBehaviour = {
       icmp: 30 * SECOND,
       udp: 30 * SECOND,
       udpStream: 3 * MINUTE,
+      gre: 30 * SECOND,
+      greStream: 3 * MINUTE,
       tcp: TCP_TIMEOUTS,
     },
     tcp: TCP_TRACKING_2618,
+    trackers: new Set(),
     tcpLoose: 3,
     endsAnsweredQueries: true,
     udpStreamAge: null,
@@ -131,6 +144,8 @@ export const FLOWS_2618: FlowBehaviour = {
     ignoresInvalidReset: false,
   },
   nat: {
+    portProtocols: new Set([Protocol.Tcp, Protocol.Udp, Protocol.Icmp]),
+    wantsGreCall: false,
     hasInputRules: false,
     dropsStrayRedirects: true,
     sendsZeroAsFfff: false,
@@ -153,9 +168,12 @@ export const FLOWS_6: FlowBehaviour = {
       icmp: 30 * SECOND,
       udp: 30 * SECOND,
       udpStream: 2 * MINUTE,
+      gre: 30 * SECOND,
+      greStream: 3 * MINUTE,
       tcp: TCP_TIMEOUTS,
     },
     tcp: TCP_TRACKING_6,
+    trackers: new Set([Protocol.Gre, Protocol.UdpLite]),
     tcpLoose: 1,
     endsAnsweredQueries: false,
     udpStreamAge: 2 * SECOND,
@@ -173,6 +191,8 @@ export const FLOWS_6: FlowBehaviour = {
     ignoresInvalidReset: false,
   },
   nat: {
+    portProtocols: new Set([Protocol.Tcp, Protocol.Udp, Protocol.Icmp, Protocol.UdpLite]),
+    wantsGreCall: true,
     hasInputRules: true,
     dropsStrayRedirects: false,
     sendsZeroAsFfff: true,

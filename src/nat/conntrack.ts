@@ -138,9 +138,8 @@ export class Conntrack implements Machine {
 
   #classify(packet: Packet, context: HookContext): Verdict {
     const { view } = packet.pool;
-    const { tcp, verifiesChecksums } = this.#behaviour;
-    const verifies = verifiesChecksums && context.hook === Hook.Prerouting;
-    const wrong = checkPacket(packet, tcp, verifies);
+    const verifies = this.#behaviour.verifiesChecksums && context.hook === Hook.Prerouting;
+    const wrong = checkPacket(packet, this.#behaviour, verifies);
     if (wrong !== null) return this.#refuse(packet, wrong);
     if (IPV4.protocol.get(view, packet.network) === Protocol.Icmp) {
       const type = ICMP.type.get(view, packet.transport);
@@ -157,15 +156,10 @@ export class Conntrack implements Machine {
   #assign(packet: Packet, context: HookContext): Verdict {
     const { table } = this;
     const { pool, network, end } = packet;
-    const { quotedPortOctets } = this.#behaviour;
-    const hasTuple = readTuple(
-      pool.view,
-      network,
-      end,
-      table.view,
-      Scratch.Probe,
-      quotedPortOctets,
-    );
+    const { view } = table;
+    const { quotedPortOctets, trackers } = this.#behaviour;
+    const to = Scratch.Probe;
+    const hasTuple = readTuple(pool.view, network, end, view, to, quotedPortOctets, trackers);
     assert(hasTuple, "a checked packet has a tuple");
     const found = table.find();
     const way = found < 0 ? this.#open(packet) : found;
@@ -217,12 +211,13 @@ export class Conntrack implements Machine {
   /** An ICMP error: it belongs to the connection of the packet that it quotes. */
   #relate(packet: Packet, hook: Hook): Verdict {
     const { table } = this;
-    const { quotedPortOctets, checksErrorTarget, findsOwnErrorsUnmapped } = this.#behaviour;
+    const { checksErrorTarget, findsOwnErrorsUnmapped } = this.#behaviour;
+    const { quotedPortOctets, trackers } = this.#behaviour;
     const { pool, transport, end } = packet;
     const quoted = transport + ICMP_LENGTH;
     const { view } = table;
     const isReadable =
-      readTuple(pool.view, quoted, end, view, Scratch.Current, quotedPortOctets) &&
+      readTuple(pool.view, quoted, end, view, Scratch.Current, quotedPortOctets, trackers) &&
       invertTuple(view, Scratch.Current, Scratch.Probe);
     if (!isReadable) return this.#refuse(packet, "icmp/quotation");
     let way = table.find();

@@ -120,7 +120,8 @@ export class Mapper {
   #isInPorts(isSource: boolean, range: NatRange | null): boolean {
     const ports = range?.ports ?? null;
     const { view } = this.#table;
-    if (ports === null || !hasPorts(TUPLE.protocol.get(view, Scratch.Candidate))) return true;
+    const protocol = TUPLE.protocol.get(view, Scratch.Candidate);
+    if (ports === null || !this.#behaviour.portProtocols.has(protocol)) return true;
     const port = this.#portField(isSource).get(view, Scratch.Candidate);
     return port >= ports.lower && port <= ports.upper;
   }
@@ -182,7 +183,7 @@ export class Mapper {
   #choosePort(flow: number, isSource: boolean, range: NatRange | null): void {
     const { view } = this.#table;
     const protocol = TUPLE.protocol.get(view, Scratch.Candidate);
-    if (!hasPorts(protocol) || !this.#setPorts(isSource, range)) return;
+    if (!this.#behaviour.portProtocols.has(protocol) || !this.#setPorts(isSource, range)) return;
     const field = this.#portField(isSource);
     if (this.#behaviour.portSearch === "counter") this.#searchOn(flow, field, protocol, range);
     else this.#searchAnywhere(flow, field, isSource || (range?.isRandom ?? false));
@@ -262,6 +263,3 @@ export class Mapper {
     return true;
   }
 }
-
-const hasPorts = (protocol: number): boolean =>
-  protocol === Protocol.Tcp || protocol === Protocol.Udp || protocol === Protocol.Icmp;

@@ -1,8 +1,10 @@
 /**
- * The protocols that connection tracking knows: TCP, UDP, ICMP queries, and the rest alike
+ * The protocols that connection tracking knows: TCP, UDP and its kin, ICMP queries, GRE, and the
+ * rest alike
  * (nf_conntrack_proto_*.c of Linux).
  *
- * Deviation: SCTP, DCCP, UDP-Lite and GRE count among the rest; a current Linux has rules for each.
+ * Deviation: SCTP counts among the rest; a current Linux has rules for it. PPTP's control
+ * connections are not read, so that a GRE call and its answers are two connections.
  * @module
  */
 import type { Jiffies } from "../base/jiffies.ts";
@@ -32,6 +34,8 @@ export class Trackers {
   readonly #icmp: number;
   readonly #udp: number;
   readonly #udpStream: number;
+  readonly #gre: number;
+  readonly #greStream: number;
   /** Ticks; -1 for any age. */
   readonly #streamAge: number;
 
@@ -46,6 +50,8 @@ export class Trackers {
     this.#icmp = ticks(timeouts.icmp);
     this.#udp = ticks(timeouts.udp);
     this.#udpStream = ticks(timeouts.udpStream);
+    this.#gre = ticks(timeouts.gre);
+    this.#greStream = ticks(timeouts.greStream);
     this.#streamAge = udpStreamAge === null ? -1 : ticks(udpStreamAge);
     this.#settings = {
       timeouts: byState(timeouts.tcp).map(ticks),
@@ -95,7 +101,7 @@ export class Trackers {
       case Protocol.Icmp:
         return this.#trackIcmp(flow, direction, packet);
       default:
-        return this.#refresh(flow, direction, packet, this.#generic);
+        return this.#trackOther(flow, direction, packet);
     }
   }
 
@@ -129,6 +135,21 @@ export class Trackers {
     }
     this.#assure(flow, status);
     return this.#refresh(flow, direction, packet, this.#udpStream);
+  }
+
+  #trackOther(flow: number, direction: number, packet: Packet): Outcome {
+    const { view } = this.#table;
+    const protocol = TUPLE.protocol.get(view, flow);
+    if (!this.#behaviour.trackers.has(protocol)) {
+      return this.#refresh(flow, direction, packet, this.#generic);
+    }
+    const isGre = protocol === Protocol.Gre;
+    const status = FLOW.status.get(view, flow);
+    if ((status & Status.SeenReply) === 0) {
+      return this.#refresh(flow, direction, packet, isGre ? this.#gre : this.#udp);
+    }
+    this.#assure(flow, status);
+    return this.#refresh(flow, direction, packet, isGre ? this.#greStream : this.#udpStream);
   }
 
   #trackIcmp(flow: number, direction: number, packet: Packet): Outcome {

@@ -194,8 +194,8 @@ describe.each(BOTH)("connection tracking of Linux %s", (_, behaviour) => {
 
   it("tracks protocols that it does not know by their addresses alone", () => {
     const stand = new Stand({ behaviour });
-    const there = ipv4("10.0.0.1", "8.8.8.8", 47, new Uint8Array(9));
-    const back = ipv4("8.8.8.8", "10.0.0.1", 47, new Uint8Array(1));
+    const there = ipv4("10.0.0.1", "8.8.8.8", 50, new Uint8Array(9));
+    const back = ipv4("8.8.8.8", "10.0.0.1", 50, new Uint8Array(1));
     expect(stand.forward(there).state).toBe(FlowState.New);
     expect(stand.answer(back).state).toBe(FlowState.EstablishedReply);
     stand.now = 600 * SECOND - 4 * MILLISECOND;

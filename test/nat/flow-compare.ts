@@ -46,7 +46,7 @@ export function compare(
     const sent = left.map(([to, octets]) => `${to} ${Buffer.from(octets).toString("hex")}`);
     const theirs = step.entries.map(plainLine).toSorted();
     const entries = twin.entries(step.listed - clock.start);
-    ours.push({ packet, sent, entries: near(entries.map(plainLine), theirs) });
+    ours.push({ packet, sent, entries: near(entries.map(plainLine), theirs, step.took) });
     kernels.push({
       packet,
       sent: step.received.map(([to, octets]) => `${to} ${octets}`),
@@ -58,13 +58,15 @@ export function compare(
 
 /**
  * Our lines, each with the life of the same line of theirs if the two differ by no more than
- * a second: the kernel's tick may have come between.
+ * a second and the time that the reading took: the kernel's tick may have come between.
  */
-export function near(ours: readonly string[], theirs: readonly string[]): string[] {
+export function near(ours: readonly string[], theirs: readonly string[], took = 0): string[] {
   const lives = new Map(theirs.map((line) => [withLife(line, "-"), lifeOf(line)]));
   const lines = ours.map((line) => {
     const life = lives.get(withLife(line, "-")) ?? Number.NaN;
-    return Math.abs(life - lifeOf(line)) <= 1 ? withLife(line, String(life)) : line;
+    return Math.abs(life - lifeOf(line)) <= 1 + Math.ceil(took / 1_000_000)
+      ? withLife(line, String(life))
+      : line;
   });
   return lines.toSorted();
 }

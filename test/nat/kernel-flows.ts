@@ -39,12 +39,16 @@ export interface FlowStep {
   /** /proc/net/nf_conntrack behind its first two words, read at `listed`. */
   readonly entries: readonly string[];
   readonly listed: number;
+  /** Microseconds that the reading took. */
+  readonly took?: number;
 }
 
 export interface FlowsPlayed {
   readonly steps: readonly FlowStep[];
   /** What `conntrack -L` printed in the end. */
   readonly lines: readonly string[];
+  /** Microseconds that it took, from the last step on. */
+  readonly took: number;
 }
 
 type Answer = FlowsPlayed | { readonly error: string };

@@ -94,14 +94,20 @@ class FlowWorld(World):
             wait_until(now() + packet["wait"] * 1000)
             sent = now()
             self.act(packet)
+            received = self.received()
+            before = now()
+            entries = listed()
             steps.append({
                 "sent": sent // 1000,
-                "received": self.received(),
-                "listed": now() // 1000,
-                "entries": listed(),
+                "received": received,
+                "listed": before // 1000,
+                "entries": entries,
+                "took": (now() - before) // 1000,
             })
+        before = now()
         done = subprocess.run(["conntrack", "-L"], capture_output=True, text=True, check=True)
-        return {"steps": steps, "lines": done.stdout.splitlines()}
+        took = (now() - before) // 1000
+        return {"steps": steps, "lines": done.stdout.splitlines(), "took": took}
 
     def close(self):
         if self.queue is not None:
