@@ -36,9 +36,9 @@ export function compare(
   for (const [index, one] of packets.entries()) {
     const step = steps[index];
     if (step === undefined) throw new Error("the kernel left a packet out");
-    chance.watch(step.received);
     const at = step.sent - clock.start;
     const isRelease = "release" in one;
+    chance.watch(step.received, isRelease ? null : octetsOf(one.octets));
     const packet = isRelease ? "release" : `${one.interface} ${tell(octetsOf(one.octets))}`;
     const left = isRelease
       ? twin.release(one.release, at)
@@ -72,7 +72,7 @@ export function near(ours: readonly string[], theirs: readonly string[], took = 
 }
 
 /** A line without what only the kernel's own file shows: zones, references, lives of GRE. */
-export const plainLine = (line: string): string =>
+const plainLine = (line: string): string =>
   line
     .replaceAll(/ +/g, " ")
     .replace(/ timeout=\d+, stream_timeout=\d+/, "")

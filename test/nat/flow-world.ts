@@ -116,14 +116,16 @@ export class ReplayedChance implements Chance {
     this.#drawn = drawn;
   }
 
-  /** Look at the packets that the kernel sent for the next one that the twin gets. */
-  watch(received: FlowStep["received"]): void {
+  /** Look at the packets that the kernel sent for the next one that the twin gets, `octets`. */
+  watch(received: FlowStep["received"], octets: Uint8Array | null): void {
     const [only] = received;
     this.#offset = 0;
     if (only === undefined) return;
     const reading = read(Buffer.from(only[1], "hex"));
     const { port, first, last } = this.#drawn ?? { port: "srcPort", first: 0, last: -1 };
-    const isDrawn = reading[port] >= first && reading[port] <= last;
+    const address = port === "srcPort" ? "src" : "dst";
+    const isSame = octets !== null && read(octets)[address] === reading[address];
+    const isDrawn = !isSame && reading[port] >= first && reading[port] <= last;
     this.#offset = isDrawn ? reading[port] - first : reading.srcPort - firstOfKind(reading);
   }
 
