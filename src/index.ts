@@ -59,6 +59,21 @@ export { newRoute, type Route, RouteKind } from "./l3/route-table.ts";
 export { Router, type RouterOptions } from "./l3/router.ts";
 export { checkTcp, TCP, tcpCodec, type TcpHeader } from "./l4/tcp.ts";
 export { checkUdp, UDP, udpCodec, type UdpHeader } from "./l4/udp.ts";
+export { Defragmenter } from "./l3/defragment.ts";
+export type { NatRange, NatRules } from "./l3/nat-range.ts";
+export {
+  type ConntrackBehaviour,
+  type FlowBehaviour,
+  FLOWS_2618,
+  FLOWS_6,
+  type NatBehaviour,
+} from "./nat/behaviour.ts";
+export { type Binding, Bindings } from "./nat/bindings.ts";
+export { Conntrack, type ConntrackOptions } from "./nat/conntrack.ts";
+export type { EndpointDependence, EndpointMapping } from "./nat/endpoint-mapping.ts";
+export { EndpointNat, type EndpointNatOptions } from "./nat/endpoint-nat.ts";
+export type { FlowEntry } from "./nat/flow-entry.ts";
+export { Nat, type NatOptions } from "./nat/nat.ts";
 export { decodeMessage, type DhcpMessage, encodeMessage } from "./dhcp/message.ts";
 export { parseDhcpdConf } from "./dhcp/dhcpd-parser.ts";
 export { RuleSet } from "./filter/rule-set.ts";

@@ -50,7 +50,15 @@ export const MORE_FRAGMENTS = 0x2000;
 export const FRAGMENT_MASK = 0x3fff;
 
 /** Numbers of the protocols that this library reads. */
-export const Protocol = { Icmp: 1, Igmp: 2, Tcp: 6, Udp: 17 } as const;
+export const Protocol = {
+  Icmp: 1,
+  Igmp: 2,
+  Tcp: 6,
+  Udp: 17,
+  Gre: 47,
+  Sctp: 132,
+  UdpLite: 136,
+} as const;
 
 /** Why a packet cannot be used. */
 export type Ipv4Discard =

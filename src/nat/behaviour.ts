@@ -1,5 +1,6 @@
 /** What differs between kernels in connection tracking and address translation. @module */
 import { DAY, type Duration, MINUTE, SECOND } from "../base/time.ts";
+import { Protocol } from "../l3/ipv4.ts";
 import type { TcpTimeouts, TcpTracking } from "./tcp-record.ts";
 import { TCP_TRACKING_2618 } from "./tcp-tracking-2618.ts";
 import { TCP_TRACKING_6 } from "./tcp-tracking-6.ts";
@@ -11,6 +12,9 @@ export interface ConntrackTimeouts {
   readonly udp: Duration;
   /** Of UDP that goes both ways. */
   readonly udpStream: Duration;
+  readonly gre: Duration;
+  /** Of GRE that goes both ways. */
+  readonly greStream: Duration;
   readonly tcp: TcpTimeouts;
 }
 
@@ -20,6 +24,8 @@ export interface ConntrackBehaviour {
   readonly limit: number;
   readonly timeouts: ConntrackTimeouts;
   readonly tcp: TcpTracking;
+  /** Protocols beside TCP, UDP and ICMP that are told from the rest: GRE and UDP-Lite. */
+  readonly trackers: ReadonlySet<number>;
   /** `nf_conntrack_tcp_loose`: segments each way until a connection met midway is believed. */
   readonly tcpLoose: number;
   /** True: an ICMP entry ends when all its queries are answered; false: when its time is over. */
@@ -32,8 +38,20 @@ export interface ConntrackBehaviour {
   readonly checksErrorTarget: boolean;
   /** True: errors of this host are also known by a quoted packet that no answer belongs to. */
   readonly findsOwnErrorsUnmapped: boolean;
-  /** True: a full table gives up its oldest entry near by; false: the first one near by. */
+  /**
+   * Chains of the hash table (`nf_conntrack_buckets`), up to {@link limit} by the kernel's own
+   * choice. A full table gives up an entry of the new one's chain: of fewer chains, more likely.
+   */
+  readonly buckets: number;
+  /** True: the oldest one of that chain; false: all of the first chain of eight that has any. */
   readonly dropsOldestEarly: boolean;
+  /**
+   * When, after it refused a new entry, the table is pruned to 95 %; `null` for never. Linux prunes
+   * with its next collection of garbage, at most a minute later.
+   */
+  readonly prunesAfter: Duration | null;
+  /** True: packets whose new entry clashes with another are saved where they can be. */
+  readonly resolvesClashes: boolean;
   /** True: packets and octets are counted and shown (`nf_conntrack_acct`). */
   readonly countsTraffic: boolean;
   /** True: packets that come in with a wrong checksum are invalid (`nf_conntrack_checksum`). */
@@ -48,6 +66,10 @@ export interface ConntrackBehaviour {
 
 /** Named behaviours of address translation. */
 export interface NatBehaviour {
+  /** Protocols whose ports or ids are translated too. */
+  readonly portProtocols: ReadonlySet<number>;
+  /** True: a GRE packet that is too short for the number of a call cannot be translated. */
+  readonly wantsGreCall: boolean;
   /** True: the nat table has rules for INPUT (since 2.6.36). */
   readonly hasInputRules: boolean;
   /** True: an invalid ICMP redirect is dropped, lest it lead past a translation. */
@@ -56,6 +78,10 @@ export interface NatBehaviour {
   readonly sendsZeroAsFfff: boolean;
   /** True: a source that the rule allows is kept before another connection's mapping is reused. */
   readonly triesSourceFirst: boolean;
+  /** True: a clash that connection tracking will resolve is no reason for another port. */
+  readonly toleratesClashes: boolean;
+  /** True: the only port of a range is taken without a look for others that have it. */
+  readonly takesOnlyPort: boolean;
   /** Where the search for a free port begins: where the last one ended, or anywhere. */
   readonly portSearch: "counter" | "random";
   /** How many ICMP ids there are to choose from. */
@@ -95,16 +121,22 @@ export const FLOWS_2618: FlowBehaviour = {
       icmp: 30 * SECOND,
       udp: 30 * SECOND,
       udpStream: 3 * MINUTE,
+      gre: 30 * SECOND,
+      greStream: 3 * MINUTE,
       tcp: TCP_TIMEOUTS,
     },
     tcp: TCP_TRACKING_2618,
+    trackers: new Set(),
     tcpLoose: 3,
     endsAnsweredQueries: true,
     udpStreamAge: null,
     quotedPortOctets: 8,
     checksErrorTarget: false,
     findsOwnErrorsUnmapped: true,
+    buckets: 8192,
     dropsOldestEarly: true,
+    prunesAfter: null,
+    resolvesClashes: false,
     countsTraffic: true,
     verifiesChecksums: true,
     isTcpLiberal: false,
@@ -112,10 +144,14 @@ export const FLOWS_2618: FlowBehaviour = {
     ignoresInvalidReset: false,
   },
   nat: {
+    portProtocols: new Set([Protocol.Tcp, Protocol.Udp, Protocol.Icmp]),
+    wantsGreCall: false,
     hasInputRules: false,
     dropsStrayRedirects: true,
     sendsZeroAsFfff: false,
     triesSourceFirst: false,
+    toleratesClashes: false,
+    takesOnlyPort: false,
     portSearch: "counter",
     icmpIds: 65_535,
     takesTimeWaitPorts: false,
@@ -132,16 +168,22 @@ export const FLOWS_6: FlowBehaviour = {
       icmp: 30 * SECOND,
       udp: 30 * SECOND,
       udpStream: 2 * MINUTE,
+      gre: 30 * SECOND,
+      greStream: 3 * MINUTE,
       tcp: TCP_TIMEOUTS,
     },
     tcp: TCP_TRACKING_6,
+    trackers: new Set([Protocol.Gre, Protocol.UdpLite]),
     tcpLoose: 1,
     endsAnsweredQueries: false,
     udpStreamAge: 2 * SECOND,
     quotedPortOctets: 4,
     checksErrorTarget: true,
     findsOwnErrorsUnmapped: false,
+    buckets: 262_144,
     dropsOldestEarly: false,
+    prunesAfter: MINUTE,
+    resolvesClashes: true,
     countsTraffic: false,
     verifiesChecksums: true,
     isTcpLiberal: false,
@@ -149,10 +191,14 @@ export const FLOWS_6: FlowBehaviour = {
     ignoresInvalidReset: false,
   },
   nat: {
+    portProtocols: new Set([Protocol.Tcp, Protocol.Udp, Protocol.Icmp, Protocol.UdpLite]),
+    wantsGreCall: true,
     hasInputRules: true,
     dropsStrayRedirects: false,
     sendsZeroAsFfff: true,
     triesSourceFirst: true,
+    toleratesClashes: true,
+    takesOnlyPort: true,
     portSearch: "random",
     icmpIds: 65_536,
     takesTimeWaitPorts: true,

@@ -22,6 +22,8 @@ import {
 import { ICMP, ICMP_LENGTH, isIcmpError } from "../l3/icmp.ts";
 import { IPV4, Protocol } from "../l3/ipv4.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
+import { resolveClash } from "./clash.ts";
+import { Evictor } from "./eviction.ts";
 import { type FlowEntry, formatFlow } from "./flow-entry.ts";
 import { FLOW, Scratch, Status } from "./flow-record.ts";
 import { FlowTable } from "./flow-table.ts";
@@ -81,6 +83,7 @@ export class Conntrack implements Machine, FlowTracker {
   readonly #behaviour: ConntrackBehaviour;
   readonly #jiffies: Jiffies;
   readonly #trackers: Trackers;
+  readonly #evictor: Evictor;
   #instant: Instant = Number.NaN;
   /** Why the last invalid packet was invalid. */
   #cause: InvalidCause = "tcp/state";
@@ -100,6 +103,7 @@ export class Conntrack implements Machine, FlowTracker {
     this.#jiffies = jiffies;
     this.table = new FlowTable(behaviour.limit);
     this.#trackers = new Trackers(this.table, behaviour, jiffies);
+    this.#evictor = new Evictor(this.table, behaviour, jiffies);
   }
 
   /** Hang on the hooks of a stack. */
@@ -171,9 +175,9 @@ export class Conntrack implements Machine, FlowTracker {
     ) {
       return false;
     }
-    const { tcp, verifiesChecksums } = this.#behaviour;
+    const { verifiesChecksums } = this.#behaviour;
     const verifies = verifiesChecksums && !packet.hasSoundChecksums;
-    if (checkPacket(packet, tcp, verifies) !== null) return false;
+    if (checkPacket(packet, this.#behaviour, verifies) !== null) return false;
     packet.hasSoundChecksums = verifiesChecksums;
     const outcome = this.#trackers.follow(flow, status, isAnswer ? 1 : 0, packet);
     if (outcome === Outcome.Accept && FLOW.status.get(view, flow) === status) return true;
@@ -198,9 +202,8 @@ export class Conntrack implements Machine, FlowTracker {
 
   #classify(packet: Packet, context: HookContext): Verdict {
     const { view } = packet.pool;
-    const { tcp, verifiesChecksums } = this.#behaviour;
-    const verifies = verifiesChecksums && context.hook === Hook.Prerouting;
-    const wrong = checkPacket(packet, tcp, verifies);
+    const verifies = this.#behaviour.verifiesChecksums && context.hook === Hook.Prerouting;
+    const wrong = checkPacket(packet, this.#behaviour, verifies);
     if (wrong !== null) return this.#refuse(packet, wrong);
     if (IPV4.protocol.get(view, packet.network) === Protocol.Icmp) {
       const type = ICMP.type.get(view, packet.transport);
@@ -217,15 +220,10 @@ export class Conntrack implements Machine, FlowTracker {
   #assign(packet: Packet, context: HookContext): Verdict {
     const { table } = this;
     const { pool, network, end } = packet;
-    const { quotedPortOctets } = this.#behaviour;
-    const hasTuple = readTuple(
-      pool.view,
-      network,
-      end,
-      table.view,
-      Scratch.Probe,
-      quotedPortOctets,
-    );
+    const { view } = table;
+    const { quotedPortOctets, trackers } = this.#behaviour;
+    const to = Scratch.Probe;
+    const hasTuple = readTuple(pool.view, network, end, view, to, quotedPortOctets, trackers);
     assert(hasTuple, "a checked packet has a tuple");
     const found = table.find();
     const way = found < 0 ? this.#open(packet) : found;
@@ -257,9 +255,7 @@ export class Conntrack implements Machine, FlowTracker {
       this.#trackers.cause = "icmp/no-query";
       return Opening.Invalid;
     }
-    if (!table.hasRoom() && !table.dropEarly(this.#behaviour.dropsOldestEarly)) {
-      return Opening.Full;
-    }
+    if (!this.#evictor.makeRoom()) return Opening.Full;
     const flow = table.allocate();
     copyTuple(table.view, Scratch.Probe, flow);
     copyTuple(table.view, Scratch.Current, flow + TUPLE_LENGTH);
@@ -271,12 +267,13 @@ export class Conntrack implements Machine, FlowTracker {
   /** An ICMP error: it belongs to the connection of the packet that it quotes. */
   #relate(packet: Packet, hook: Hook): Verdict {
     const { table } = this;
-    const { quotedPortOctets, checksErrorTarget, findsOwnErrorsUnmapped } = this.#behaviour;
+    const { checksErrorTarget, findsOwnErrorsUnmapped } = this.#behaviour;
+    const { quotedPortOctets, trackers } = this.#behaviour;
     const { pool, transport, end } = packet;
     const quoted = transport + ICMP_LENGTH;
     const { view } = table;
     const isReadable =
-      readTuple(pool.view, quoted, end, view, Scratch.Current, quotedPortOctets) &&
+      readTuple(pool.view, quoted, end, view, Scratch.Current, quotedPortOctets, trackers) &&
       invertTuple(view, Scratch.Current, Scratch.Probe);
     if (!isReadable) return this.#refuse(packet, "icmp/quotation");
     let way = table.find();
@@ -311,6 +308,10 @@ export class Conntrack implements Machine, FlowTracker {
     const status = FLOW.status.get(table.view, flow);
     if ((status & (Status.Confirmed | Status.Dying)) !== 0) return Verdict.Accept;
     if (table.findSame(flow) >= 0 || table.findSame(flow + TUPLE_LENGTH) >= 0) {
+      const { resolvesClashes } = this.#behaviour;
+      if (resolvesClashes && resolveClash(table, packet, flow, this.#jiffies.hz)) {
+        return Verdict.Accept;
+      }
       context.reason = "conntrack/clash" satisfies ConntrackDrop;
       return Verdict.Drop;
     }
@@ -323,6 +324,7 @@ export class Conntrack implements Machine, FlowTracker {
     if (now === this.#instant) return;
     this.#instant = now;
     this.table.now = Math.round(this.#jiffies.floor(now) / this.#jiffies.tick) >>> 0;
+    this.#evictor.prune();
   }
 
   // For people.
@@ -333,7 +335,7 @@ export class Conntrack implements Machine, FlowTracker {
     const { table } = this;
     return table
       .flows()
-      .filter((flow) => !table.isExpired(flow))
+      .filter((flow) => !table.isExpired(flow) && !table.isHidden(flow))
       .map((flow) => this.#entryAt(flow));
   }
 

@@ -41,6 +41,9 @@ const PROTOCOL_NAMES = new Map<number, string>([
   [Protocol.Icmp, "icmp"],
   [Protocol.Tcp, "tcp"],
   [Protocol.Udp, "udp"],
+  [Protocol.Gre, "gre"],
+  [Protocol.Sctp, "sctp"],
+  [Protocol.UdpLite, "udplite"],
 ]);
 
 /** The entry as one line of `conntrack -L`, without its end. */
@@ -66,9 +69,13 @@ export function formatTuple({ protocol, src, dst, srcPort, dstPort }: Tuple): st
   switch (protocol) {
     case Protocol.Tcp:
     case Protocol.Udp:
+    case Protocol.Sctp:
+    case Protocol.UdpLite:
       return `${addresses} sport=${srcPort} dport=${dstPort}`;
     case Protocol.Icmp:
       return `${addresses} type=${dstPort >>> 8} code=${dstPort & 255} id=${srcPort}`;
+    case Protocol.Gre:
+      return `${addresses} srckey=0x${srcPort.toString(16)} dstkey=0x${dstPort.toString(16)}`;
     default:
       return addresses;
   }

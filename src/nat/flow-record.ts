@@ -51,6 +51,10 @@ export const Status = {
   SourceDone: 128,
   DestinationDone: 256,
   Dying: 512,
+  /** Its time to live stays as it is. */
+  FixedTimeout: 1024,
+  /** Another entry has its original tuple: it is in the table by its reply alone. */
+  NatClash: 4096,
 } as const;
 /** Bits of an entry whose packets are changed. */
 export const ANY_MAPPED: number = Status.SourceMapped | Status.DestinationMapped;

@@ -1,13 +1,14 @@
 /**
- * The table of connections: entries are records in one buffer, found by either of their tuples
- * through an open-addressing hash table. It allocates only when it grows.
+ * The table of connections: entries are records in one buffer, found by either of their tuples.
+ * It allocates only when it grows.
  * @module
  */
 import { assert } from "../base/assert.ts";
 import { OptionError } from "../base/errors.ts";
 import { viewOf } from "../wire/field.ts";
 import { ANY_DONE, FLOW, FLOW_LENGTH, Scratch, Status } from "./flow-record.ts";
-import { copyTuple, isSameTuple, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
+import { copyTuple, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
+import { TupleIndex } from "./tuple-index.ts";
 
 /** The most entries that a handle can number. */
 export const MAX_FLOWS = 2 ** 20;
@@ -17,12 +18,8 @@ const MAX_PENDING = 64;
 const FIRST_CAPACITY = 32;
 /** Ticks that the 32-bit clock can look ahead. */
 const LONGEST = 2 ** 31 - 1;
-/** Octets of a place in the hash table: the hash, then the tuple's way or 0. */
-const PLACE = 8;
-/** Places for each entry, so that the table is at most half full of its two ways. */
-const PLACES = 4;
-/** Tuples that early drop looks at: as many as lie in the kernel's buckets, on average. */
-const EARLY_DROP_TUPLES = 16;
+/** Chains in which a current kernel looks for what a full table can give up. */
+const EVICTION_RANGE = 8;
 
 /**
  * Entries by tuple. A *flow* is an entry's position in {@link view}, a *way* the position of one
@@ -39,7 +36,7 @@ export class FlowTable {
   #view: DataView;
   #recordBytes: Uint8Array;
   #records: DataView;
-  #places: DataView;
+  #index: TupleIndex;
   #heads: DataView;
   /** Records that exist, the scratch record included. */
   #capacity: number;
@@ -63,7 +60,7 @@ export class FlowTable {
     this.#view = viewOf(this.#bytes);
     this.#recordBytes = new Uint8Array(FIRST_CAPACITY * FLOW_LENGTH);
     this.#records = viewOf(this.#recordBytes);
-    this.#places = newPlaces(FIRST_CAPACITY);
+    this.#index = new TupleIndex(FIRST_CAPACITY * 2);
     this.#heads = newHeads(FIRST_CAPACITY);
     this.#free(1, FIRST_CAPACITY);
   }
@@ -112,7 +109,7 @@ export class FlowTable {
    * @returns its way; -1 for none.
    */
   find(): number {
-    const way = this.#lookUp();
+    const way = this.#index.find(this.#view);
     if (way < 0) return -1;
     const flow = this.flowAt(way);
     if (!this.isExpired(flow)) return way;
@@ -155,7 +152,10 @@ export class FlowTable {
     if (isConfirmed && ((expires - this.#soonest) | 0) < 0) this.#soonest = expires;
   }
 
-  /** Put `flow` in the table: it is confirmed. Neither of its tuples may be there. */
+  /**
+   * Put `flow` in the table: it is confirmed. Neither of its tuples may be there, or only the
+   * original one if it has {@link Status.NatClash}.
+   */
   insert(flow: number): void {
     const view = this.#view;
     FLOW.status.set(view, flow, FLOW.status.get(view, flow) | Status.Confirmed);
@@ -167,8 +167,8 @@ export class FlowTable {
 
   /** Take the confirmed `flow` out; its record can still be read until it is used again. */
   remove(flow: number): void {
-    this.#displace(flow);
-    this.#displace(flow + TUPLE_LENGTH);
+    if (!this.#has(flow, Status.NatClash)) this.#index.displace(this.#view, flow);
+    this.#index.displace(this.#view, flow + TUPLE_LENGTH);
     if (this.#has(flow, ANY_DONE)) this.#unlink(flow);
     this.count -= 1;
     this.#bury(flow);
@@ -205,6 +205,11 @@ export class FlowTable {
     return (status & (Status.Confirmed | Status.Dying)) === Status.Confirmed;
   }
 
+  /** True if `flow` is in the table by its reply alone: it is not shown. */
+  isHidden(flow: number): boolean {
+    return this.#has(flow, Status.NatClash);
+  }
+
   /** The confirmed entries, expired ones included, in the order of their confirmation. */
   flows(): number[] {
     const found: number[] = [];
@@ -215,29 +220,42 @@ export class FlowTable {
   }
 
   /**
-   * Remove one entry without assurance near the place of the tuple in {@link Scratch.Probe}.
-   * Deviation: the kernel's neighbourhood depends on a secret; ours is of the same size.
-   * @param isOldest take the oldest of the sixteen tuples there, not the nearest.
-   * @returns false if all are assured.
+   * Make room for the tuple in {@link Scratch.Probe} at the cost of entries without assurance.
+   * Deviation: which tuples share a chain depends on a secret in the kernel; here it does not.
+   * @param chains chains of the kernel's table (`nf_conntrack_buckets`).
+   * @param isOldest the oldest entry of the tuple's chain goes (`early_drop` of 2.6.18); else all
+   * of the first chain that has any, of eight (since 4.7).
+   * @returns false if none could go.
    */
-  dropEarly(isOldest: boolean): boolean {
-    const places = this.#places;
-    const end = places.byteLength;
-    let place = this.#homeOf(hashOf(this.#view, Scratch.Probe));
+  dropEarly(chains: number, isOldest: boolean): boolean {
+    const index = this.#index;
+    const first = index.chainOf(this.#view, chains);
+    const range = isOldest ? 1 : Math.min(EVICTION_RANGE, chains);
+    let dropped = 0;
+    for (let step = 0; step < range && dropped === 0; step += 1) {
+      const chain = (first + step) % chains;
+      for (;;) {
+        const victim = this.#victimIn(chain, chains);
+        if (victim === 0) break;
+        this.remove(victim);
+        dropped += 1;
+        if (isOldest) break;
+      }
+    }
+    return dropped > 0;
+  }
+
+  /** The oldest entry without assurance in a chain; 0 for none. */
+  #victimIn(chain: number, chains: number): number {
+    const index = this.#index;
     let victim = 0;
-    let seen = 0;
-    for (let step = 0; step < end && seen < EARLY_DROP_TUPLES; step += PLACE) {
-      const way = places.getUint32(place + 4, true);
-      place = (place + PLACE) & (end - 1);
-      if (way === 0) continue;
-      seen += 1;
-      const flow = this.flowAt(way);
+    let at = index.nextInChain(chain, chains, 0);
+    for (; at >= 0; at = index.nextInChain(chain, chains, at)) {
+      const flow = this.flowAt(index.wayAt(at));
       if (this.#has(flow, Status.Assured)) continue;
       if (victim === 0 || this.#isOlder(flow, victim)) victim = flow;
-      if (!isOldest) break;
     }
-    if (victim !== 0) this.remove(victim);
-    return victim !== 0;
+    return victim;
   }
 
   /** The latest entry that may have protocol and source of the tuple at `way`; 0 for none. */
@@ -259,60 +277,11 @@ export class FlowTable {
     return ((FLOW.serial.get(view, left) - FLOW.serial.get(view, right)) | 0) < 0;
   }
 
-  // The hash table: linear probing, at most half full, without gaps in a run.
-
-  #homeOf(hash: number): number {
-    return (hash << 3) & (this.#places.byteLength - 1);
-  }
-
-  #lookUp(): number {
-    const view = this.#view;
-    const places = this.#places;
-    const hash = hashOf(view, Scratch.Probe);
-    const last = places.byteLength - 1;
-    for (let place = this.#homeOf(hash); ; place = (place + PLACE) & last) {
-      const way = places.getUint32(place + 4, true);
-      if (way === 0) return -1;
-      if (places.getInt32(place, true) !== hash) continue;
-      if (isSameTuple(view, way, Scratch.Probe)) return way;
-    }
-  }
-
   /** The reply goes first: where both tuples are one, Linux finds the reply. */
   #place(flow: number): void {
-    this.#placeWay(flow + TUPLE_LENGTH);
-    this.#placeWay(flow);
+    this.#index.place(this.#view, flow + TUPLE_LENGTH);
+    if (!this.#has(flow, Status.NatClash)) this.#index.place(this.#view, flow);
     if (this.#has(flow, ANY_DONE)) this.#link(flow);
-  }
-
-  #placeWay(way: number): void {
-    const places = this.#places;
-    const hash = hashOf(this.#view, way);
-    let place = this.#homeOf(hash);
-    while (places.getUint32(place + 4, true) !== 0) {
-      place = (place + PLACE) & (places.byteLength - 1);
-    }
-    places.setInt32(place, hash, true);
-    places.setUint32(place + 4, way, true);
-  }
-
-  /** Take `way` out, and move up what was placed behind it for want of room. */
-  #displace(way: number): void {
-    const places = this.#places;
-    const last = places.byteLength - 1;
-    let gap = this.#homeOf(hashOf(this.#view, way));
-    while (places.getUint32(gap + 4, true) !== way) gap = (gap + PLACE) & last;
-    for (let place = (gap + PLACE) & last; ; place = (place + PLACE) & last) {
-      const other = places.getUint32(place + 4, true);
-      if (other === 0) break;
-      const hash = places.getInt32(place, true);
-      const distance = (place - this.#homeOf(hash)) & last;
-      if (distance < ((place - gap) & last)) continue;
-      places.setInt32(gap, hash, true);
-      places.setUint32(gap + 4, other, true);
-      gap = place;
-    }
-    places.setUint32(gap + 4, 0, true);
   }
 
   // Entries with the same source: lists that begin in a table of heads, the latest first.
@@ -370,7 +339,7 @@ export class FlowTable {
     recordBytes.set(this.#recordBytes);
     this.#recordBytes = recordBytes;
     this.#records = viewOf(recordBytes);
-    this.#places = newPlaces(Math.min(this.#capacity, this.limit));
+    this.#index = new TupleIndex(Math.min(this.#capacity, this.limit) * 2);
     this.#heads = newHeads(Math.min(this.#capacity, this.limit));
     for (const flow of this.flows()) this.#place(flow);
     this.#free(before, this.#capacity);
@@ -379,18 +348,7 @@ export class FlowTable {
 
 /** The power of two at or above `least`. */
 const powerFrom = (least: number): number => 2 ** Math.ceil(Math.log2(least));
-const newPlaces = (flows: number): DataView =>
-  viewOf(new Uint8Array(powerFrom(flows * PLACES) * PLACE));
 const newHeads = (flows: number): DataView => viewOf(new Uint8Array(powerFrom(flows) * 4));
-
-/** Mix the words of the tuple at `way` to 32 bits, as the finish of MurmurHash3 does. */
-function hashOf(view: DataView, way: number): number {
-  let hash = Math.imul(TUPLE.src.get(view, way) ^ 0x9e3779b9, 0x85ebca6b);
-  hash = Math.imul((hash ^ (hash >>> 15)) + TUPLE.dst.get(view, way), 0xc2b2ae35);
-  hash = Math.imul((hash ^ (hash >>> 13)) + TUPLE.ports.get(view, way), 0x27d4eb2f);
-  hash = Math.imul((hash ^ (hash >>> 16)) + TUPLE.protocol.get(view, way), 0x165667b1);
-  return hash ^ (hash >>> 15);
-}
 
 function hashSource(view: DataView, way: number): number {
   let hash = Math.imul(TUPLE.src.get(view, way) ^ 0x9e3779b9, 0x85ebca6b);

@@ -7,7 +7,8 @@ import type { Chance } from "../base/prng.ts";
 import { Protocol } from "../l3/ipv4.ts";
 import type { NatRange } from "../l3/nat-range.ts";
 import type { NatBehaviour } from "./behaviour.ts";
-import { FLOW, Scratch, Status } from "./flow-record.ts";
+import { mayClash } from "./clash.ts";
+import { ANY_MAPPED, FLOW, Scratch, Status } from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { lookup2, lookup3, turnRound } from "./jhash.ts";
 import type { Side } from "./rewrite.ts";
@@ -70,7 +71,9 @@ export class Mapper {
     copyTuple(view, Scratch.Current, Scratch.Candidate);
     this.#chooseAddress(isSource, range);
     if (!isRandom && this.#isInPorts(isSource, range)) {
-      const isOnly = range?.ports != null && range.ports.lower === range.ports.upper;
+      const { takesOnlyPort } = this.#behaviour;
+      const isOnly =
+        takesOnlyPort && range?.ports != null && range.ports.lower === range.ports.upper;
       if (isOnly || !this.#isTaken(flow)) return;
     }
     this.#choosePort(flow, isSource, range);
@@ -79,7 +82,9 @@ export class Mapper {
   /** Keep the source as it is, or give it what another connection of the same source got. */
   #keepSource(flow: number, range: NatRange | null): boolean {
     const isAllowed = this.#isInRange(range);
-    if (this.#behaviour.triesSourceFirst && isAllowed) return !this.#isTaken(flow);
+    if (this.#behaviour.triesSourceFirst && isAllowed) {
+      return !this.#isTaken(flow) || this.#isOpposite(flow);
+    }
     return this.#reuse(range) && !this.#isTaken(flow);
   }
 
@@ -115,7 +120,8 @@ export class Mapper {
   #isInPorts(isSource: boolean, range: NatRange | null): boolean {
     const ports = range?.ports ?? null;
     const { view } = this.#table;
-    if (ports === null || !hasPorts(TUPLE.protocol.get(view, Scratch.Candidate))) return true;
+    const protocol = TUPLE.protocol.get(view, Scratch.Candidate);
+    if (ports === null || !this.#behaviour.portProtocols.has(protocol)) return true;
     const port = this.#portField(isSource).get(view, Scratch.Candidate);
     return port >= ports.lower && port <= ports.upper;
   }
@@ -152,14 +158,32 @@ export class Mapper {
     const table = this.#table;
     invertTuple(table.view, Scratch.Candidate, Scratch.Probe);
     const way = table.find();
-    return way >= 0 && table.flowAt(way) !== flow;
+    if (way < 0 || table.flowAt(way) === flow) return false;
+    // The same connection, whose packets overtook each other before it was confirmed.
+    const isSame =
+      this.#behaviour.toleratesClashes && isSameTuple(table.view, table.flowAt(way), flow);
+    return !isSame;
+  }
+
+  /** True if what has the candidate is this connection, begun from its other end meanwhile. */
+  #isOpposite(flow: number): boolean {
+    const table = this.#table;
+    const { view } = table;
+    const isMapped = (FLOW.status.get(view, flow) & ANY_MAPPED) !== 0;
+    const isSaved = this.#behaviour.toleratesClashes && mayClash(TUPLE.protocol.get(view, flow));
+    if (!isSaved || isMapped) return false;
+    const way = table.findSame(Scratch.Current);
+    if (way < 0) return false;
+    const other = table.flowAt(way);
+    if ((FLOW.status.get(view, other) & ANY_MAPPED) !== 0) return false;
+    return isSameTuple(view, other, flow + TUPLE_LENGTH);
   }
 
   /** Search for a free port; the last one tried stays if there is none. */
   #choosePort(flow: number, isSource: boolean, range: NatRange | null): void {
     const { view } = this.#table;
     const protocol = TUPLE.protocol.get(view, Scratch.Candidate);
-    if (!hasPorts(protocol) || !this.#setPorts(isSource, range)) return;
+    if (!this.#behaviour.portProtocols.has(protocol) || !this.#setPorts(isSource, range)) return;
     const field = this.#portField(isSource);
     if (this.#behaviour.portSearch === "counter") this.#searchOn(flow, field, protocol, range);
     else this.#searchAnywhere(flow, field, isSource || (range?.isRandom ?? false));
@@ -239,6 +263,3 @@ export class Mapper {
     return true;
   }
 }
-
-const hasPorts = (protocol: number): boolean =>
-  protocol === Protocol.Tcp || protocol === Protocol.Udp || protocol === Protocol.Icmp;

@@ -5,7 +5,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Chance } from "../base/prng.ts";
-import { ipv4Of } from "../wire/addr.ts";
+import { type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
 import { onesSum } from "../wire/checksum.ts";
 import type { Packet } from "../wire/packet.ts";
 import { FlowState, isReply } from "../l3/flow-state.ts";
@@ -19,8 +19,9 @@ import {
   Verdict,
 } from "../l3/hooks.ts";
 import { ICMP, ICMP_LENGTH, IcmpType, sealIcmp } from "../l3/icmp.ts";
-import { IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
+import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
 import type { NatRules } from "../l3/nat-range.ts";
+import { PPTP_GRE_LENGTH } from "../l4/gre.ts";
 import type { NatBehaviour } from "./behaviour.ts";
 import type { Conntrack } from "./conntrack.ts";
 import { formatTuple } from "./flow-entry.ts";
@@ -139,12 +140,32 @@ export class Nat {
     const protocol = TUPLE.protocol.get(view, answer);
     const usesDstPort = isSource && protocol !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
-    const { sendsZeroAsFfff } = this.#behaviour;
-    packet.path?.translate(sendsZeroAsFfff ? 0xffff : 0);
-    const isWhole = rewrite(pool.view, network, end, side, address, port, sendsZeroAsFfff);
-    assert(isWhole, "a tracked packet has its transport header");
+    packet.path?.translate(this.#behaviour.sendsZeroAsFfff ? 0xffff : 0);
+    if (!this.#rewrite(pool.view, network, end, side, address, port)) {
+      return drop(context, "nat/truncated");
+    }
     if (pool.isTracing) this.#trace(packet, context, answer, side);
     return Verdict.Accept;
+  }
+
+  /** As {@link rewrite}, for protocols that may have no port here. */
+  #rewrite(
+    view: DataView,
+    network: number,
+    end: number,
+    side: Side,
+    address: Ipv4Addr,
+    port: number,
+  ): boolean {
+    const { portProtocols, wantsGreCall, sendsZeroAsFfff } = this.#behaviour;
+    const protocol = IPV4.protocol.get(view, network);
+    if (portProtocols.has(protocol)) {
+      return rewrite(view, network, end, side, address, port, sendsZeroAsFfff);
+    }
+    const isGre = protocol === Protocol.Gre && wantsGreCall;
+    if (isGre && end - network - headerLengthOf(view, network) < PPTP_GRE_LENGTH) return false;
+    rewriteAddress(view, network, side, address);
+    return true;
   }
 
   /** True if packets in this one's direction are changed on `side`. */
@@ -170,13 +191,12 @@ export class Nat {
     if (!this.#isMapped(packet, flow, side)) return Verdict.Accept;
     const answer = otherWay(packet, flow);
     const isSource = side === "source";
-    const { sendsZeroAsFfff } = this.#behaviour;
     // The quoted packet went the other way: at this hook its other side is changed.
     const inner = ipv4Of((isSource ? TUPLE.dst : TUPLE.src).get(view, answer));
     const usesDstPort = isSource && TUPLE.protocol.get(view, answer) !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
     const innerSide = isSource ? "destination" : "source";
-    if (!rewrite(octets, quoted, end, innerSide, inner, port, sendsZeroAsFfff)) {
+    if (!this.#rewrite(octets, quoted, end, innerSide, inner, port)) {
       return drop(context, "nat/truncated");
     }
     sealIcmp(octets, transport, end);

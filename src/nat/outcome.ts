@@ -1,7 +1,9 @@
 /** What a protocol's tracker says of a packet. @module */
 import type { IcmpDiscard } from "../l3/icmp.ts";
+import type { GreDiscard } from "../l4/gre.ts";
 import type { TcpDiscard } from "../l4/tcp.ts";
 import type { UdpDiscard } from "../l4/udp.ts";
+import type { UdpLiteDiscard } from "../l4/udp-lite.ts";
 
 /** It belongs to its connection; it is invalid; it must go; look its connection up again. */
 export const Outcome = { Accept: 0, Invalid: 1, Drop: 2, Repeat: 3 } as const;
@@ -20,6 +22,8 @@ export type InvalidCause =
   /** An answer to nothing, or a type that asks nothing. */
   | "icmp/no-query"
   | UdpDiscard
+  | UdpLiteDiscard
+  | GreDiscard
   | TcpDiscard
   | "tcp/flags"
   /** Of no connection, and none can begin so. */

@@ -7,10 +7,12 @@ import { onesSum, pseudoHeaderSum } from "../wire/checksum.ts";
 import type { Packet } from "../wire/packet.ts";
 import { ICMP, ICMP_LAST_TYPE, ICMP_LENGTH } from "../l3/icmp.ts";
 import { IPV4, Protocol } from "../l3/ipv4.ts";
+import { checkGre } from "../l4/gre.ts";
 import { checkTcp, TCP } from "../l4/tcp.ts";
 import { checkUdp, UDP } from "../l4/udp.ts";
+import { checkUdpLite, checkUdpLiteChecksum } from "../l4/udp-lite.ts";
+import type { ConntrackBehaviour } from "./behaviour.ts";
 import type { InvalidCause } from "./outcome.ts";
-import type { TcpTracking } from "./tcp-record.ts";
 
 /**
  * Judge the whole packet whose headers are set.
@@ -19,7 +21,7 @@ import type { TcpTracking } from "./tcp-record.ts";
  */
 export function checkPacket(
   packet: Packet,
-  tcp: TcpTracking,
+  { tcp, trackers }: ConntrackBehaviour,
   verifies: boolean,
 ): InvalidCause | null {
   const { view } = packet.pool;
@@ -43,8 +45,19 @@ export function checkPacket(
       if (verifies && onesSum(view, at, end) !== 0xffff) return "icmp/checksum";
       return ICMP.type.get(view, at) > ICMP_LAST_TYPE ? "icmp/type" : null;
     default:
-      return null;
+      return trackers.has(IPV4.protocol.get(view, network)) ? checkKin(packet, verifies) : null;
   }
+}
+
+/** As {@link checkPacket}, for protocols that only a current kernel tracks. */
+function checkKin(packet: Packet, verifies: boolean): InvalidCause | null {
+  const { pool, network, transport: at, end } = packet;
+  const { view } = pool;
+  if (IPV4.protocol.get(view, network) === Protocol.Gre) return checkGre(view, at, end);
+  const wrong = checkUdpLite(view, at, end);
+  if (wrong !== null || !verifies) return wrong;
+  const src = IPV4.src.get(view, network);
+  return checkUdpLiteChecksum(view, at, end, src, IPV4.dst.get(view, network));
 }
 
 /** Linux sums up to the end of the IP packet, even where UDP says that it ends before. */

@@ -20,7 +20,7 @@ export type Side = NatRange["side"];
 
 /**
  * Give the packet at `network` another address and port on one side. An ICMP query has one id for
- * both sides; `port` is it. Other protocols have no port.
+ * both sides; `port` is it. Protocols but TCP, UDP and UDP-Lite have no port.
  * @param end one past the last octet; in a quotation the packet may be cut off there.
  * @returns false, and nothing is changed, if the transport header is cut off too early.
  */
@@ -45,7 +45,8 @@ export function rewrite(
       if (end - at >= TCP_MIN_LENGTH) mendTcpChecksum(view, at, before, address, old, port);
       break;
     }
-    case Protocol.Udp: {
+    case Protocol.Udp:
+    case Protocol.UdpLite: {
       if (end - at < UDP_LENGTH) return false;
       const field = isSource ? UDP.srcPort : UDP.dstPort;
       const old = field.get(view, at);

@@ -1,8 +1,10 @@
 /**
- * The protocols that connection tracking knows: TCP, UDP, ICMP queries, and the rest alike
+ * The protocols that connection tracking knows: TCP, UDP and its kin, ICMP queries, GRE, and the
+ * rest alike
  * (nf_conntrack_proto_*.c of Linux).
  *
- * Deviation: SCTP, DCCP, UDP-Lite and GRE count among the rest; a current Linux has rules for each.
+ * Deviation: SCTP counts among the rest; a current Linux has rules for it. PPTP's control
+ * connections are not read, so that a GRE call and its answers are two connections.
  * @module
  */
 import type { Jiffies } from "../base/jiffies.ts";
@@ -40,6 +42,8 @@ export class Trackers {
   readonly #icmp: number;
   readonly #udp: number;
   readonly #udpStream: number;
+  readonly #gre: number;
+  readonly #greStream: number;
   /** Ticks; -1 for any age. */
   readonly #streamAge: number;
 
@@ -54,6 +58,8 @@ export class Trackers {
     this.#icmp = ticks(timeouts.icmp);
     this.#udp = ticks(timeouts.udp);
     this.#udpStream = ticks(timeouts.udpStream);
+    this.#gre = ticks(timeouts.gre);
+    this.#greStream = ticks(timeouts.greStream);
     this.#streamAge = udpStreamAge === null ? -1 : ticks(udpStreamAge);
     this.#settings = {
       timeouts: byState(timeouts.tcp).map(ticks),
@@ -103,7 +109,7 @@ export class Trackers {
       case Protocol.Icmp:
         return this.#trackIcmp(flow, direction, packet);
       default:
-        return this.#refresh(flow, direction, packet, this.#generic);
+        return this.#trackOther(flow, direction, packet);
     }
   }
 
@@ -154,8 +160,23 @@ export class Trackers {
     if ((status & Status.SeenReply) === 0 || !isOld) {
       return this.#refresh(flow, direction, packet, this.#udp);
     }
-    FLOW.status.set(view, flow, status | Status.Assured);
+    this.#assure(flow, status);
     return this.#refresh(flow, direction, packet, this.#udpStream);
+  }
+
+  #trackOther(flow: number, direction: number, packet: Packet): Outcome {
+    const { view } = this.#table;
+    const protocol = TUPLE.protocol.get(view, flow);
+    if (!this.#behaviour.trackers.has(protocol)) {
+      return this.#refresh(flow, direction, packet, this.#generic);
+    }
+    const isGre = protocol === Protocol.Gre;
+    const status = FLOW.status.get(view, flow);
+    if ((status & Status.SeenReply) === 0) {
+      return this.#refresh(flow, direction, packet, isGre ? this.#gre : this.#udp);
+    }
+    this.#assure(flow, status);
+    return this.#refresh(flow, direction, packet, isGre ? this.#greStream : this.#udpStream);
   }
 
   #trackIcmp(flow: number, direction: number, packet: Packet): Outcome {
@@ -173,8 +194,15 @@ export class Trackers {
     return Outcome.Accept;
   }
 
+  /** Both ends have spoken: early drop spares the entry, unless it is one that must go soon. */
+  #assure(flow: number, status: number): void {
+    if ((status & Status.NatClash) !== 0) return;
+    FLOW.status.set(this.#table.view, flow, status | Status.Assured);
+  }
+
   #refresh(flow: number, direction: number, packet: Packet, ticks: number): Outcome {
-    this.#table.extend(flow, ticks);
+    const isFixed = (FLOW.status.get(this.#table.view, flow) & Status.FixedTimeout) !== 0;
+    if (!isFixed) this.#table.extend(flow, ticks);
     if (this.#behaviour.countsTraffic) {
       const { view } = this.#table;
       count(view, flow + direction * TUPLE_LENGTH + TALLY_OFFSET, packet.end - packet.network);

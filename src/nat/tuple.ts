@@ -7,6 +7,7 @@ import { fieldsOf } from "../wire/field.ts";
 import { struct, u16le, u32le } from "../wire/layout.ts";
 import { ICMP, ICMP_LENGTH, IcmpType } from "../l3/icmp.ts";
 import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
+import { GRE, hasCall, checkGre } from "../l4/gre.ts";
 import { UDP } from "../l4/udp.ts";
 
 /** One direction of a connection, for people; connection tracking itself keeps {@link TUPLE}. */
@@ -14,7 +15,7 @@ export interface Tuple {
   readonly protocol: number;
   readonly src: Ipv4Addr;
   readonly dst: Ipv4Addr;
-  /** The source port; the id of an ICMP query; 0 for other protocols. */
+  /** The source port; the id of an ICMP query; the key of a GRE call; 0 for other protocols. */
   readonly srcPort: number;
   /** The target port; type * 256 + code of an ICMP query; 0 for other protocols. */
   readonly dstPort: number;
@@ -29,6 +30,8 @@ const layout = struct([
 ]);
 const joined = struct([u32le("src"), u32le("dst"), u32le("ports"), u32le("protocol")]);
 
+/** Octets of two ports. */
+const PORTS_LENGTH = 4;
 /** Octets of a tuple in memory. */
 export const TUPLE_LENGTH: number = layout.span;
 /** A tuple in memory; `ports` are both ports as one word. */
@@ -53,6 +56,7 @@ export const isIcmpQuery = (type: number): boolean =>
  * Read the tuple of the packet whose IPv4 header lies at `network`, into `target` at `to`.
  * @param end one past the last octet; the header itself may reach beyond it in a quotation.
  * @param portOctets octets of a TCP or UDP header that must be there to believe its ports.
+ * @param trackers protocols that have ports or keys beside TCP, UDP and ICMP.
  * @returns false if the header is cut off, or the packet is a later fragment.
  */
 export function readTuple(
@@ -62,6 +66,7 @@ export function readTuple(
   target: DataView,
   to: number,
   portOctets: number,
+  trackers: ReadonlySet<number>,
 ): boolean {
   if (end - network < IPV4_MIN_LENGTH) return false;
   if (IPV4.fragmentOffset.get(view, network) !== 0) return false;
@@ -82,7 +87,27 @@ export function readTuple(
     TUPLE.dstPort.set(target, to, ICMP.type.get(view, at) * 256 + ICMP.code.get(view, at));
   } else {
     TUPLE.ports.set(target, to, 0);
+    if (trackers.has(protocol)) return readKin(view, at, end, protocol, target, to);
   }
+  return true;
+}
+
+/** As {@link readTuple}, for the ports of UDP-Lite and SCTP and the call of GRE. */
+function readKin(
+  view: DataView,
+  at: number,
+  end: number,
+  protocol: number,
+  target: DataView,
+  to: number,
+): boolean {
+  if (protocol === Protocol.Gre) {
+    if (hasCall(view, at, end)) TUPLE.dstPort.set(target, to, GRE.callId.get(view, at));
+    return checkGre(view, at, end) === null;
+  }
+  if (end - at < PORTS_LENGTH) return false;
+  TUPLE.srcPort.set(target, to, UDP.srcPort.get(view, at));
+  TUPLE.dstPort.set(target, to, UDP.dstPort.get(view, at));
   return true;
 }
 

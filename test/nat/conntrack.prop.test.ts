@@ -216,7 +216,7 @@ describe.each([
     const flows = fc.array(fc.tuple(udpPacket, fc.boolean()), { maxLength: 60 });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5 }), flows, (limit, packets) => {
-        const stand = new Stand({ behaviour, conntrack: { limit } });
+        const stand = new Stand({ behaviour, conntrack: { limit, buckets: 2 } });
         for (const [one, isAnswered] of packets) {
           stand.now += SECOND;
           const { reason } = stand.forward(udp(one));

@@ -2,27 +2,57 @@
 import fc from "fast-check";
 import { IcmpType } from "../../src/l3/icmp.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
-import { type Ends, icmpError, ipv4, query, read, tcp, turned, udp } from "./packets.ts";
+import {
+  type Ends,
+  gre,
+  icmpError,
+  ipv4,
+  query,
+  read,
+  tcp,
+  turned,
+  udp,
+  udpLite,
+} from "./packets.ts";
 
-/** What has left by the outer device so far, the latest first. */
-export type Seen = readonly Uint8Array[];
+/** What has left so far and by which device, the latest first. */
+export type Seen = readonly (readonly [string, Uint8Array])[];
 /** Makes the next packet. */
 export type Make = (seen: Seen) => readonly [string, Uint8Array];
 
 /** A protocol without a tracker of its own. */
 const ESP = 50;
+/** Makes a packet of a protocol that few have heard of. */
+const rare: fc.Arbitrary<(ends: Ends) => Uint8Array> = fc.constantFrom(
+  ({ src, dst }: Ends) => ipv4(src, dst, ESP, new Uint8Array(9)),
+  (ends: Ends) => gre(ends),
+  (ends: Ends) => gre(ends, null, new Uint8Array(2)),
+  (ends: Ends) => gre(ends, 7),
+  (ends: Ends) => gre(ends, 0),
+  (ends: Ends) => gre(ends, 7, new Uint8Array(4), 0x0800),
+  ({ src, dst }: Ends) => ipv4(src, dst, Protocol.Gre, Uint8Array.of(0, 1)),
+  (ends: Ends) => udpLite(ends),
+  (ends: Ends) => udpLite(ends, new Uint8Array(9).fill(3), 8),
+  (ends: Ends) => udpLite(ends, new Uint8Array(9).fill(3), 11),
+  (ends: Ends) => udpLite(ends, new Uint8Array(9), 7),
+  (ends: Ends) => udpLite(ends, new Uint8Array(9), 0, Protocol.UdpLite),
+  ({ src, dst }: Ends) => ipv4(src, dst, Protocol.UdpLite, new Uint8Array(9)),
+);
 const inside = fc.constantFrom("10.0.0.1", "10.0.0.2", "10.0.0.3");
 const outside = fc.constantFrom("8.8.8.8", "9.9.9.9", "192.0.2.1");
+const PUBLIC = ["192.0.2.101", "192.0.2.102", "192.0.2.103"];
+/** The last ones lead back inside where addresses are bound. */
+const target = fc.constantFrom("8.8.8.8", "8.8.8.8", "9.9.9.9", "192.0.2.1", ...PUBLIC);
 const port = fc.constantFrom(53, 600, 4000, 4001);
 const outward: fc.Arbitrary<Ends> = fc.record({
   src: inside,
-  dst: outside,
+  dst: target,
   srcPort: port,
   dstPort: port,
 });
 const inward: fc.Arbitrary<Ends> = fc.record({
   src: outside,
-  dst: fc.constantFrom("192.0.2.101", "192.0.2.102", "192.0.2.103"),
+  dst: fc.constantFrom(...PUBLIC, "192.0.2.254"),
   srcPort: port,
   dstPort: port,
 });
@@ -94,6 +124,7 @@ function answerTo(packet: Uint8Array, spec: SegmentSpec, isSummed: boolean): Uin
     const type = reading.dstPort === IcmpType.Echo ? 0 : reading.dstPort + 1;
     return query({ src, dst, srcPort: reading.srcPort, dstPort: 0 }, type & 31, spec.data);
   }
+  if (reading.protocol === Protocol.UdpLite) return udpLite(ends, spec.data);
   return ipv4(ends.src, ends.dst, reading.protocol, spec.data);
 }
 
@@ -112,7 +143,8 @@ export const anyPacket: fc.Arbitrary<Make> = fc.oneof(
   fc
     .tuple(outward, queryType, data)
     .map(([ends, type, octets]) => fromInside((e) => query(e, type, octets), ends)),
-  outward.map((ends) => fromInside(({ src, dst }) => ipv4(src, dst, ESP, new Uint8Array(9)), ends)),
+  fc.tuple(outward, rare).map(([ends, make]) => fromInside(make, ends)),
+  fc.tuple(inward, rare).map(([ends, make]): Make => () => ["out0", make(ends)]),
   fc.tuple(inward, segment).map(([ends, spec]): Make => () => [
     "out0",
     segmentOf(ends, spec, true),
@@ -130,9 +162,9 @@ function answer(): fc.Arbitrary<Make> {
   return fc
     .tuple(fc.nat(3), segment, fc.boolean(), outward)
     .map(([index, spec, isSummed, ends]): Make => (seen) => {
-      const packet = seen[index % Math.max(seen.length, 1)];
-      if (packet === undefined) return ["in0", udp(ends)];
-      return ["out0", answerTo(packet, spec, isSummed)];
+      const [device, packet] = seen[index % Math.max(seen.length, 1)] ?? [];
+      if (device === undefined || packet === undefined) return ["in0", udp(ends)];
+      return [device, answerTo(packet, spec, isSummed)];
     });
 }
 
@@ -146,10 +178,10 @@ function error(): fc.Arbitrary<Make> {
       ends: outward,
     })
     .map(({ index, type, length, from, ends }): Make => (seen) => {
-      const packet = seen[index % Math.max(seen.length, 1)];
-      if (packet === undefined) return ["in0", udp(ends)];
+      const [device, packet] = seen[index % Math.max(seen.length, 1)] ?? [];
+      if (device === undefined || packet === undefined) return ["in0", udp(ends)];
       return [
-        "out0",
+        device,
         icmpError(from, read(packet).src, packet, type, Math.min(length, packet.length)),
       ];
     });

@@ -1,7 +1,7 @@
 /** One case, as the kernel played it and as we play it, in comparable words. @module */
-import type { Instant } from "../../src/base/time.ts";
+import type { Clock } from "../oracle/world-router.ts";
 import { FlowTwin, ReplayedChance, type Translation } from "./flow-world.ts";
-import type { FlowPacket, FlowStep } from "./kernel-flows.ts";
+import type { FlowPacket, FlowRelease, FlowStep } from "./kernel-flows.ts";
 import { tell } from "./packets.ts";
 
 /** What one packet did. */
@@ -16,63 +16,70 @@ export interface SeenStep {
 export interface Comparison {
   readonly ours: readonly SeenStep[];
   readonly kernels: readonly SeenStep[];
+  /** Our lines of `conntrack -L` in the end. */
+  readonly lines: readonly string[];
 }
 
 const octetsOf = (hex: string): Uint8Array => Buffer.from(hex, "hex");
 
-/**
- * Play `packets` to our router, each at the time at which the kernel got it.
- * @param clock our time for one of the kernel's.
- */
+/** Play `packets` to our router, each at the time at which the kernel got it. */
 export function compare(
   translation: Translation,
-  packets: readonly FlowPacket[],
+  packets: readonly (FlowPacket | FlowRelease)[],
   steps: readonly FlowStep[],
-  clock: (real: number) => Instant,
+  clock: Clock,
 ): Comparison {
-  const chance = new ReplayedChance();
-  const twin = new FlowTwin(translation, chance);
+  const chance = new ReplayedChance(translation);
+  const twin = new FlowTwin(translation, clock, chance);
   const ours: SeenStep[] = [];
   const kernels: SeenStep[] = [];
-  for (const [index, { interface: from, octets }] of packets.entries()) {
+  for (const [index, one] of packets.entries()) {
     const step = steps[index];
     if (step === undefined) throw new Error("the kernel left a packet out");
-    const packet = `${from} ${tell(octetsOf(octets))}`;
-    chance.watch(step.received);
-    const left = twin.receive(from, octetsOf(octets), clock(step.sent));
-    const sent = left === null ? [] : [`${left[0]} ${Buffer.from(left[1]).toString("hex")}`];
+    const at = step.sent - clock.start;
+    const isRelease = "release" in one;
+    chance.watch(step.received, isRelease ? null : octetsOf(one.octets));
+    const packet = isRelease ? "release" : `${one.interface} ${tell(octetsOf(one.octets))}`;
+    const left = isRelease
+      ? twin.release(one.release, at)
+      : twin.receive(one.interface, octetsOf(one.octets), at);
+    const sent = left.map(([to, octets]) => `${to} ${Buffer.from(octets).toString("hex")}`);
     const theirs = step.entries.map(plainLine).toSorted();
-    ours.push({ packet, sent, entries: near(twin.entries(clock(step.listed)), theirs) });
+    const entries = twin.entries(step.listed - clock.start);
+    ours.push({ packet, sent, entries: near(entries.map(plainLine), theirs, step.took) });
     kernels.push({
       packet,
-      sent: step.received.map(([to, one]) => `${to} ${one}`),
+      sent: step.received.map(([to, octets]) => `${to} ${octets}`),
       entries: theirs,
     });
   }
-  return { ours, kernels };
+  return { ours, kernels, lines: twin.entries((steps.at(-1)?.listed ?? 0) - clock.start) };
 }
 
 /**
  * Our lines, each with the life of the same line of theirs if the two differ by no more than
- * a second: the kernel's tick may have come between.
+ * a second and the time that the reading took: the kernel's tick may have come between.
  */
-export function near(ours: readonly string[], theirs: readonly string[]): string[] {
-  const lives = new Map(theirs.map((line) => [lifeless(line), lifeOf(line)]));
+export function near(ours: readonly string[], theirs: readonly string[], took = 0): string[] {
+  const lives = new Map(theirs.map((line) => [withLife(line, "-"), lifeOf(line)]));
   const lines = ours.map((line) => {
-    const life = lives.get(lifeless(line)) ?? Number.NaN;
-    return Math.abs(life - lifeOf(line)) <= 1 ? withLife(line, life) : line;
+    const life = lives.get(withLife(line, "-")) ?? Number.NaN;
+    return Math.abs(life - lifeOf(line)) <= 1 + Math.ceil(took / 1_000_000)
+      ? withLife(line, String(life))
+      : line;
   });
   return lines.toSorted();
 }
 
-/** A line without what only the kernel knows, zones and references, and without filling. */
-export const plainLine = (line: string): string =>
+/** A line without what only the kernel's own file shows: zones, references, lives of GRE. */
+const plainLine = (line: string): string =>
   line
     .replaceAll(/ +/g, " ")
+    .replace(/ timeout=\d+, stream_timeout=\d+/, "")
     .replace(" zone=0", "")
     .replace(/use=\d+/, "use=1");
 
-const lifeOf = (line: string): number => Number(line.split(" ")[2]);
-const withLife = (line: string, life: number | string): string =>
-  line.split(" ").with(2, String(life)).join(" ");
-const lifeless = (line: string): string => withLife(line, "-");
+/** Protocol by name and number, and the seconds to live. */
+const LIFE = /^(\S+ +\d+ )(\d+)/;
+const lifeOf = (line: string): number => Number(LIFE.exec(line)?.[2]);
+const withLife = (line: string, life: string): string => line.replace(LIFE, `$1${life}`);

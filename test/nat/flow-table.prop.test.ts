@@ -118,21 +118,6 @@ describe("the table of connections", () => {
     expect(table.count).toBe(2);
   });
 
-  it("drops early what has no assurance: the oldest near by, or the first", () => {
-    const table = new FlowTable(8);
-    const handles = [1, 2, 3].map((number) => insert(table, number));
-    const oldest = table.flowOf(handles[0] ?? -1);
-    find(table, 77, false);
-    expect(table.dropEarly(true)).toBe(true);
-    expect(table.isLive(oldest)).toBe(false);
-    expect(table.dropEarly(false)).toBe(true);
-    for (const flow of table.flows()) {
-      FLOW.status.set(table.view, flow, FLOW.status.get(table.view, flow) | Status.Assured);
-    }
-    expect(table.dropEarly(true)).toBe(false);
-    expect(table.count).toBe(1);
-  });
-
   it("refuses a limit that its handles cannot number", () => {
     for (const limit of [0, 1.5, MAX_FLOWS]) {
       expect(() => new FlowTable(limit)).toThrow(OptionError);

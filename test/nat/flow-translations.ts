@@ -1,90 +1,102 @@
-/** Translations that the kernel and we are asked for in the same words. @module */
-import { Hook } from "../../src/l3/hooks.ts";
-import { IPV4, Protocol } from "../../src/l3/ipv4.ts";
-import { Bindings } from "../../src/nat/bindings.ts";
-import { parseIpv4 } from "../../src/wire/addr.ts";
-import type { Packet } from "../../src/wire/packet.ts";
+/** Translations that the kernel and we are asked for, in the words of iptables. @module */
+import { Protocol } from "../../src/l3/ipv4.ts";
 import type { Translation } from "./flow-world.ts";
-import { range, rulesOf } from "./stand.ts";
 
 const HOSTS = [1, 2, 3];
-
-function bindings(): Bindings {
-  const pairs = new Bindings();
-  for (const host of HOSTS) {
-    const privateAddress = parseIpv4(`10.0.0.${host}`);
-    pairs.add({ privateAddress, publicAddress: parseIpv4(`192.0.2.10${host}`) });
-  }
-  return pairs;
-}
-
-const isInner = ({ pool, network }: Packet): boolean =>
-  IPV4.src.get(pool.view, network) >>> 8 === 0x0a0000;
-const isOf = ({ pool, network }: Packet, protocol: number): boolean =>
-  IPV4.protocol.get(pool.view, network) === protocol;
+const INNER = "-A POSTROUTING -s 10.0.0.0/24";
 
 /** No rule at all: null bindings. */
-const PLAIN: Translation = { name: "none", iptables: [], rules: rulesOf(() => null) };
+const PLAIN: Translation = { name: "none", nat: [] };
 
 /** Each inner host has a public address: 10.0.0.n is 192.0.2.10n. */
 export const BOUND: Translation = {
   name: "1:1",
-  iptables: HOSTS.flatMap((host) => [
+  nat: HOSTS.flatMap((host) => [
     `-A PREROUTING -d 192.0.2.10${host} -j DNAT --to-destination 10.0.0.${host}`,
     `-A POSTROUTING -s 10.0.0.${host} -j SNAT --to-source 192.0.2.10${host}`,
   ]),
-  rules: bindings(),
-};
-
-const spread = (isPersistent: boolean): Translation => ({
-  name: isPersistent ? "many persistent addresses" : "many addresses",
-  iptables: [
-    "-A POSTROUTING -s 10.0.0.0/24 -j SNAT --to-source 192.0.2.100-192.0.2.112".concat(
-      isPersistent ? " --persistent" : "",
-    ),
-  ],
-  rules: rulesOf((hook, packet) => {
-    if (hook !== Hook.Postrouting || !isInner(packet)) return null;
-    return range({ to: "192.0.2.100", upTo: "192.0.2.112", isPersistent });
-  }),
-});
-
-const onePort: Translation = {
-  name: "one port",
-  iptables: ["-A POSTROUTING -s 10.0.0.0/24 -p udp -j SNAT --to-source 192.0.2.100:7"],
-  rules: rulesOf((hook, packet) => {
-    if (hook !== Hook.Postrouting || !isInner(packet) || !isOf(packet, Protocol.Udp)) return null;
-    return range({ to: "192.0.2.100", ports: [7, 7] });
-  }),
 };
 
 /** Two ports for all TCP of the inner hosts. */
 export const TWO_PORTS: Translation = {
   name: "two ports",
-  iptables: ["-A POSTROUTING -s 10.0.0.0/24 -p tcp -j SNAT --to-source 192.0.2.101:2000-2001"],
-  rules: rulesOf((hook, packet) => {
-    if (hook !== Hook.Postrouting || !isInner(packet) || !isOf(packet, Protocol.Tcp)) return null;
-    return range({ to: "192.0.2.101", ports: [2000, 2001] });
-  }),
-};
-
-const forwarded: Translation = {
-  name: "a forwarded port",
-  iptables: ["-A PREROUTING -p udp -d 192.0.2.101 -j DNAT --to-destination 10.0.0.1:9"],
-  rules: rulesOf((hook, packet) => {
-    const dst = IPV4.dst.get(packet.pool.view, packet.network);
-    const isPublic = dst === parseIpv4("192.0.2.101") && isOf(packet, Protocol.Udp);
-    if (hook !== Hook.Prerouting || !isPublic) return null;
-    return range({ side: "destination", to: "10.0.0.1", ports: [9, 9] });
-  }),
+  nat: [`${INNER} -p tcp -j SNAT --to-source 192.0.2.101:2000-2001`],
+  drawn: { port: "srcPort", first: 2000, last: 2001 },
 };
 
 export const TRANSLATIONS: readonly Translation[] = [
   PLAIN,
   BOUND,
-  spread(false),
-  spread(true),
-  onePort,
+  {
+    name: "many addresses",
+    nat: [`${INNER} -j SNAT --to-source 192.0.2.100-192.0.2.112`],
+  },
+  {
+    name: "many persistent addresses",
+    nat: [`${INNER} -j SNAT --to-source 192.0.2.100-192.0.2.112 --persistent`],
+  },
+  { name: "one port", nat: [`${INNER} -p udp -j SNAT --to-source 192.0.2.100:7`] },
   TWO_PORTS,
-  forwarded,
+  {
+    name: "a forwarded port",
+    nat: ["-A PREROUTING -p udp -d 192.0.2.101 -j DNAT --to-destination 10.0.0.1:9"],
+  },
+  { name: "masquerade", nat: [`${INNER} -o out0 -j MASQUERADE`] },
+  {
+    name: "masquerade at random",
+    nat: [`${INNER} -o out0 -j MASQUERADE --random`],
+  },
+  {
+    name: "three ports fully at random",
+    nat: [`${INNER} -p udp -j SNAT --to-source 192.0.2.100:7000-7002 --random-fully`],
+    drawn: { port: "srcPort", first: 7000, last: 7002 },
+  },
+  {
+    name: "two ids",
+    nat: [`${INNER} -p icmp -j SNAT --to-source 192.0.2.100:5-6`],
+    drawn: { port: "srcPort", first: 5, last: 6 },
+  },
+  {
+    name: "many targets",
+    nat: ["-A PREROUTING -d 192.0.2.101 -j DNAT --to-destination 10.0.0.1-10.0.0.3"],
+  },
+  {
+    name: "target ports",
+    nat: ["-A PREROUTING -p udp -d 192.0.2.101 -j DNAT --to-destination 10.0.0.2:4000-4001"],
+  },
+  {
+    name: "target ports at random",
+    nat: [
+      "-A PREROUTING -p tcp -d 192.0.2.101 -j DNAT --to-destination 10.0.0.2:4000-4001 --random",
+    ],
+    drawn: { port: "dstPort", first: 4000, last: 4001 },
+  },
+  {
+    name: "netmap",
+    nat: [
+      "-A PREROUTING -d 192.0.2.100/30 -j NETMAP --to 10.0.0.0/30",
+      "-A POSTROUTING -s 10.0.0.0/30 -j NETMAP --to 192.0.2.100/30",
+    ],
+  },
+  {
+    name: "redirect",
+    nat: ["-A PREROUTING -p udp --dport 53 -j REDIRECT --to-ports 5300-5301"],
+  },
+  {
+    name: "input",
+    nat: [
+      "-A PREROUTING -p tcp --dport 53 -j REDIRECT",
+      "-A INPUT -p tcp -j SNAT --to-source 192.0.2.115:99",
+    ],
+  },
+  {
+    name: "hairpin",
+    nat: [
+      "-A PREROUTING -d 192.0.2.101 -j DNAT --to-destination 10.0.0.1",
+      "-A POSTROUTING -s 10.0.0.0/24 -d 10.0.0.0/24 -j SNAT --to-source 10.0.0.254",
+      `${INNER} -o out0 -j MASQUERADE`,
+    ],
+  },
+  { ...BOUND, name: "1:1, UDP untracked", untracked: Protocol.Udp },
+  { ...BOUND, name: "1:1, counted", countsTraffic: true },
 ];

@@ -3,30 +3,42 @@
  * hosts 10.0.0.0/24 behind in0, all others behind out0.
  * @module
  */
-import { Jiffies } from "../../src/base/jiffies.ts";
 import { type Chance, Prng } from "../../src/base/prng.ts";
-import type { Instant } from "../../src/base/time.ts";
+import type { Duration } from "../../src/base/time.ts";
+import { RuleSet } from "../../src/filter/rule-set.ts";
+import { Defragmenter } from "../../src/l3/defragment.ts";
 import { FlowState } from "../../src/l3/flow-state.ts";
-import { Hook, Hooks } from "../../src/l3/hooks.ts";
-import { decrementTtl, headerLengthOf, IPV4, Protocol } from "../../src/l3/ipv4.ts";
-import type { NatRules } from "../../src/l3/nat-range.ts";
+import { Hook, type HookFunction, HookPriority, Verdict } from "../../src/l3/hooks.ts";
+import { IPV4, Protocol } from "../../src/l3/ipv4.ts";
 import { FLOWS_6 } from "../../src/nat/behaviour.ts";
 import { Conntrack } from "../../src/nat/conntrack.ts";
-import { formatFlow } from "../../src/nat/flow-entry.ts";
 import { Nat } from "../../src/nat/nat.ts";
-import { parseMac } from "../../src/wire/addr.ts";
 import { update16 } from "../../src/wire/checksum.ts";
-import { Device } from "../../src/wire/device.ts";
-import { PacketPool } from "../../src/wire/packet.ts";
+import type { Packet } from "../../src/wire/packet.ts";
+import { LINUX } from "../../src/xen/profile.ts";
+import { type Clock, WorldRouter } from "../oracle/world-router.ts";
+import type { World } from "../../src/zone/world/world.ts";
+import { ipWords, sysctls } from "../oracle/world.ts";
 import type { FlowRequest, FlowStep } from "./kernel-flows.ts";
-import { read } from "./packets.ts";
+import { read, type Reading } from "./packets.ts";
 
-/** How the router translates: rules for the kernel, and the same for us. */
+/** How the router translates. */
 export interface Translation {
   readonly name: string;
   /** Lines of iptables' nat table. */
-  readonly iptables: readonly string[];
-  readonly rules: NatRules;
+  readonly nat: readonly string[];
+  /** Packets of this protocol are not tracked, as `-j CT --notrack` has it. */
+  readonly untracked?: number;
+  /** True: each packet waits between FORWARD and POSTROUTING until it is released; false. */
+  readonly holdsPackets?: boolean;
+  /** `nf_conntrack_acct`; false. */
+  readonly countsTraffic?: boolean;
+  /** The ports of a range, and their side; others are drawn from those of their own kind. */
+  readonly drawn?: {
+    readonly port: "srcPort" | "dstPort";
+    readonly first: number;
+    readonly last: number;
+  };
 }
 
 /** The type of service that FORWARD gives to each state, so that the far ends see it. */
@@ -37,6 +49,7 @@ const MARKS: ReadonlyMap<number, number> = new Map([
   [FlowState.EstablishedReply, 0x14],
   [FlowState.Related, 0x20],
   [FlowState.RelatedReply, 0x24],
+  [FlowState.Untracked, 0x28],
 ]);
 const STATES = "-A FORWARD -m conntrack --ctstate";
 const MANGLE = `*mangle
@@ -46,107 +59,159 @@ ${STATES} ESTABLISHED --ctdir ORIGINAL -j TOS --set-tos 0x10
 ${STATES} ESTABLISHED --ctdir REPLY -j TOS --set-tos 0x14
 ${STATES} RELATED --ctdir ORIGINAL -j TOS --set-tos 0x20
 ${STATES} RELATED --ctdir REPLY -j TOS --set-tos 0x24
-COMMIT
+${STATES} UNTRACKED -j TOS --set-tos 0x28
 `;
 const FAR = "02:00:00:00:00:99";
-const INSIDE = { name: "in0", mac: "02:00:00:00:00:01", mtu: 1500 };
-const OUTSIDE = { name: "out0", mac: "02:00:00:00:00:02", mtu: 1500 };
+const PUBLIC = Array.from({ length: 16 }, (_, index) => `192.0.2.${100 + index}`);
+const neighborsOf = (...hosts: string[]): Record<string, string> =>
+  Object.fromEntries(hosts.map((host) => [host, FAR]));
+const WORLD: World = {
+  interfaces: {
+    in0: {
+      mac: "02:00:00:00:00:01",
+      mtu: 1500,
+      addresses: ["10.0.0.254/24"],
+      neighbors: neighborsOf("10.0.0.1", "10.0.0.2", "10.0.0.3"),
+    },
+    out0: {
+      mac: "02:00:00:00:00:02",
+      mtu: 1500,
+      addresses: ["192.0.2.254/24"],
+      neighbors: neighborsOf("192.0.2.1", ...PUBLIC),
+    },
+  },
+  routes: ["default via 192.0.2.1"],
+};
 
-/** All but the packets of a request for the kernel. */
-export function kernelWorld({ iptables }: Translation): Omit<FlowRequest, "packets"> {
-  const publicAddresses = Array.from({ length: 16 }, (_, index) => `192.0.2.${100 + index}`);
-  const neighbors = [
-    ...[1, 2, 3].map((host) => [`10.0.0.${host}`, "in0"]),
-    ...["192.0.2.1", ...publicAddresses].map((address) => [address, "out0"]),
-  ];
+const natText = ({ nat }: Translation): string =>
+  `*nat\n${nat.map((line) => `${line}\n`).join("")}COMMIT\n`;
+
+/** All but the packets of a request for the kernel. Its own packets are dropped unseen. */
+export function kernelWorld(translation: Translation): Omit<FlowRequest, "packets"> {
+  const { untracked, countsTraffic = false, holdsPackets = false } = translation;
+  const mangle = `${MANGLE}${holdsPackets ? "-A FORWARD -j NFQUEUE\n" : ""}COMMIT\n`;
+  const notrack = untracked === undefined ? "" : `-A PREROUTING -p ${untracked} -j CT --notrack\n`;
   return {
-    interfaces: [INSIDE, OUTSIDE],
-    ip: [
-      "addr add 10.0.0.254/24 dev in0",
-      "addr add 192.0.2.254/24 dev out0",
-      ...neighbors.map(
-        ([address, dev]) => `neigh add ${address} lladdr ${FAR} dev ${dev} nud permanent`,
-      ),
-      "route add default via 192.0.2.1",
-    ],
-    sysctl: [
-      ["net.ipv4.ip_forward", 1],
-      ["net.ipv4.conf.all.rp_filter", 0],
-      ["net.ipv4.conf.all.send_redirects", 0],
-      ["net.ipv4.conf.in0.rp_filter", 0],
-      ["net.ipv4.conf.out0.rp_filter", 0],
-      ["net.ipv4.conf.in0.send_redirects", 0],
-      ["net.ipv4.conf.out0.send_redirects", 0],
-    ],
-    iptables: `${MANGLE}*nat\n${iptables.map((line) => `${line}\n`).join("")}COMMIT\n`,
+    interfaces: Object.entries(WORLD.interfaces).map(([name, { mac, mtu = 1500 }]) => ({
+      name,
+      mac,
+      mtu,
+    })),
+    ip: ipWords(WORLD),
+    sysctl: [...sysctls(WORLD), ["net.netfilter.nf_conntrack_acct", Number(countsTraffic)]],
+    iptables: `*raw\n-A OUTPUT -j DROP\n${notrack}COMMIT\n${mangle}${natText(translation)}`,
   };
 }
 
 /** Draws what the kernel drew: the port of the packet that it sent says what that was. */
 export class ReplayedChance implements Chance {
-  #port = 0;
-  #first = 0;
+  readonly #drawn: Translation["drawn"];
+  #offset = 0;
 
-  /** Look at the packets that the kernel sent for the next one that the twin gets. */
-  watch(received: FlowStep["received"]): void {
-    const [only] = received;
-    this.#port = 0;
-    this.#first = 0;
-    if (only === undefined) return;
-    const { srcPort, protocol } = read(Buffer.from(only[1], "hex"));
-    this.#port = srcPort;
-    if (protocol !== Protocol.Icmp) this.#first = srcPort >= 1024 ? 1024 : srcPort >= 512 ? 600 : 1;
+  constructor({ drawn }: Translation) {
+    this.#drawn = drawn;
   }
 
-  below(): number {
-    return this.#port - this.#first;
+  /** Look at the packets that the kernel sent for the next one that the twin gets, `octets`. */
+  watch(received: FlowStep["received"], octets: Uint8Array | null): void {
+    const [only] = received;
+    this.#offset = 0;
+    if (only === undefined) return;
+    const reading = read(Buffer.from(only[1], "hex"));
+    const { port, first, last } = this.#drawn ?? { port: "srcPort", first: 0, last: -1 };
+    const address = port === "srcPort" ? "src" : "dst";
+    const isSame = octets !== null && read(octets)[address] === reading[address];
+    const isDrawn = !isSame && reading[port] >= first && reading[port] <= last;
+    this.#offset = isDrawn ? reading[port] - first : reading.srcPort - firstOfKind(reading);
+  }
+
+  below(limit: number): number {
+    return ((this.#offset % limit) + limit) % limit;
   }
 }
+
+function firstOfKind({ protocol, srcPort }: Reading): number {
+  if (protocol === Protocol.Icmp) return 0;
+  return srcPort >= 1024 ? 1024 : srcPort >= 512 ? 600 : 1;
+}
+
+const hooked = (name: string, act: (packet: Packet) => Verdict): HookFunction => ({
+  name,
+  onHook: act,
+});
 
 /** Our router. */
 export class FlowTwin {
   readonly conntrack: Conntrack;
-  readonly #pool = new PacketPool({ slots: 4, largeSlots: 0 });
-  readonly #hooks = new Hooks();
-  readonly #inside = new Device({ ...INSIDE, mac: parseMac(INSIDE.mac) });
-  readonly #outside = new Device({ ...OUTSIDE, mac: parseMac(OUTSIDE.mac) });
+  readonly #world: WorldRouter;
+  readonly #held: Packet[] = [];
 
   /** @param chance where a search for a free port begins. */
-  constructor({ rules }: Translation, chance: Chance = new Prng(1)) {
-    this.conntrack = new Conntrack({ behaviour: FLOWS_6.conntrack, jiffies: new Jiffies() });
-    this.conntrack.attach(this.#hooks);
+  constructor(translation: Translation, clock: Clock, chance: Chance = new Prng(1)) {
+    const { untracked, countsTraffic = false, holdsPackets = false } = translation;
+    this.#world = new WorldRouter(WORLD, clock);
+    const { router } = this.#world;
+    const { hooks, jiffies, addressing } = router;
+    const rules = new RuleSet({
+      interfaceAddresses: {
+        first: (device) => addressing.interfaces.get(device)?.select(null) ?? null,
+        select: (device, target) => addressing.select(device, target),
+      },
+    });
+    rules.restore(natText(translation));
+    this.conntrack = new Conntrack({
+      behaviour: { ...FLOWS_6.conntrack, countsTraffic },
+      jiffies,
+    });
     const { conntrack } = this;
-    const nat = new Nat({ conntrack, behaviour: FLOWS_6.nat, rules, chance });
-    nat.attach(this.#hooks);
+    new Defragmenter(router, LINUX.router.reassembly);
+    conntrack.attach(hooks);
+    new Nat({ conntrack, behaviour: FLOWS_6.nat, rules, chance }).attach(hooks);
+    const silence = hooked("silence", () => Verdict.Drop);
+    const notrack = hooked("notrack", (packet) => {
+      const protocol = IPV4.protocol.get(packet.pool.view, packet.network);
+      if (protocol === untracked) packet.flowState = FlowState.Untracked;
+      return Verdict.Accept;
+    });
+    const marker = hooked("mark", (packet) => {
+      mark(packet.pool.view, packet.network, MARKS.get(packet.flowState) ?? 0);
+      if (!holdsPackets) return Verdict.Accept;
+      this.#held.push(packet);
+      return Verdict.Stolen;
+    });
+    hooks.register(Hook.Output, HookPriority.Raw, silence);
+    hooks.register(Hook.Prerouting, HookPriority.Raw, notrack);
+    hooks.register(Hook.Forward, HookPriority.Mangle, marker);
   }
 
-  /** @returns what leaves: the device and the packet in hexadecimal; `null` if nothing does. */
-  receive(from: string, octets: Uint8Array, now: Instant): readonly [string, Uint8Array] | null {
-    const packet = this.#pool.copyIn(octets);
-    if (packet === null) throw new Error("the twin's pool is empty");
-    const { view } = this.#pool;
-    packet.network = packet.frame;
-    packet.transport = packet.network + headerLengthOf(view, packet.network);
-    const input = from === "in0" ? this.#inside : this.#outside;
-    const routed = this.#hooks.pass(Hook.Prerouting, packet, input, null, now);
-    if (routed === null) return null;
-    const isInward = IPV4.dst.get(view, packet.network) >>> 8 === 0x0a0000;
-    const output = isInward ? this.#inside : this.#outside;
-    decrementTtl(view, packet.network);
-    mark(view, packet.network, MARKS.get(packet.flowState) ?? 0);
-    const passed = this.#hooks.pass(Hook.Postrouting, packet, input, output, now);
-    if (passed === null) return null;
-    const left = passed.octets().slice();
-    this.#pool.end(passed, "delivered", "test/left", now);
-    return [output.name, left];
+  /** @returns what leaves: devices and packets. */
+  receive(from: string, packet: Uint8Array, now: Duration): (readonly [string, Uint8Array])[] {
+    const { sent } = this.#world;
+    const before = sent.length;
+    const header = `${from === "in0" ? "020000000001" : "020000000002"}0200000000990800`;
+    const octets = header + Buffer.from(packet).toString("hex");
+    this.#world.receive({ at: now, interface: from, octets }, now);
+    return sent
+      .slice(before)
+      .map((one) => [one.interface, Buffer.from(one.octets, "hex").subarray(14)]);
   }
 
-  /** The entries as /proc/net/nf_conntrack has them, in alphabetical order. */
-  entries(now: Instant): string[] {
-    return this.conntrack
-      .entries(now)
-      .map((entry) => formatFlow(entry).replaceAll(/ +/g, " "))
-      .toSorted();
+  /** As {@link receive}, for the held packet of that number. */
+  release(index: number, now: Duration): (readonly [string, Uint8Array])[] {
+    const [packet] = this.#held.splice(index, 1);
+    if (packet === undefined) return [];
+    const { input, output } = packet;
+    const { hooks } = this.#world.router;
+    const passed = hooks.pass(Hook.Postrouting, packet, input, output, now);
+    if (passed === null || output === null) return [];
+    const octets = passed.pool.bytes.slice(passed.network, passed.end);
+    passed.pool.end(passed, "delivered", "test/released", now);
+    return [[output.name, octets]];
+  }
+
+  /** The lines of `conntrack -L`, in alphabetical order. */
+  entries(now: Duration): string[] {
+    return this.conntrack.text(now).split("\n").slice(0, -1).toSorted();
   }
 }
 

@@ -3,6 +3,7 @@ import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { createInterface, type Interface as LineReader } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import type { Ticks } from "../oracle/world-router.ts";
 
 export interface FlowPacket {
   /** Microseconds after the packet before it. */
@@ -12,14 +13,21 @@ export interface FlowPacket {
   readonly octets: string;
 }
 
+/** A packet that NFQUEUE holds back goes on. */
+export interface FlowRelease {
+  readonly wait: number;
+  /** Which one of those held; 0 is the oldest. */
+  readonly release: number;
+}
+
 export interface FlowRequest {
   readonly interfaces: readonly { name: string; mac: string; mtu: number }[];
   /** Lines for `ip -batch`. */
   readonly ip: readonly string[];
-  readonly sysctl: readonly (readonly [string, number])[];
+  readonly sysctl: readonly (readonly [string, number | string])[];
   /** For `iptables-restore`. */
   readonly iptables: string;
-  readonly packets: readonly FlowPacket[];
+  readonly packets: readonly (FlowPacket | FlowRelease)[];
 }
 
 /** What a packet did. Instants are real times in microseconds. */
@@ -31,12 +39,16 @@ export interface FlowStep {
   /** /proc/net/nf_conntrack behind its first two words, read at `listed`. */
   readonly entries: readonly string[];
   readonly listed: number;
+  /** Microseconds that the reading took. */
+  readonly took?: number;
 }
 
 export interface FlowsPlayed {
   readonly steps: readonly FlowStep[];
   /** What `conntrack -L` printed in the end. */
   readonly lines: readonly string[];
+  /** Microseconds that it took, from the last step on. */
+  readonly took: number;
 }
 
 type Answer = FlowsPlayed | { readonly error: string };
@@ -61,8 +73,8 @@ export function missingForFlows(): string | null {
 
 /** A process that builds translating routers out of the kernel, one after the other. */
 export class FlowKernel {
-  /** The kernel's tick counter, and the real time in microseconds at which that tick began. */
-  readonly jiffies: readonly [number, number];
+  /** A tick of the kernel and when it began. */
+  readonly jiffies: Ticks;
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #answers: AsyncIterator<string>;
   readonly #lines: LineReader;
@@ -71,7 +83,7 @@ export class FlowKernel {
     helper: ChildProcessByStdio<Writable, Readable, null>,
     lines: LineReader,
     answers: AsyncIterator<string>,
-    jiffies: readonly [number, number],
+    jiffies: Ticks,
   ) {
     this.#process = helper;
     this.#lines = lines;
@@ -83,7 +95,7 @@ export class FlowKernel {
     const helper = spawn("python3", [HELPER], { stdio: ["pipe", "pipe", "inherit"] });
     const lines = createInterface({ input: helper.stdout });
     const answers = lines[Symbol.asyncIterator]();
-    const hello = await nextLine<{ jiffies: [number, number] }>(answers);
+    const hello = await nextLine<{ jiffies: Ticks }>(answers);
     return new FlowKernel(helper, lines, answers, hello.jiffies);
   }
 

@@ -6,6 +6,8 @@ built as the router's oracle builds them.
 
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
 
@@ -13,6 +15,55 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from kernel import Ends, World, jiffies, now, run, wait_until  # noqa: E402
 
 ETHERTYPE = bytes.fromhex("0800")
+NETLINK_NETFILTER = 12
+NLM_F_REQUEST = 1
+# Messages of NFNL_SUBSYS_QUEUE.
+QUEUE_PACKET = 0x0300
+QUEUE_VERDICT = 0x0301
+QUEUE_CONFIG = 0x0302
+NFQA_CFG_CMD = 1
+NFQNL_CFG_CMD_BIND = 1
+NFQA_CFG_PARAMS = 2
+NFQNL_COPY_META = 1
+NFQA_VERDICT_HDR = 2
+NF_ACCEPT = 1
+
+
+class Queue:
+    """What `-j NFQUEUE` holds back in this thread's network namespace."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self.socket.bind((0, 0))
+        self.socket.setblocking(False)
+        self.send(QUEUE_CONFIG, NFQA_CFG_CMD, struct.pack(">BxH", NFQNL_CFG_CMD_BIND, 0))
+        self.send(QUEUE_CONFIG, NFQA_CFG_PARAMS, struct.pack(">IBxxx", 0, NFQNL_COPY_META))
+        self.held = []
+
+    def send(self, kind, attribute, payload):
+        body = struct.pack("BBH", 0, 0, 0) + struct.pack("HH", 4 + len(payload), attribute) + payload
+        head = struct.pack("IHHII", 16 + len(body), kind, NLM_F_REQUEST, 0, 0)
+        self.socket.send(head + body)
+
+    def collect(self):
+        """Note the packets that came since the last call."""
+        while True:
+            try:
+                octets = self.socket.recv(65536)
+            except BlockingIOError:
+                return
+            if struct.unpack_from("H", octets, 4)[0] == QUEUE_PACKET:
+                self.held.append(struct.unpack_from(">I", octets, 24)[0])
+
+    def release(self, index):
+        """Let a packet go on; the oldest is number 0. Nothing happens if there is none."""
+        self.collect()
+        if index < len(self.held):
+            verdict = struct.pack(">II", NF_ACCEPT, self.held.pop(index))
+            self.send(QUEUE_VERDICT, NFQA_VERDICT_HDR, verdict)
+
+    def close(self):
+        self.socket.close()
 
 
 class FlowWorld(World):
@@ -21,28 +72,47 @@ class FlowWorld(World):
     def build(self, request):
         super().build(request)
         run(["iptables-restore"], request["iptables"])
+        self.queue = Queue() if "NFQUEUE" in request["iptables"] else None
         self.macs = {
             one["name"]: bytes.fromhex(one["mac"].replace(":", "")) for one in request["interfaces"]
         }
 
+    def act(self, packet):
+        """Send an IP packet, or let one go that is held back."""
+        if "release" in packet:
+            self.queue.release(packet["release"])
+            return
+        interface = packet["interface"]
+        frame = self.macs[interface] + bytes.fromhex("020000000099") + ETHERTYPE
+        frame += bytes.fromhex(packet["octets"])
+        self.ends.sender.sendto(frame, (self.far[interface], 0))
+
     def play_packets(self, packets):
-        """Send each IP packet when its wait is over; say what left and which entries there are."""
+        """Do each thing when its wait is over; say what left and which entries there are."""
         steps = []
         for packet in packets:
             wait_until(now() + packet["wait"] * 1000)
-            interface = packet["interface"]
-            frame = self.macs[interface] + bytes.fromhex("020000000099") + ETHERTYPE
-            frame += bytes.fromhex(packet["octets"])
             sent = now()
-            self.ends.sender.sendto(frame, (self.far[interface], 0))
+            self.act(packet)
+            received = self.received()
+            before = now()
+            entries = listed()
             steps.append({
                 "sent": sent // 1000,
-                "received": self.received(),
-                "listed": now() // 1000,
-                "entries": listed(),
+                "received": received,
+                "listed": before // 1000,
+                "entries": entries,
+                "took": (now() - before) // 1000,
             })
+        before = now()
         done = subprocess.run(["conntrack", "-L"], capture_output=True, text=True, check=True)
-        return {"steps": steps, "lines": done.stdout.splitlines()}
+        took = (now() - before) // 1000
+        return {"steps": steps, "lines": done.stdout.splitlines(), "took": took}
+
+    def close(self):
+        if self.queue is not None:
+            self.queue.close()
+        super().close()
 
     def received(self):
         """All IP packets that left since the last call, each with its interface."""

@@ -86,6 +86,43 @@ function sealed(ends: Ends, protocol: number, segment: Uint8Array, at: number): 
   return ipv4(ends.src, ends.dst, protocol, segment);
 }
 
+/**
+ * A datagram of UDP-Lite that covers `coverage` octets, 0 for all; summed with the number of
+ * `protocol` in the pseudo-header, which Linux takes for UDP's, and the length for its low octet.
+ */
+export function udpLite(
+  ends: Ends,
+  data: Uint8Array = new Uint8Array(8),
+  coverage = 0,
+  protocol: number = Protocol.Udp,
+): Uint8Array {
+  const { srcPort, dstPort } = ends;
+  const header = udpCodec.encode({ srcPort, dstPort, length: coverage, checksum: 0 });
+  const datagram = concat(header, data);
+  const [src, dst] = [parseIpv4(ends.src), parseIpv4(ends.dst)];
+  const covered = datagram.slice(0, coverage === 0 ? datagram.length : coverage);
+  const isLinux = protocol === Protocol.Udp;
+  const length = isLinux ? datagram.length & 255 : datagram.length;
+  const pseudo = pseudoHeader(src, dst, protocol, length);
+  // An odd end is filled up with a zero.
+  put16(datagram, 6, 0xffff - sumOf(concat(pseudo, covered)) || 0xffff);
+  return ipv4(ends.src, ends.dst, Protocol.UdpLite, datagram);
+}
+
+/** A GRE packet: version 1 with a call if `call` is not `null`, else version 0. */
+export function gre(
+  { src, dst }: Pick<Ends, "src" | "dst">,
+  call: number | null = null,
+  data: Uint8Array = new Uint8Array(4),
+  protocol = 0x880b,
+): Uint8Array {
+  const header = new Uint8Array(call === null ? 4 : 8);
+  put16(header, 0, call === null ? 0 : 0x3001);
+  put16(header, 2, call === null ? 0x0800 : protocol);
+  if (call !== null) put16(header, 6, call);
+  return ipv4(src, dst, Protocol.Gre, concat(header, data));
+}
+
 /** A UDP datagram; without a checksum if `isSummed` is false. */
 export function udp(ends: Ends, data: Uint8Array = new Uint8Array(8), isSummed = true): Uint8Array {
   const { srcPort, dstPort } = ends;
@@ -185,6 +222,10 @@ export function read(packet: Uint8Array): Reading {
   if (protocol === Protocol.Udp) {
     const { srcPort, dstPort, checksum } = udpCodec.decode(payload);
     if (checksum !== 0 && sumOf(whole) !== 0xffff) wrong.push("udp");
+    return { ...ends, protocol, srcPort, dstPort, data: payload.slice(8), wrong };
+  }
+  if (protocol === Protocol.UdpLite && payload.length >= 8) {
+    const { srcPort, dstPort } = udpCodec.decode(payload);
     return { ...ends, protocol, srcPort, dstPort, data: payload.slice(8), wrong };
   }
   if (protocol === Protocol.Tcp) {

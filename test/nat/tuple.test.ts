@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { FLOWS_6 } from "../../src/nat/behaviour.ts";
 import { lookup2, lookup3, turnRound } from "../../src/nat/jhash.ts";
 import {
   invertIcmpType,
@@ -20,7 +21,10 @@ const memory = new DataView(new ArrayBuffer(2 * TUPLE_LENGTH));
 
 function tupleOf(packet: Uint8Array, portOctets = 4): Tuple | null {
   const view = viewOf(packet);
-  return readTuple(view, 0, packet.length, memory, 0, portOctets) ? tupleAt(memory, 0) : null;
+  const { trackers } = FLOWS_6.conntrack;
+  return readTuple(view, 0, packet.length, memory, 0, portOctets, trackers)
+    ? tupleAt(memory, 0)
+    : null;
 }
 
 describe("the tuple of a packet", () => {

@@ -55,6 +55,8 @@ const RANGES: ReadonlyMap<string, Range> = new Map([
     "icmp_timeout",
     "udp_timeout",
     "udp_timeout_stream",
+    "gre_timeout",
+    "gre_timeout_stream",
     "tcp_timeout_syn_sent",
     "tcp_timeout_syn_recv",
     "tcp_timeout_established",
@@ -205,6 +207,8 @@ export class Sysctls {
           icmp: time("icmp_timeout", is.timeouts.icmp),
           udp: time("udp_timeout", is.timeouts.udp),
           udpStream: time("udp_timeout_stream", is.timeouts.udpStream),
+          gre: time("gre_timeout", is.timeouts.gre),
+          greStream: time("gre_timeout_stream", is.timeouts.greStream),
           tcp: {
             ...tcp,
             synSent: time("tcp_timeout_syn_sent", tcp.synSent),
