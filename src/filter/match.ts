@@ -34,6 +34,13 @@ export interface Match {
   /** True for TCP segments that set SYN, and no others: what `TCPMSS` wants of its rule. */
   readonly asksForSyn: boolean;
   /**
+   * True if the answer is the same for every whole packet that goes in one direction of an
+   * established connection and has the same devices, addresses, ports, protocol and
+   * `Packet.cast`, and asking changes nothing: it may be kept until rules, addresses or routes
+   * change.
+   */
+  readonly isPure: boolean;
+  /**
    * What judges packets for one rule in one table; `null` if every packet matches.
    * @throws {RuleError} if a service that it needs was not handed in, or a number is out of range.
    */
@@ -43,13 +50,14 @@ export interface Match {
 /** The parts of a match that differ from those of most. */
 export type MatchParts = Pick<Match, "name" | "text" | "bind"> & Partial<Match>;
 
-/** A match that may stand anywhere unless `parts` say otherwise. */
+/** A match that may stand anywhere and is not pure unless `parts` say otherwise. */
 export function newMatch(parts: MatchParts): Match {
   return {
     placement: ANYWHERE,
     usesConntrack: false,
     comment: null,
     asksForSyn: false,
+    isPure: false,
     ...parts,
   };
 }

@@ -44,6 +44,8 @@ export interface Extension {
   readonly placement: Placement;
   /** Why it cannot stand in a rule with `matches`; `null` if it can. */
   readonly objection: ((matches: readonly Match[]) => string | null) | null;
+  /** As `Match.isPure`: it does nothing to a packet but decide, always alike. */
+  readonly isPure: boolean;
   /** @throws {RuleError} if a service that it needs was not handed in. */
   bind(services: RuleServices): Bound;
 }
@@ -64,9 +66,9 @@ export const STANDARD_TARGETS = ["ACCEPT", "DROP", "RETURN", "QUEUE"] as const;
 /** The parts of an extension that differ from those of most. */
 export type ExtensionParts = Pick<Extension, "name" | "text" | "bind"> & Partial<Extension>;
 
-/** An extension that may stand anywhere unless `parts` say otherwise. */
+/** An extension that may stand anywhere and is not pure unless `parts` say otherwise. */
 export function newExtension(parts: ExtensionParts): Extension {
-  return { placement: ANYWHERE, objection: null, ...parts, kind: "extension" };
+  return { placement: ANYWHERE, objection: null, isPure: false, ...parts, kind: "extension" };
 }
 
 /** A target that always does `action`. */

@@ -305,7 +305,7 @@ const TARGETS: Readonly<Record<string, readonly Text[]>> = {
 };
 
 /** A rule of `chain`, after `-A CHAIN`. */
-function ruleText(table: TableName, chain: string): Text {
+export function ruleText(table: TableName, chain: string): Text {
   const isIncoming = chain === "PREROUTING" || chain === "INPUT";
   const isOutgoing = chain === "OUTPUT" || chain === "POSTROUTING";
   const tests = [

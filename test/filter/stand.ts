@@ -1,4 +1,5 @@
 /** A rule set with every service at hand, for tests. */
+import { Jiffies } from "../../src/base/jiffies.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { RuleSet } from "../../src/filter/rule-set.ts";
 import type { RuleServices } from "../../src/filter/services.ts";
@@ -10,10 +11,11 @@ export interface Heard {
   readonly logged: { level: number; line: string }[];
 }
 
-/** A rule set whose services answer, and what they heard; `services` take their place. */
-export function newRuleSet(services: Partial<RuleServices> = {}): { rules: RuleSet; heard: Heard } {
+/** Services that answer, and what they heard. */
+export function newServices(): { services: RuleServices; heard: Heard } {
   const heard: Heard = { rejected: [], logged: [] };
-  const rules = new RuleSet({
+  const services: RuleServices = {
+    jiffies: new Jiffies(),
     chance: new Prng(1),
     addressTypes: { typeOf: (address) => (address === parseIpv4("10.0.0.1") ? 2 : 1) },
     interfaceAddresses: {
@@ -22,7 +24,12 @@ export function newRuleSet(services: Partial<RuleServices> = {}): { rules: RuleS
     },
     rejecter: { reject: (_packet, how) => void heard.rejected.push(how) },
     log: { log: (level, line) => void heard.logged.push({ level, line }) },
-    ...services,
-  });
-  return { rules, heard };
+  };
+  return { services, heard };
+}
+
+/** A rule set whose services answer, and what they heard; `own` services take their place. */
+export function newRuleSet(own: Partial<RuleServices> = {}): { rules: RuleSet; heard: Heard } {
+  const { services, heard } = newServices();
+  return { rules: new RuleSet({ ...services, ...own }), heard };
 }

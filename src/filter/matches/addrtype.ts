@@ -96,6 +96,7 @@ export const addrtype: MatchKind = {
         limit === null ? "" : ` --${limit}`,
       ].join(""),
       placement: { ...ANYWHERE, hooks: hooksOf(limit) },
+      isPure: true,
       bind({ addressTypes }) {
         if (addressTypes === null) {
           throw new RuleError("rule-service", "addrtype", "nobody here knows types of addresses");

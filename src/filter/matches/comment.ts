@@ -17,6 +17,7 @@ export const comment: MatchKind = {
       name: "comment",
       text: printOption("comment", quote(words)),
       comment: words,
+      isPure: true,
       bind: () => null,
     });
   },

@@ -86,6 +86,7 @@ function newStateMatch(name: string, optionName: string, { word, isInverted }: G
     name,
     text: printOption(optionName, text, isInverted),
     usesConntrack: true,
+    isPure: true,
     bind: () => matcher,
   });
 }

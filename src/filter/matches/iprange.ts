@@ -54,6 +54,7 @@ export const iprange: MatchKind = {
     return newMatch({
       name: "iprange",
       text: printRange("src-range", source) + printRange("dst-range", destination),
+      isPure: true,
       bind: () => matcher,
     });
   },

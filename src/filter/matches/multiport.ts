@@ -70,6 +70,7 @@ export const multiport: MatchKind = {
       name: "multiport",
       text: printOption(side, ranges.map(formatRange).join(","), isInverted),
       placement: { ...ANYWHERE, protocols: PROTOCOLS },
+      isPure: true,
       bind: () => matcher,
     });
   },

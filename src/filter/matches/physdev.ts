@@ -55,6 +55,7 @@ export const physdev: MatchKind = {
         ...ANYWHERE,
         hooks: asksOutput && !isBridged ? ALL_HOOKS & ~hookBits(Hook.Output) : ALL_HOOKS,
       },
+      isPure: true,
       bind: () => (mayMatch ? null : NEVER),
     });
   },

@@ -43,6 +43,7 @@ export const pkttype: MatchKind = {
     return newMatch({
       name: "pkttype",
       text: printOption("pkt-type", printed, isInverted),
+      isPure: true,
       bind: () => matcher,
     });
   },

@@ -117,6 +117,7 @@ export const tcp: MatchKind = {
       ].join(""),
       placement: { ...ANYWHERE, protocols: [Protocol.Tcp] },
       asksForSyn: (flags.set & TcpFlag.Syn) !== 0 && !flags.isInverted,
+      isPure: !asksMore,
       bind: () => matcher,
     });
   },

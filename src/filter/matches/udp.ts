@@ -17,6 +17,7 @@ export const udp: MatchKind = {
       name: "udp",
       text: printPorts("sport", source) + printPorts("dport", destination),
       placement: { ...ANYWHERE, protocols: [Protocol.Udp] },
+      isPure: true,
       bind: () => matcher,
     });
   },

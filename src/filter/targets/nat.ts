@@ -32,6 +32,7 @@ export const SNAT: TargetKind = {
         hooks: hookBits(Hook.Postrouting, Hook.Input),
         protocols: null,
       },
+      isPure: true,
       bind: bindRange({ side: "source", ...wanted, ...readFlags(given) }),
     });
   },
@@ -51,6 +52,7 @@ export const DNAT: TargetKind = {
         hooks: hookBits(Hook.Prerouting, Hook.Output),
         protocols: null,
       },
+      isPure: true,
       bind: bindRange({ side: "destination", ...wanted, ...readFlags(given) }),
     });
   },

@@ -50,6 +50,7 @@ export const NETMAP: TargetKind = {
         hooks: hookBits(Hook.Prerouting, Hook.Input, Hook.Output, Hook.Postrouting),
         protocols: null,
       },
+      isPure: true,
       bind: () => ({ kind: "translator", translator }),
     });
   },
