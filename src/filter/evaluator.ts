@@ -22,15 +22,20 @@ const OFFSET_MASK = 0x1fff;
 /** The ports have not been looked at. */
 const UNREAD = -3;
 
-/** Says in words where a packet met its end. */
-export type Describe = (step: Step, reason: Reason) => string;
+/** Tells people of a walk. */
+export interface Narrator {
+  /** In words, where a packet met its end. */
+  describe(step: Step, reason: Reason): string;
+  /** A traced packet meets the conditions of `step`. */
+  trace(step: Step, packet: Packet, context: HookContext): void;
+}
 
 /**
  * The walks through one table. A target that sends packets may begin a walk while one is under way
  * if it ends the packet that it was asked about: the walk that it interrupts does not go on.
  */
 export class Evaluator {
-  readonly #describe: Describe;
+  readonly #narrator: Narrator;
   /** Steps that jumped and wait for the packet's return. */
   readonly #callers: Step[] = [];
   #decided: Step | null = null;
@@ -39,8 +44,8 @@ export class Evaluator {
   #lastOutput: Device | null = null;
   #lastOutputKey: number = NO_KEY;
 
-  constructor(describe: Describe) {
-    this.#describe = describe;
+  constructor(narrator: Narrator) {
+    this.#narrator = narrator;
   }
 
   /**
@@ -109,6 +114,7 @@ export class Evaluator {
       }
       step.packets += 1;
       step.octets += packet.end - at;
+      if (packet.isTraced) this.#narrator.trace(step, packet, context);
       if (step.op === Op.Continue) step = step.next;
       else if (step.op === Op.Return) {
         depth -= 1;
@@ -141,7 +147,7 @@ export class Evaluator {
 
   #drop(step: Step, reason: Reason, packet: Packet, context: HookContext): Outcome {
     context.reason = reason;
-    if (packet.pool.isTracing) context.detail = this.#describe(step, reason);
+    if (packet.pool.isTracing) context.detail = this.#narrator.describe(step, reason);
     return Outcome.Drop;
   }
 

@@ -303,6 +303,14 @@ export class Conntrack implements Machine {
     return flow < 0 ? null : this.#entryOf(flow);
   }
 
+  /** Ticks that are left at `now` to the entry `flow` of the table; 0 for one not in use. */
+  ticksLeft(flow: number, now: Instant): number {
+    this.#setClock(now);
+    const { table } = this;
+    if (!table.isLive(flow)) return 0;
+    return Math.max((FLOW.expires.get(table.view, flow) - table.now) | 0, 0);
+  }
+
   /** Forget the entry of `handle`, as `conntrack -D` does. @returns false if there is none. */
   delete(handle: number): boolean {
     const flow = this.table.flowOf(handle);
@@ -344,6 +352,7 @@ export class Conntrack implements Machine {
       isSourceMapped: (status & Status.SourceMapped) !== 0,
       isDestinationMapped: (status & Status.DestinationMapped) !== 0,
       originalTally: this.#tallyAt(flow + TALLY_OFFSET),
+      mark: FLOW.mark.get(view, flow),
       replyTally: this.#tallyAt(flow + TUPLE_LENGTH + TALLY_OFFSET),
     };
   }

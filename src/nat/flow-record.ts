@@ -20,7 +20,8 @@ const layout = struct([
   octets(16, "originalTally"),
   octets(16, "replyTally"),
   u32le("nextFree"),
-  octets(28, "spare"),
+  u32le("mark"),
+  octets(24, "spare"),
 ]);
 const tally = struct([u32le("packets"), u32le("octetsLow"), u32le("octetsHigh"), u32le("spare")]);
 
@@ -28,7 +29,8 @@ const tally = struct([u32le("packets"), u32le("octetsLow"), u32le("octetsHigh"),
  * An entry in memory, two lines of a processor's cache; its tuples come first. `expires` is the
  * tick at which it ends, before it is confirmed the ticks that it shall live; `streamFrom` the
  * tick from which UDP is a stream; `unanswered` the ICMP queries without answer; `serial` counts
- * confirmed entries; `nextSame` and `previousSame` link those with the same source.
+ * confirmed entries; `nextSame` and `previousSame` link those with the same source; `mark` is
+ * what rules write.
  */
 export const FLOW = fieldsOf(layout);
 /** What passed in one direction, {@link TALLY_OFFSET} octets after the direction's tuple. */

@@ -78,6 +78,8 @@ export class Packet {
   flow = -1;
   /** State and direction within `flow`, as a number that connection tracking defines. */
   flowState = 0;
+  /** True once a rule wants to know of every rule that it meets (`TRACE`). */
+  isTraced = false;
   /** True between {@link PacketPool.allocate} and {@link PacketPool.end}. */
   isLive = false;
 
@@ -97,6 +99,7 @@ export class Packet {
     this.mark = 0;
     this.flow = -1;
     this.flowState = 0;
+    this.isTraced = false;
   }
 
   /** Octets of the frame. */
@@ -211,6 +214,7 @@ export class PacketPool {
     packet.mark = original.mark;
     packet.flow = original.flow;
     packet.flowState = original.flowState;
+    packet.isTraced = original.isTraced;
     return packet;
   }
 

@@ -11,6 +11,7 @@ import { RuleSet } from "../filter/rule-set.ts";
 import type { LogSink } from "../filter/services.ts";
 import { Defragmenter } from "../l3/defragment.ts";
 import type { Router } from "../l3/router.ts";
+import { FlowConnections } from "../nat/flow-connections.ts";
 import { Conntrack } from "../nat/conntrack.ts";
 import { Nat } from "../nat/nat.ts";
 import type { Profile } from "./profile.ts";
@@ -43,6 +44,11 @@ export class Firewall {
       },
       rejecter: new RouterRejecter(router, profile.verifiesRejected),
       log,
+      connections: new FlowConnections(
+        profile.flows.conntrack.limit,
+        jiffies.hz,
+        () => this.#conntrack,
+      ),
     });
     this.rules.attach(router.hooks);
     if (profile.tracksAlways) this.#track();
