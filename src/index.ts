@@ -59,6 +59,7 @@ export { checkUdp, UDP, udpCodec, type UdpHeader } from "./l4/udp.ts";
 export { decodeMessage, type DhcpMessage, encodeMessage } from "./dhcp/message.ts";
 export { parseDhcpdConf } from "./dhcp/dhcpd-parser.ts";
 export { RuleSet } from "./filter/rule-set.ts";
+export type { PacketCopy, PacketLog } from "./filter/services.ts";
 export { type CaptureFile, readCapture } from "./pcap/capture-reader.ts";
 export { digestOf } from "./pcap/digest.ts";
 export { PcapngWriter } from "./pcap/pcapng-writer.ts";

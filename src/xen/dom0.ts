@@ -26,6 +26,7 @@ import { Router } from "../l3/router.ts";
 import { TcpReset } from "../l4/tcp-reset.ts";
 import { UdpLayer } from "../l4/udp-layer.ts";
 import { DhcpdService } from "./dhcpd-service.ts";
+import type { PacketLog } from "../filter/services.ts";
 import { Firewall } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
 import { Hotplug } from "./hotplug.ts";
@@ -81,6 +82,8 @@ export interface Dom0Options {
   readonly midnightOffset?: Duration;
   /** Hears each command of the hotplug script, and the lines of LOG; silent. */
   readonly log?: Logger;
+  /** Takes what NFLOG copies; without it, rules with NFLOG are refused. */
+  readonly packetLog?: PacketLog;
 }
 
 /** EC2's private network. */
@@ -131,7 +134,8 @@ export class Dom0 implements Machine {
     if (isSplit) this.#addTransports(this.gateway, chance);
     const firewallOf = (router: Router): Firewall =>
       new Firewall(router, profile, chance, {
-        log: (level, line, _packet, at) => this.#logger.info({ at, level }, line),
+        log: { log: (level, line, _packet, at) => this.#logger.info({ at, level }, line) },
+        packetLog: options.packetLog ?? null,
       });
     this.firewall = firewallOf(this.router);
     this.gatewayFirewall = isSplit ? firewallOf(this.gateway) : this.firewall;
