@@ -11,7 +11,17 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
-from kernel import CLOCK_MONOTONIC_COARSE, Ends, World, next_tick, now, run, tick_clock, wait_until  # noqa: E402
+from kernel import (  # noqa: E402
+    CLOCK_MONOTONIC_COARSE,
+    Ends,
+    World,
+    next_tick,
+    now,
+    run,
+    tick_clock,
+    wait_until,
+    wait_until_running,
+)
 
 # Of a tick, in nanoseconds.
 LENGTH = time.clock_getres(CLOCK_MONOTONIC_COARSE) * 1e9
@@ -24,6 +34,10 @@ class RuleWorld(World):
 
     def build(self, request):
         super().build(request)
+        self.ends.namespace.enter()
+        for far in self.near:
+            wait_until_running(far)
+        self.router.enter()
         run(RESTORE, request["iptables"])
 
     def play_frames(self, frames, tables):
