@@ -172,6 +172,10 @@ class RuleReader {
         return this.#find(word);
       }
     }
+    if (this.#target.kind === "jump") {
+      const { chain } = this.#target;
+      refuse(word, `the option ${word} is not known here, or the target ${chain} not supported`);
+    }
     return refuse(word, `the option ${word} is not known or not supported here`);
   }
 

@@ -88,8 +88,6 @@ export interface MaskedNumber {
 
 /** The largest number of 32 bits. */
 export const MAX_UINT = 0xffff_ffff;
-/** The largest mark. */
-export const MAX_MARK = MAX_UINT;
 
 /** Read "0x10/0xff" with numbers up to `limit`; without a mask, all bits of `limit` count. */
 export function parseMaskedNumber(word: string, limit: number, what: string): MaskedNumber {

@@ -31,7 +31,7 @@ export interface RouterRequest {
 export interface RouterPlayed {
   /** The tick in which each frame was sent, counted from the start. */
   readonly sent: readonly number[];
-  /** True if some frame may have come in a tick later than `sent` says. */
+  /** True if some frame may have come in a tick later than `sent` says, or not at all. */
   readonly isTorn: boolean;
   /** Each table with its counters, without comments. */
   readonly saved: readonly string[];

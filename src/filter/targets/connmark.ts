@@ -9,7 +9,7 @@ import { refuse, RuleError } from "../errors.ts";
 import { MARK_CHANGES, type MarkChangeName, printMarkChange, readMarkChange } from "../marks.ts";
 import { option, type Options, printOption } from "../options.ts";
 import { type Action, newExtension, type TargetKind } from "../target.ts";
-import { hex, MAX_MARK, parseNumber } from "../values.ts";
+import { hex, MAX_UINT, parseNumber } from "../values.ts";
 
 const SHIFTS = ["left-shift-mark", "right-shift-mark"] as const;
 const MASKS = ["nfmask", "ctmask", "mask"] as const;
@@ -88,7 +88,7 @@ function readChange(given: Options): Change {
     if (given.has("mask") && (given.has("nfmask") || given.has("ctmask"))) {
       refuse("--mask", "CONNMARK: --mask stands for both --nfmask and --ctmask");
     }
-    const both = readMask(given, "mask", MAX_MARK);
+    const both = readMask(given, "mask", MAX_UINT);
     return {
       mode: name === "save-mark" ? "save" : "restore",
       value: 0,
@@ -104,12 +104,12 @@ function readChange(given: Options): Change {
 
 function setTo(name: MarkChangeName, word: string, shift: number): Change {
   const { value, mask } = readMarkChange(name, word);
-  return { mode: "set", value, packetMask: MAX_MARK, connectionMask: mask, shift };
+  return { mode: "set", value, packetMask: MAX_UINT, connectionMask: mask, shift };
 }
 
 function readMask(given: Options, name: (typeof MASKS)[number], otherwise: number): number {
   const found = given.find(name);
-  return found === null ? otherwise : parseNumber(found.word, 0, MAX_MARK, `--${name}`);
+  return found === null ? otherwise : parseNumber(found.word, 0, MAX_UINT, `--${name}`);
 }
 
 function readShift(given: Options): number {
