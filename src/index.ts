@@ -79,6 +79,7 @@ export { parseDhcpdConf } from "./dhcp/dhcpd-parser.ts";
 export { RuleSet } from "./filter/rule-set.ts";
 export type { LogSink } from "./filter/services.ts";
 export { Ebtables, type EbtablesBehaviour } from "./filter/ebtables/ebtables.ts";
+export type { PacketCopy, PacketLog } from "./filter/services.ts";
 export { type CaptureFile, readCapture } from "./pcap/capture-reader.ts";
 export { digestOf } from "./pcap/digest.ts";
 export { summaryOf } from "./pcap/summary.ts";

@@ -44,6 +44,11 @@ export class Jiffies {
     return now + this.#age;
   }
 
+  /** Whole ticks since the tick 0. */
+  ticks(now: Instant): number {
+    return Math.floor((now + this.#age) / this.tick);
+  }
+
   /** When the tick that `now` lies in began. */
   floor(now: Instant): Instant {
     const current = Math.floor((now + this.#age) / this.tick);

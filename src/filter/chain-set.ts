@@ -244,7 +244,9 @@ export class ChainSet implements Iterable<Chain> {
 }
 
 const usesConntrack = ({ rule }: Step): boolean =>
-  rule?.matches.some((match) => match.usesConntrack) === true;
+  rule !== null &&
+  (rule.matches.some((match) => match.usesConntrack) ||
+    (rule.target.kind === "extension" && rule.target.usesConntrack));
 
 const misplaced = (word: string, message: string): RuleError =>
   new RuleError("rule-place", word, message);

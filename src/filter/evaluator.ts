@@ -22,18 +22,23 @@ const OFFSET_MASK = 0x1fff;
 /** The ports have not been looked at. */
 const UNREAD = -3;
 
-/**
- * Says in words where the rules decided about a packet.
- * @param way the steps that jumped and led it there, the first first.
- */
-export type Describe = (step: Step, reason: Reason | null, way: readonly Step[]) => string;
+/** Tells people of a walk. */
+export interface Narrator {
+  /**
+   * In words, where the rules decided about a packet.
+   * @param way the steps that jumped and led it there, the first first.
+   */
+  describe(step: Step, reason: Reason | null, way: readonly Step[]): string;
+  /** A traced packet meets the conditions of `step`. */
+  trace(step: Step, packet: Packet, context: HookContext): void;
+}
 
 /**
  * The walks through one table. A target that sends packets may begin a walk while one is under way
  * if it ends the packet that it was asked about: the walk that it interrupts does not go on.
  */
 export class Evaluator {
-  readonly #describe: Describe;
+  readonly #narrator: Narrator;
   /** Steps that jumped and wait for the packet's return. */
   readonly #callers: Step[] = [];
   #decided: Step | null = null;
@@ -42,8 +47,8 @@ export class Evaluator {
   #lastOutput: Device | null = null;
   #lastOutputKey: number = NO_KEY;
 
-  constructor(describe: Describe) {
-    this.#describe = describe;
+  constructor(narrator: Narrator) {
+    this.#narrator = narrator;
   }
 
   /**
@@ -117,6 +122,7 @@ export class Evaluator {
       step.packets += 1;
       step.octets += packet.end - at;
       path?.count(step);
+      if (packet.isTraced) this.#narrator.trace(step, packet, context);
       if (step.op === Op.Continue) step = step.next;
       else if (step.op === Op.Return) {
         depth -= 1;
@@ -156,13 +162,13 @@ export class Evaluator {
   #drop(step: Step, reason: Reason, packet: Packet, context: HookContext, depth: number): Outcome {
     context.reason = reason;
     if (packet.pool.isTracing) {
-      context.detail = this.#describe(step, reason, this.#callers.slice(0, depth));
+      context.detail = this.#narrator.describe(step, reason, this.#callers.slice(0, depth));
     }
     return Outcome.Drop;
   }
 
   #tell(step: Step, packet: Packet, { hook, now }: HookContext, depth: number): void {
-    const words = this.#describe(step, null, this.#callers.slice(0, depth));
+    const words = this.#narrator.describe(step, null, this.#callers.slice(0, depth));
     packet.pool.observer?.step(packet, HOOK_NAMES[hook], words, now);
   }
 

@@ -33,6 +33,8 @@ export interface Match {
   readonly comment: string | null;
   /** True for TCP segments that set SYN, and no others: what `TCPMSS` wants of its rule. */
   readonly asksForSyn: boolean;
+  /** What it shares with all matches of the same: "recent/NAME"; `null` for nothing. */
+  readonly listName: string | null;
   /**
    * True if the answer is the same for every whole packet that goes in one direction of an
    * established connection and has the same devices, Ethernet header, addresses, ports, protocol
@@ -57,6 +59,7 @@ export function newMatch(parts: MatchParts): Match {
     usesConntrack: false,
     comment: null,
     asksForSyn: false,
+    listName: null,
     isPure: false,
     ...parts,
   };

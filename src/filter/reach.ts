@@ -7,7 +7,7 @@ import { HOOK_NAMES } from "../l3/hooks.ts";
 import type { Chain } from "./chain.ts";
 import { RuleError } from "./errors.ts";
 import { ALL_HOOKS } from "./placement.ts";
-import { Op, type Step } from "./step.ts";
+import type { Step } from "./step.ts";
 
 /** A chain on the way of the search, and the place of the rule that is looked at next. */
 interface Visit {
@@ -105,7 +105,7 @@ function followHook(start: Chain, hook: number): void {
   for (let visit = way.at(-1); visit !== undefined; visit = way.at(-1)) {
     const step = visit.chain.steps[visit.index];
     visit.index += 1;
-    if (step === undefined || alwaysDecides(step)) {
+    if (step === undefined || step.alwaysDecides) {
       if (step !== undefined) checkStep(step, hook);
       way.pop();
       onWay.delete(visit.chain);
@@ -122,15 +122,6 @@ function followHook(start: Chain, hook: number): void {
     onWay.add(chain);
     way.push({ chain, index: 0 });
   }
-}
-
-/** True for ACCEPT, DROP and RETURN without any condition (`unconditional`). */
-function alwaysDecides({ op, rule }: Step): boolean {
-  if (op !== Op.Accept && op !== Op.Drop && op !== Op.Return) return false;
-  if (rule === null) return true;
-  const { source, destination, input, output, protocol, fragment, matches } = rule;
-  const tests = [source, destination, input, output, protocol, fragment];
-  return matches.length === 0 && tests.every((test) => test === null);
 }
 
 function checkStep({ rule }: Step, hook: number): void {

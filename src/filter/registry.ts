@@ -3,8 +3,11 @@ import type { MatchKind } from "./match.ts";
 import { STANDARD_TARGETS, type TargetKind } from "./target.ts";
 import { addrtype } from "./matches/addrtype.ts";
 import { comment } from "./matches/comment.ts";
+import { connlimit } from "./matches/connlimit.ts";
+import { connmark } from "./matches/connmark.ts";
 import { conntrack, state } from "./matches/conntrack.ts";
 import { dscp } from "./matches/dscp.ts";
+import { hashlimit } from "./matches/hashlimit.ts";
 import { icmp } from "./matches/icmp.ts";
 import { iprange } from "./matches/iprange.ts";
 import { length } from "./matches/length.ts";
@@ -14,26 +17,34 @@ import { mark } from "./matches/mark.ts";
 import { multiport } from "./matches/multiport.ts";
 import { physdev } from "./matches/physdev.ts";
 import { pkttype } from "./matches/pkttype.ts";
+import { recent } from "./matches/recent.ts";
 import { statistic } from "./matches/statistic.ts";
 import { tcp } from "./matches/tcp.ts";
 import { tos } from "./matches/tos.ts";
 import { ttl } from "./matches/ttl.ts";
 import { udp } from "./matches/udp.ts";
+import { CONNMARK } from "./targets/connmark.ts";
 import { LOG } from "./targets/log.ts";
 import { MARK } from "./targets/mark.ts";
 import { DNAT, SNAT } from "./targets/nat.ts";
+import { NFLOG } from "./targets/nflog.ts";
 import { NETMAP } from "./targets/netmap.ts";
+import { CT, NOTRACK } from "./targets/notrack.ts";
 import { MASQUERADE, REDIRECT } from "./targets/own-address.ts";
 import { REJECT } from "./targets/reject.ts";
 import { DSCP, TOS } from "./targets/service.ts";
 import { TCPMSS } from "./targets/tcpmss.ts";
+import { TRACE } from "./targets/trace.ts";
 import { TTL } from "./targets/ttl.ts";
 
 const MATCHES: readonly MatchKind[] = [
   addrtype,
   comment,
+  connlimit,
+  connmark,
   conntrack,
   dscp,
+  hashlimit,
   icmp,
   iprange,
   length,
@@ -43,6 +54,7 @@ const MATCHES: readonly MatchKind[] = [
   multiport,
   physdev,
   pkttype,
+  recent,
   state,
   statistic,
   tcp,
@@ -52,17 +64,22 @@ const MATCHES: readonly MatchKind[] = [
 ];
 
 const TARGETS: readonly TargetKind[] = [
+  CONNMARK,
+  CT,
   DNAT,
   DSCP,
   LOG,
   MARK,
   MASQUERADE,
   NETMAP,
+  NFLOG,
+  NOTRACK,
   REDIRECT,
   REJECT,
   SNAT,
   TCPMSS,
   TOS,
+  TRACE,
   TTL,
 ];
 

@@ -1,5 +1,4 @@
 /** The tables of one stack: what `iptables` shows of a host. @module */
-import { Jiffies } from "../base/jiffies.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { HookContext, Hooks } from "../l3/hooks.ts";
 import type { NatRange, NatRules } from "../l3/nat-range.ts";
@@ -13,7 +12,7 @@ import {
   type TableName,
 } from "./placement.ts";
 import { printTable, readTables, type RestoreOptions, type SaveOptions } from "./save-text.ts";
-import type { RuleServices } from "./services.ts";
+import { completeServices, type RuleServices } from "./services.ts";
 import { Table } from "./table.ts";
 import { splitWords } from "./words.ts";
 
@@ -25,15 +24,7 @@ export class RuleSet implements NatRules {
 
   /** What is left out of `services` refuses the rules that need it; see {@link RuleServices}. */
   constructor(services: Partial<RuleServices> = {}) {
-    this.#services = {
-      jiffies: new Jiffies(),
-      chance: null,
-      addressTypes: null,
-      interfaceAddresses: null,
-      rejecter: null,
-      log: null,
-      ...services,
-    };
+    this.#services = completeServices(services);
   }
 
   /** The tables that there are, in the order in which a packet meets them. */
@@ -50,7 +41,7 @@ export class RuleSet implements NatRules {
   table(name: TableName): Table {
     const found = this.#tables.get(name);
     if (found !== undefined) return found;
-    const table = new Table(name, this.#services);
+    const table = new Table(name, this.#services, () => this.#forgetLists());
     this.#tables.set(name, table);
     this.#register(table);
     return table;
@@ -93,8 +84,12 @@ export class RuleSet implements NatRules {
   restore(text: string, options: RestoreOptions = {}): void {
     const chainsOf = (name: TableName): Table["chains"] | null =>
       this.#tables.get(name)?.chains ?? null;
-    const read = readTables(text, { services: this.#services, chainsOf }, options);
-    for (const [name, chains] of read) this.table(name).adopt(chains);
+    try {
+      const read = readTables(text, { services: this.#services, chainsOf }, options);
+      for (const [name, chains] of read) this.table(name).adopt(chains);
+    } finally {
+      this.#forgetLists();
+    }
   }
 
   /**
@@ -107,6 +102,15 @@ export class RuleSet implements NatRules {
 
   selectNat(packet: Packet, context: HookContext): NatRange | null | "drop" {
     return this.#tables.get("nat")?.selectNat(packet, context) ?? null;
+  }
+
+  /** A list goes with the last rule that names it. */
+  #forgetLists(): void {
+    const { recents, rates } = this.#services.lists;
+    if (recents.isEmpty && rates.isEmpty) return;
+    const names = new Set(this.tables.flatMap((table) => [...table.listNames()]));
+    recents.keepOnly(names);
+    rates.keepOnly(names);
   }
 
   #register(table: Table): void {

@@ -73,6 +73,8 @@ class RuleReader {
   readonly #own = new Options("a rule");
   readonly #loaded: Loaded<MatchKind>[] = [];
   #extension: Loaded<TargetKind> | null = null;
+  /** Matches and targets in the order in which they were loaded. */
+  readonly #order: Loaded<MatchKind | TargetKind>[] = [];
   #target: Target = { kind: "none" };
   #protocol: ProtocolTest | null = null;
   #hasLoadedProtocol = false;
@@ -138,14 +140,22 @@ class RuleReader {
 
   #load({ word, isInverted }: Given): void {
     if (isInverted) refuse("-m", "-m cannot be inverted, its options can");
-    const kind = findMatchKind(word) ?? refuse(word, `the match "${word}" is not supported`);
-    this.#loaded.push({ kind, given: new Options(kind.name) });
+    this.#loadMatch(findMatchKind(word) ?? refuse(word, `the match "${word}" is not supported`));
+  }
+
+  #loadMatch(kind: MatchKind): void {
+    const loaded = { kind, given: new Options(kind.name) };
+    this.#loaded.push(loaded);
+    this.#order.push(loaded);
   }
 
   #jump(word: string): void {
     const kind = findTargetKind(word);
     if (kind === null) this.#target = standardTarget(word);
-    else this.#extension = { kind, given: new Options(kind.name) };
+    else {
+      this.#extension = { kind, given: new Options(kind.name) };
+      this.#order.push(this.#extension);
+    }
   }
 
   #find(word: string): Found {
@@ -158,9 +168,13 @@ class RuleReader {
       this.#hasLoadedProtocol = true;
       const kind = findProtocolKind(this.#protocol.number);
       if (kind !== null) {
-        this.#loaded.push({ kind, given: new Options(kind.name) });
+        this.#loadMatch(kind);
         return this.#find(word);
       }
+    }
+    if (this.#target.kind === "jump") {
+      const { chain } = this.#target;
+      refuse(word, `the option ${word} is not known here, or the target ${chain} not supported`);
     }
     return refuse(word, `the option ${word} is not known or not supported here`);
   }
@@ -180,15 +194,18 @@ class RuleReader {
     return first ?? null;
   }
 
-  /** Every option that may come now; of a match that is loaded twice, the last one's. */
+  /**
+   * Every option that may come now. What was loaded last comes first (`xtables_merge_options`),
+   * and of a match that is loaded twice, only the last counts.
+   */
   #candidates(): Found[] {
     const own = LETTERS.map((letter) => ({ spec: RULE_OPTIONS[letter], owner: letter }));
-    const last = new Map<MatchKind | TargetKind, Options>();
-    for (const { kind, given } of this.#loaded) last.set(kind, given);
-    if (this.#extension !== null) last.set(this.#extension.kind, this.#extension.given);
-    const loaded = [...last].flatMap(([{ options }, owner]) =>
-      options.map((spec) => ({ spec, owner })),
-    );
+    const seen = new Set<MatchKind | TargetKind>();
+    const loaded = this.#order.toReversed().flatMap(({ kind, given }) => {
+      if (seen.has(kind)) return [];
+      seen.add(kind);
+      return kind.options.map((spec) => ({ spec, owner: given }));
+    });
     return [...own, ...loaded];
   }
 

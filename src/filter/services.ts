@@ -1,9 +1,13 @@
 /** What rules need from the host that they stand in; each is handed in. @module */
-import type { Jiffies } from "../base/jiffies.ts";
+import { Jiffies } from "../base/jiffies.ts";
 import type { Chance } from "../base/prng.ts";
 import type { Instant } from "../base/time.ts";
 import type { Ipv4Addr } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
+import type { Connections } from "../l3/connections.ts";
+import { NamedLists } from "./named-lists.ts";
+import type { RateTable } from "./rate-table.ts";
+import type { RecentList } from "./recent-list.ts";
 import type { Packet } from "../wire/packet.ts";
 
 /** Knows what an address is to this host (`inet_dev_addr_type`). */
@@ -56,6 +60,31 @@ export interface LogSink {
   log(level: number, line: string, packet: Packet, now: Instant): void;
 }
 
+/** What rules share by name; each rule set has its own. */
+export interface RuleLists {
+  readonly recents: NamedLists<RecentList>;
+  readonly rates: NamedLists<RateTable>;
+}
+
+/** How `NFLOG` wants a packet to be passed on. */
+export interface PacketCopy {
+  /** The netlink group, from 0 to 65,535. */
+  readonly group: number;
+  /** Up to 63 characters; may be empty. */
+  readonly prefix: string;
+  /** Packets that the kernel would gather before it wakes a listener; 0 leaves it to that one. */
+  readonly threshold: number;
+}
+
+/** Takes copies of packets (`nfnetlink_log`). Must not send packets. */
+export interface PacketLog {
+  /**
+   * @param packet borrowed.
+   * @param octets how many of it are wanted, from its IP header on.
+   */
+  copy(how: PacketCopy, packet: Packet, octets: number, now: Instant): void;
+}
+
 /** All that rules may need. What is `null` refuses the rules that need it; logs go nowhere. */
 export interface RuleServices {
   /** For `-m limit`. */
@@ -68,6 +97,26 @@ export interface RuleServices {
   readonly interfaceAddresses: InterfaceAddresses | null;
   /** For `REJECT`. */
   readonly rejecter: Rejecter | null;
-  /** For `LOG`. */
+  /** For `LOG` and `TRACE`. */
   readonly log: LogSink | null;
+  /** For `NFLOG`. */
+  readonly packetLog: PacketLog | null;
+  /** For `-m connmark`, `connlimit`, `conntrack` but for plain states, and `CONNMARK`. */
+  readonly connections: Connections | null;
+  /** For `-m recent` and `hashlimit`. */
+  readonly lists: RuleLists;
 }
+
+/** `given`, and none of what is left out. */
+export const completeServices = (given: Partial<RuleServices>): RuleServices => ({
+  jiffies: new Jiffies(),
+  chance: null,
+  addressTypes: null,
+  interfaceAddresses: null,
+  rejecter: null,
+  log: null,
+  packetLog: null,
+  connections: null,
+  lists: { recents: new NamedLists(), rates: new NamedLists() },
+  ...given,
+});

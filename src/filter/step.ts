@@ -233,6 +233,16 @@ export class Step {
     this.#text = null;
   }
 
+  /** True for ACCEPT, DROP and RETURN without any condition (`unconditional`). */
+  get alwaysDecides(): boolean {
+    const { op, rule } = this;
+    if (op !== Op.Accept && op !== Op.Drop && op !== Op.Return) return false;
+    if (rule === null) return true;
+    const { source, destination, input, output, protocol, fragment, matches } = rule;
+    const tests = [source, destination, input, output, protocol, fragment];
+    return matches.length === 0 && tests.every((test) => test === null);
+  }
+
   /** True if the only source that can match is {@link source}. */
   get hasOneSource(): boolean {
     return this.sourceMask === -1 && (this.flags & Flag.NotSource) === 0;

@@ -2,14 +2,15 @@
 import { assert } from "../base/assert.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { FlowCache } from "../l3/flow-cache.ts";
-import { type HookContext, type HookFunction, Verdict } from "../l3/hooks.ts";
+import { HOOK_NAMES, type HookContext, type HookFunction, Verdict } from "../l3/hooks.ts";
 import type { NatRange } from "../l3/nat-range.ts";
 import type { ChainView, Policy } from "./chain.ts";
 import { ChainSet, type Undo } from "./chain-set.ts";
 import { Evaluator, Outcome } from "./evaluator.ts";
+import { formatLogLine, type LogDetails } from "./log-line.ts";
 import type { TableName } from "./placement.ts";
 import type { Rule } from "./rule.ts";
-import type { RuleServices } from "./services.ts";
+import type { LogSink, RuleServices } from "./services.ts";
 import type { Counters, Step } from "./step.ts";
 
 /** A rule of a chain, and what it has counted so far. */
@@ -27,12 +28,20 @@ export interface ListedRule extends Counters {
 export class Table implements HookFunction {
   readonly name: TableName;
   readonly notesPaths = true;
-  readonly #evaluator = new Evaluator((step, reason, way) => this.#describe(step, reason, way));
+  readonly #log: LogSink | null;
+  readonly #evaluator = new Evaluator({
+    describe: (step, reason, way) => this.#describe(step, reason, way),
+    trace: (step, packet, context) => this.#trace(step, packet, context),
+  });
+  readonly #onChange: () => void;
   #chains: ChainSet;
   #paths: FlowCache | null = null;
 
-  constructor(name: TableName, services: RuleServices) {
+  /** @param onChange is called after each change that may have taken rules away. */
+  constructor(name: TableName, services: RuleServices, onChange: () => void) {
     this.name = name;
+    this.#log = services.log;
+    this.#onChange = onChange;
     this.#chains = new ChainSet(name, services);
   }
 
@@ -51,6 +60,15 @@ export class Table implements HookFunction {
   /** True if a rule asks what connection tracking says. */
   get usesConntrack(): boolean {
     return this.#chains.usesConntrack;
+  }
+
+  /** What rules share by name. */
+  *listNames(): Iterable<string> {
+    for (const { steps } of this.#chains) {
+      for (const { rule } of steps) {
+        for (const { listName } of rule?.matches ?? []) if (listName !== null) yield listName;
+      }
+    }
   }
 
   /** The rules of a chain with their counters. @throws {RuleError} if there is no such chain. */
@@ -120,12 +138,16 @@ export class Table implements HookFunction {
    */
   change(make: (chains: ChainSet) => Undo): void {
     this.#paths?.invalidate();
-    const undo = make(this.#chains);
     try {
-      this.#chains.checkReach();
-    } catch (error) {
-      undo();
-      throw error;
+      const undo = make(this.#chains);
+      try {
+        this.#chains.checkReach();
+      } catch (error) {
+        undo();
+        throw error;
+      }
+    } finally {
+      this.#onChange();
     }
   }
 
@@ -135,6 +157,7 @@ export class Table implements HookFunction {
     chains.checkReach();
     this.#paths?.invalidate();
     this.#chains = chains;
+    this.#onChange();
   }
 
   onHook(packet: Packet, context: HookContext): Verdict {
@@ -172,4 +195,29 @@ export class Table implements HookFunction {
     const text = `${place}, rule ${number}: -A ${chain.name} ${step.text}${led}`;
     return reason === "filter/malformed" ? `${text}: the header is cut short` : text;
   }
+
+  /** The kernel's words: to its log, and as a step with the rule instead of the packet. */
+  #trace(step: Step, packet: Packet, context: HookContext): void {
+    const { home } = step;
+    assert(home !== null, "a packet meets the rules and the ends of chains");
+    const index = home.steps.indexOf(step);
+    const number = index < 0 ? home.steps.length + 1 : index + 1;
+    const end = home.hook === null ? "return" : "policy";
+    const kind = step.alwaysDecides ? end : "rule";
+    const place = `TRACE: ${this.name}:${home.name}:${kind}:${number} `;
+    const line = this.#log === null ? "" : formatLogLine(packet, context, TRACE_DETAILS);
+    this.#log?.log(TRACE_LEVEL, place + line, packet, context.now);
+    if (!packet.pool.isTracing) return;
+    const what = `${place}${step.rule === null ? (home.policy ?? "") : step.text}`.trimEnd();
+    packet.pool.observer?.step(packet, HOOK_NAMES[context.hook], what, context.now);
+  }
 }
+
+/** `trace_loginfo`: a warning, with all that LOG can say. */
+const TRACE_LEVEL = 4;
+const TRACE_DETAILS: LogDetails = {
+  hasSequence: true,
+  hasTcpOptions: true,
+  hasIpOptions: true,
+  decodesMac: false,
+};

@@ -42,6 +42,8 @@ export interface Extension {
   /** Its options as `iptables-save` prints them, each with a space before it. */
   readonly text: string;
   readonly placement: Placement;
+  /** True if it reads or changes what connection tracking keeps. */
+  readonly usesConntrack: boolean;
   /** Why it cannot stand in a rule with `matches`; `null` if it can. */
   readonly objection: ((matches: readonly Match[]) => string | null) | null;
   /** As `Match.isPure`: it does nothing to a packet but decide, always alike. */
@@ -68,7 +70,14 @@ export type ExtensionParts = Pick<Extension, "name" | "text" | "bind"> & Partial
 
 /** An extension that may stand anywhere and is not pure unless `parts` say otherwise. */
 export function newExtension(parts: ExtensionParts): Extension {
-  return { placement: ANYWHERE, objection: null, isPure: false, ...parts, kind: "extension" };
+  return {
+    placement: ANYWHERE,
+    usesConntrack: false,
+    objection: null,
+    isPure: false,
+    ...parts,
+    kind: "extension",
+  };
 }
 
 /** A target that always does `action`. */

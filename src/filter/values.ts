@@ -33,14 +33,14 @@ export function parseNumber(word: string, lower: number, upper: number, what: st
 }
 
 /**
- * Read "80", "80:90", ":90" or "80:" as numbers of 16 bits.
+ * Read "80", "80:90", ":90" or "80:" as numbers up to `limit`, 65,535 by default.
  * @throws {ParseError} if `word` is no such range, or falls; names of services are not read.
  */
-export function parseRange(word: string, what: string): NumberRange {
+export function parseRange(word: string, what: string, limit = 65_535): NumberRange {
   const [from = "", to = from, ...rest] = word.split(":");
   if (rest.length > 0 || word === "") refuse(word, `expected ${what} or a range, got "${word}"`);
-  const lower = from === "" ? 0 : parseNumber(from, 0, 65_535, what);
-  const upper = to === "" ? 65_535 : parseNumber(to, 0, 65_535, what);
+  const lower = from === "" ? 0 : parseNumber(from, 0, limit, what);
+  const upper = to === "" ? limit : parseNumber(to, 0, limit, what);
   if (lower > upper) refuse(word, `the range ${word} falls`);
   return { lower, upper };
 }
@@ -71,11 +71,13 @@ export function parseMaskedAddress(word: string): MaskedAddress {
   return { address: ipv4Of(address & mask), mask };
 }
 
+/** True if no bit of `mask` is set after one that is not. */
+export const isPrefix = (mask: number): boolean => Number.isInteger(Math.log2(2 ** 32 - mask));
+
 /** "10.0.0.0/8", with the mask in four parts if it is no prefix. */
 export function formatMaskedAddress({ address, mask }: MaskedAddress): string {
   const length = 32 - Math.log2(2 ** 32 - mask);
-  const isPrefix = Number.isInteger(length);
-  return `${formatIpv4(address)}/${isPrefix ? length : formatIpv4(mask)}`;
+  return `${formatIpv4(address)}/${isPrefix(mask) ? length : formatIpv4(mask)}`;
 }
 
 /** A value of which only the bits of `mask` count. */
@@ -84,8 +86,8 @@ export interface MaskedNumber {
   readonly mask: number;
 }
 
-/** The largest mark: 32 bits. */
-export const MAX_MARK = 0xffff_ffff;
+/** The largest number of 32 bits. */
+export const MAX_UINT = 0xffff_ffff;
 
 /** Read "0x10/0xff" with numbers up to `limit`; without a mask, all bits of `limit` count. */
 export function parseMaskedNumber(word: string, limit: number, what: string): MaskedNumber {
@@ -136,4 +138,27 @@ export function parseDeviceName(word: string): string {
     refuse(word, `a device has a name of 1 to 15 characters, no space or slash, not "${word}"`);
   }
   return word;
+}
+
+/**
+ * Read a prefix length: "24" or "255.255.255.0".
+ * @throws {ParseError} if `word` is neither, or the mask has gaps.
+ */
+export function parsePrefixLength(word: string): number {
+  if (/^\d+$/.test(word)) return parseNumber(word, 0, 32, "a prefix length");
+  const mask = parseIpv4(word);
+  if (!isPrefix(mask)) refuse(word, `the mask ${word} has gaps`);
+  return 32 - Math.log2(2 ** 32 - mask);
+}
+
+/**
+ * Read the name of a list that rules share, which the kernel cuts off after `longest` characters.
+ * @throws {ParseError} if no file can be called so, or `iptables-save` would print it so that it
+ * cannot be read again.
+ */
+export function parseListName(word: string, longest: number): string {
+  if (!/^[^\s"'\\/]+$/.test(word) || word === "." || word === "..") {
+    refuse(word, `a list has a name without spaces, quotes and slashes, not "${word}"`);
+  }
+  return word.slice(0, longest);
 }

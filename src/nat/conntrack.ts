@@ -143,13 +143,11 @@ export class Conntrack implements Machine, FlowTracker {
   #notePath(packet: Packet): void {
     const { table } = this;
     const flow = table.flowOf(packet.flow);
-    if (flow < 0 || !table.isLive(flow)) {
-      packet.path = null;
-      return;
-    }
-    const generation = FLOW.generation.get(table.view, flow);
-    const status = FLOW.status.get(table.view, flow);
-    packet.path?.track(this, flow, generation, status, isReply(packet.flowState));
+    if (flow >= 0 && table.isLive(flow)) {
+      const generation = FLOW.generation.get(table.view, flow);
+      const status = FLOW.status.get(table.view, flow);
+      packet.path?.track(this, flow, generation, status, isReply(packet.flowState));
+    } else packet.path = null;
   }
 
   isCurrent(flow: number, generation: number, status: number): boolean {
@@ -168,13 +166,7 @@ export class Conntrack implements Machine, FlowTracker {
     this.#setClock(now);
     const { table } = this;
     const { view } = table;
-    if (
-      FLOW.status.get(view, flow) !== status ||
-      FLOW.generation.get(view, flow) !== generation ||
-      table.isExpired(flow)
-    ) {
-      return false;
-    }
+    if (!this.isCurrent(flow, generation, status) || table.isExpired(flow)) return false;
     const { verifiesChecksums } = this.#behaviour;
     const verifies = verifiesChecksums && !packet.hasSoundChecksums;
     if (checkPacket(packet, this.#behaviour, verifies) !== null) return false;
@@ -359,6 +351,14 @@ export class Conntrack implements Machine, FlowTracker {
     this.#setClock(now);
     const flow = this.table.flowOf(handle);
     return flow < 0 ? null : this.#entryAt(flow);
+  }
+
+  /** Ticks that are left at `now` to the entry `flow` of the table; 0 for one not in use. */
+  ticksLeft(flow: number, now: Instant): number {
+    this.#setClock(now);
+    const { table } = this;
+    if (!table.isLive(flow)) return 0;
+    return Math.max((FLOW.expires.get(table.view, flow) - table.now) | 0, 0);
   }
 
   /** Forget the entry of `handle`, as `conntrack -D` does. @returns false if there is none. */

@@ -35,6 +35,8 @@ export interface FlowEntry {
   /** `null` where traffic is not counted. */
   readonly originalTally: FlowTally | null;
   readonly replyTally: FlowTally | null;
+  /** What `CONNMARK` wrote: unsigned 32 bits. */
+  readonly mark: number;
 }
 
 const PROTOCOL_NAMES = new Map<number, string>([
@@ -59,7 +61,7 @@ export function formatFlow(entry: FlowEntry): string {
     formatTuple(reply),
     ...formatTally(entry.replyTally),
     ...(entry.isAssured ? ["[ASSURED]"] : []),
-    "mark=0 use=1",
+    `mark=${entry.mark} use=1`,
   ].join(" ");
 }
 

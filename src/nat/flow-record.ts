@@ -21,16 +21,17 @@ const layout = struct([
   u32le("streamFrom"),
   octets(16, "originalTally"),
   octets(16, "replyTally"),
-  octets(16, "moreSpare"),
+  u32le("mark"),
+  octets(12, "moreSpare"),
 ]);
 const tally = struct([u32le("packets"), u32le("octetsLow"), u32le("octetsHigh"), u32le("spare")]);
 
 /**
- * An entry in memory, two lines of a processor's cache: the tuples come first, and in the second line
- * all that a packet of a known way touches. `expires` is the
- * tick at which it ends, before it is confirmed the ticks that it shall live; `streamFrom` the
- * tick from which UDP is a stream; `unanswered` the ICMP queries without answer; `serial` counts
- * confirmed entries; `nextSame` and `previousSame` link those with the same source.
+ * An entry in memory, two lines of a processor's cache: the tuples come first, and in the second
+ * line all that a packet of a known way touches. `expires` is the tick at which it ends, before it
+ * is confirmed the ticks that it shall live; `streamFrom` the tick from which UDP is a stream;
+ * `unanswered` the ICMP queries without answer; `serial` counts confirmed entries; `nextSame` and
+ * `previousSame` link those with the same source; `mark` is what rules write.
  */
 export const FLOW = fieldsOf(layout);
 /** What passed in one direction, {@link TALLY_OFFSET} octets after the direction's tuple. */

@@ -37,6 +37,7 @@ export function entryAt(
     isSourceMapped: (status & Status.SourceMapped) !== 0,
     isDestinationMapped: (status & Status.DestinationMapped) !== 0,
     originalTally: tallyOf(flow),
+    mark: FLOW.mark.get(view, flow),
     replyTally: tallyOf(flow + TUPLE_LENGTH),
   };
 }

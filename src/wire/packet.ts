@@ -83,6 +83,8 @@ export class Packet {
   flowState = 0;
   /** Hears what becomes of it; `null` for nobody. */
   path: PathNotes | null = null;
+  /** True once a rule wants to know of every rule that it meets (`TRACE`). */
+  isTraced = false;
   /** True between {@link PacketPool.allocate} and {@link PacketPool.end}. */
   isLive = false;
 
@@ -103,6 +105,7 @@ export class Packet {
     this.flow = -1;
     this.flowState = 0;
     this.path = null;
+    this.isTraced = false;
   }
 
   /** Octets of the frame. */
@@ -217,6 +220,7 @@ export class PacketPool {
     packet.mark = original.mark;
     packet.flow = original.flow;
     packet.flowState = original.flowState;
+    packet.isTraced = original.isTraced;
     return packet;
   }
 

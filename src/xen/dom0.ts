@@ -21,7 +21,7 @@ import {
 import { Device, PatchCable } from "../wire/device.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import { Ebtables } from "../filter/ebtables/ebtables.ts";
-import type { LogSink } from "../filter/services.ts";
+import type { LogSink, PacketLog } from "../filter/services.ts";
 import { Protocol } from "../l3/ipv4.ts";
 import { newRoute, type RouteOptions } from "../l3/route-table.ts";
 import { Router } from "../l3/router.ts";
@@ -88,6 +88,8 @@ export interface Dom0Options {
   readonly midnightOffset?: Duration;
   /** Hears each command of the hotplug script, and the lines of LOG; silent. */
   readonly log?: Logger;
+  /** Takes what NFLOG copies; without it, rules with NFLOG are refused. */
+  readonly packetLog?: PacketLog;
 }
 
 /** EC2's private network. */
@@ -140,7 +142,8 @@ export class Dom0 implements Machine {
     if (isSplit) this.#addTransports(this.gateway, chance);
     const firewallOf = (router: Router): Firewall =>
       new Firewall(router, profile, chance, {
-        log: (level, line, _packet, at) => this.#logger.info({ at, level }, line),
+        log: { log: (level, line, _packet, at) => this.#logger.info({ at, level }, line) },
+        packetLog: options.packetLog ?? null,
       });
     this.firewall = firewallOf(this.router);
     this.gatewayFirewall = isSplit ? firewallOf(this.gateway) : this.firewall;

@@ -8,12 +8,16 @@ import type { Chance } from "../base/prng.ts";
 import { IPV4_ANY } from "../wire/addr.ts";
 import { RouterRejecter } from "../filter/rejecter.ts";
 import { RuleSet } from "../filter/rule-set.ts";
-import type { LogSink } from "../filter/services.ts";
+import type { RuleServices } from "../filter/services.ts";
 import { Defragmenter } from "../l3/defragment.ts";
 import type { Router } from "../l3/router.ts";
+import { FlowConnections } from "../nat/flow-connections.ts";
 import { Conntrack } from "../nat/conntrack.ts";
 import { Nat } from "../nat/nat.ts";
 import type { Profile } from "./profile.ts";
+
+/** Who takes what rules have to say; without `packetLog`, rules with NFLOG are refused. */
+export type Sinks = Partial<Pick<RuleServices, "log" | "packetLog">>;
 
 /** The netfilter of one router. */
 export class Firewall {
@@ -24,8 +28,8 @@ export class Firewall {
   #conntrack: Conntrack | null = null;
   readonly #machines: Machine[] = [];
 
-  /** @param log takes what LOG says; `null` for nobody. */
-  constructor(router: Router, profile: Profile, chance: Chance, log: LogSink | null = null) {
+  /** @param sinks take what LOG and TRACE say and what NFLOG copies. */
+  constructor(router: Router, profile: Profile, chance: Chance, sinks: Sinks = {}) {
     this.#router = router;
     this.#profile = profile;
     this.#chance = chance;
@@ -42,7 +46,12 @@ export class Firewall {
         },
       },
       rejecter: new RouterRejecter(router, profile.verifiesRejected),
-      log,
+      ...sinks,
+      connections: new FlowConnections(
+        profile.flows.conntrack.limit,
+        jiffies.hz,
+        () => this.#conntrack,
+      ),
     });
     this.rules.attach(router.hooks);
     if (profile.tracksAlways) this.#track();

@@ -1,20 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Jiffies } from "../../src/base/jiffies.ts";
+import { completeServices } from "../../src/filter/services.ts";
 import { ChainSet } from "../../src/filter/chain-set.ts";
 import { runCommand } from "../../src/filter/commands.ts";
 import { RuleError } from "../../src/filter/errors.ts";
 import { printTable } from "../../src/filter/save-text.ts";
 import { splitWords } from "../../src/filter/words.ts";
 
-const SERVICES = {
-  jiffies: new Jiffies(),
-  chance: null,
-  addressTypes: null,
-  interfaceAddresses: null,
-  rejecter: null,
-  log: null,
-};
+const SERVICES = completeServices({});
 
 const chain = fc.constantFrom("INPUT", "OUTPUT", "a", "b", "c");
 const rule = fc.constantFrom("-j DROP", "-j a", "-g b", "-s 1.1.1.1,2.2.2.2 -j ACCEPT", "-c 3 4");

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
-import { Jiffies } from "../../src/base/jiffies.ts";
 import type { Chain } from "../../src/filter/chain.ts";
 import { ChainSet } from "../../src/filter/chain-set.ts";
+import { completeServices } from "../../src/filter/services.ts";
 import { parseRule } from "../../src/filter/rule-text.ts";
 import { deviceKey, Op, Step } from "../../src/filter/step.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";
@@ -11,14 +11,7 @@ const ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
 const DEVICES = ["vif1.0", "vif2.0", "eth0"];
 
 const newChain = (): { chains: ChainSet; chain: Chain } => {
-  const chains = new ChainSet("filter", {
-    jiffies: new Jiffies(),
-    chance: null,
-    addressTypes: null,
-    interfaceAddresses: null,
-    rejecter: null,
-    log: null,
-  });
+  const chains = new ChainSet("filter", completeServices({}));
   return { chains, chain: chains.get("FORWARD") };
 };
 

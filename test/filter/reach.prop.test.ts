@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Jiffies } from "../../src/base/jiffies.ts";
+import { completeServices } from "../../src/filter/services.ts";
 import { ChainSet } from "../../src/filter/chain-set.ts";
 import { runCommand } from "../../src/filter/commands.ts";
 import { RuleError } from "../../src/filter/errors.ts";
@@ -8,14 +8,7 @@ import { printTable } from "../../src/filter/save-text.ts";
 import { splitWords } from "../../src/filter/words.ts";
 import { isReachSound } from "../model/reach-search.ts";
 
-const SERVICES = {
-  jiffies: new Jiffies(),
-  chance: null,
-  addressTypes: null,
-  interfaceAddresses: null,
-  rejecter: null,
-  log: null,
-};
+const SERVICES = completeServices({});
 
 const chain = fc.constantFrom("INPUT", "FORWARD", "OUTPUT", "a", "b", "c", "d");
 const own = fc.constantFrom("a", "b", "c", "d");

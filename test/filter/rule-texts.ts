@@ -1,31 +1,25 @@
 /** Rules as people write them: every family, its aliases, its forms of numbers, in any order. */
 import fc from "fast-check";
 import { TABLE_HOOKS, type TableName } from "../../src/filter/placement.ts";
+import { CONNECTION, CONNLIMIT, HASHLIMIT, RECENT } from "./state-texts.ts";
+import {
+  address,
+  any,
+  decimal,
+  maybe,
+  not,
+  number,
+  one,
+  ports,
+  rising,
+  state,
+  type Text,
+  u32,
+  words,
+} from "./texts.ts";
 import { HOOK_NAMES } from "../../src/l3/hooks.ts";
-import { formatIpv4, formatMac, ipv4Of, macOf } from "../../src/wire/addr.ts";
+import { formatMac, macOf } from "../../src/wire/addr.ts";
 
-type Text = fc.Arbitrary<string>;
-
-const words = (...parts: readonly (string | Text)[]): Text =>
-  fc
-    .tuple(...parts.map((part) => (typeof part === "string" ? fc.constant(part) : part)))
-    .map((all) => all.filter((part) => part !== "").join(" "));
-const one = (...texts: readonly string[]): Text => fc.constantFrom(...texts);
-const any = (...texts: readonly Text[]): Text => fc.oneof(...texts);
-const maybe = (text: Text): Text => fc.oneof(fc.constant(""), text);
-const not = one("", "!");
-
-/** A number in one of the forms that are read. */
-const number = (min: number, max: number): Text =>
-  fc
-    .tuple(fc.integer({ min, max }), fc.constantFrom(10, 10, 10, 16, 8))
-    .map(
-      ([value, base]) =>
-        ({ 10: `${value}`, 16: `0x${value.toString(16)}`, 8: `0${value.toString(8)}` })[base] ?? "",
-    );
-
-const u32 = number(0, 0xffff_ffff);
-const address = fc.nat(0xffff_ffff).map((value) => formatIpv4(ipv4Of(value)));
 const masked = fc
   .tuple(
     address,
@@ -36,26 +30,13 @@ const masked = fc
   )
   .map((parts) => parts.join(""));
 const port = number(0, 65_535);
-const decimal = fc.integer({ min: 0, max: 65_535 }).map(String);
 
-const rising = (min: number, max: number, separator: string): fc.Arbitrary<string> =>
-  fc
-    .tuple(fc.integer({ min, max: max - 1 }), fc.integer({ min: 1, max: 1000 }))
-    .map(([from, more]) => `${from}${separator}${Math.min(from + more, max)}`);
-
-/** Some ports, but not all, which nothing is outside of. */
-const ports = any(decimal, rising(1, 65_535, ":"), one(":80", "1024:"));
 const source = words(not, one("--sport", "--source-port"), ports);
 const destination = words(not, one("--dport", "--destination-port", "--destination-por"), ports);
 const flags = fc
   .subarray(["SYN", "ACK", "FIN", "RST", "URG", "PSH"], { minLength: 1 })
   .map((names) => names.join(","));
 
-const state = fc
-  .subarray(["NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "new", "est"], {
-    minLength: 1,
-  })
-  .map((names) => names.join(","));
 const addressType = fc
   .subarray(["LOCAL", "UNICAST", "BROADCAST", "MULTICAST", "local", "PROHIBIT", "UNREACH", "NAT"], {
     minLength: 1,
@@ -74,6 +55,19 @@ const device = one("vif1.0", "eth0", "vif+", "a23456789012345", "peth0");
 const MATCHES: readonly Text[] = [
   words("-m state", not, "--state", state),
   words("-m conntrack", not, "--ctstate", state),
+  CONNECTION,
+  CONNLIMIT,
+  RECENT,
+  HASHLIMIT,
+  words(
+    "-m connmark",
+    not,
+    "--mark",
+    any(
+      u32,
+      u32.chain((value) => u32.map((mask) => `${value}/${mask}`)),
+    ),
+  ),
   words(
     "-m mark",
     not,
@@ -247,6 +241,35 @@ const MARK: Text = words(
     words(one("--and-mark", "--or-mark", "--xor-mark"), u32),
   ),
 );
+const NFLOG: Text = words(
+  "-j NFLOG",
+  maybe(words("--nflog-group", number(0, 65_535))),
+  maybe(
+    words(
+      "--nflog-prefix",
+      comment.filter((text) => text !== '""'),
+    ),
+  ),
+  maybe(words("--nflog-size", u32)),
+  maybe(words("--nflog-threshold", number(0, 65_535))),
+);
+const CONNMARK: Text = words(
+  "-j CONNMARK",
+  any(
+    words(one("--set-mark", "--set-xmark"), any(u32, one("0x1/0xf", "7/0"))),
+    words(one("--and-mark", "--or-mark", "--xor-mark"), u32),
+    words(
+      one("--save-mark", "--restore-mark"),
+      any(
+        words("--mask", u32),
+        words(maybe(words("--nfmask", u32)), maybe(words("--ctmask", u32))),
+      ),
+    ),
+  ),
+  maybe(words(one("--left-shift-mark", "--right-shift-mark"), number(0, 31))),
+);
+/** Targets that may stand in every chain of every table. */
+const ANYWHERE: Text = any(LOG, MARK, NFLOG, CONNMARK);
 const STANDARD: Text = one("-j ACCEPT", "-j RETURN", "-j own", "-g own", "--jump ACCEPT", "");
 
 const natPorts = any(decimal, rising(0, 65_535, "-"));
@@ -257,12 +280,15 @@ const natFlags = (...names: readonly string[]): Text =>
 /** What a rule ends with, by the chain that it stands in; some ask for a protocol. */
 const TARGETS: Readonly<Record<string, readonly Text[]>> = {
   filter: [
-    words(PROTOCOL, any(STANDARD, LOG, MARK, REJECT, fc.constant("-j DROP"))),
+    words(PROTOCOL, any(STANDARD, ANYWHERE, REJECT, fc.constant("-j DROP"))),
     words("-p tcp -j REJECT --reject-with", one("tcp-reset", "tcp-rst")),
   ],
-  raw: [words(PROTOCOL, any(STANDARD, LOG, MARK, fc.constant("-j DROP")))],
+  raw: [
+    words(PROTOCOL, any(STANDARD, ANYWHERE, fc.constant("-j DROP"))),
+    words(PROTOCOL, one("-j TRACE", "-j NOTRACK", "-j CT --notrack")),
+  ],
   mangle: [
-    words(PROTOCOL, any(STANDARD, LOG, MARK, fc.constant("-j DROP"))),
+    words(PROTOCOL, any(STANDARD, ANYWHERE, fc.constant("-j DROP"))),
     words("-j TTL", one("--ttl-set 64", "--ttl-dec 1", "--ttl-inc 0x10")),
     words(
       "-j DSCP",
@@ -278,7 +304,7 @@ const TARGETS: Readonly<Record<string, readonly Text[]>> = {
     words("-p tcp --syn -j TCPMSS --set-mss", number(0, 65_515)),
   ],
   "mangle FORWARD": [fc.constant("-p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu")],
-  nat: [words(PROTOCOL, any(STANDARD, LOG, MARK))],
+  nat: [words(PROTOCOL, any(STANDARD, ANYWHERE))],
   "nat PREROUTING": [
     words("-j DNAT --to-destination", natAddresses, natFlags("--random", "--persistent")),
     fc
@@ -331,7 +357,7 @@ export const builtInChains = (table: TableName): string[] =>
   TABLE_HOOKS[table].map((hook) => HOOK_NAMES[hook]);
 
 /** What `iptables-restore` reads about one table; rules may lead to the chain `own`. */
-export function tableText(table: TableName): Text {
+export function tableText(table: TableName, mostRules = 8): Text {
   const chains = builtInChains(table);
   const policy = table === "nat" ? one("ACCEPT") : one("ACCEPT", "DROP");
   const lines = fc.array(
@@ -341,7 +367,7 @@ export function tableText(table: TableName): Text {
       );
       return words("-A", fc.constant(chain), rule);
     }),
-    { minLength: 1, maxLength: 8 },
+    { minLength: 1, maxLength: mostRules, size: "max" },
   );
   return fc
     .tuple(fc.tuple(...chains.map(() => policy)), lines)

@@ -19,7 +19,7 @@ describe.skipIf(missing !== null)(`Rules as iptables-save prints them (${here})`
 
   it.each(TABLE_NAMES)("read alike in table %s", { timeout: 60_000 }, async (table) => {
     await fc.assert(
-      fc.asyncProperty(tableText(table), async (text) => {
+      fc.asyncProperty(tableText(table, 50), async (text) => {
         const { rules } = newRuleSet();
         rules.restore(text);
         const chains = builtInChains(table);

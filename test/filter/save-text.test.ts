@@ -82,7 +82,7 @@ COMMIT
     ["*security\nCOMMIT\n", 1, 'expected a table such as *filter, got "*security"'],
     ["*filter\n-A INPUT -j DROP\n", 3, "COMMIT is missing at the end"],
     ["*filter\n*nat\nCOMMIT\n", 2, 'a line begins with a command such as -A, not with "*nat"'],
-    ["*filter\n-A INPUT -m hashlimit\nCOMMIT\n", 2, 'the match "hashlimit" is not supported'],
+    ["*filter\n-A INPUT -m owner\nCOMMIT\n", 2, 'the match "owner" is not supported'],
     [
       "*filter\n\n-A INPUT -j nosuch\nCOMMIT\n",
       3,

@@ -1,21 +1,20 @@
 /** A rule set with every service at hand, for tests. */
-import { Jiffies } from "../../src/base/jiffies.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { RuleSet } from "../../src/filter/rule-set.ts";
-import type { RuleServices } from "../../src/filter/services.ts";
+import { completeServices, type PacketCopy, type RuleServices } from "../../src/filter/services.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";
 
 /** What a rule set told or asked its services. */
 export interface Heard {
   readonly rejected: string[];
   readonly logged: { level: number; line: string }[];
+  readonly copied: (PacketCopy & { octets: number })[];
 }
 
 /** Services that answer, and what they heard. */
 export function newServices(): { services: RuleServices; heard: Heard } {
-  const heard: Heard = { rejected: [], logged: [] };
-  const services: RuleServices = {
-    jiffies: new Jiffies(),
+  const heard: Heard = { rejected: [], logged: [], copied: [] };
+  const services = completeServices({
     chance: new Prng(1),
     addressTypes: { typeOf: (address) => (address === parseIpv4("10.0.0.1") ? 2 : 1) },
     interfaceAddresses: {
@@ -23,8 +22,18 @@ export function newServices(): { services: RuleServices; heard: Heard } {
       select: ({ name }) => (name === "peth0" ? parseIpv4("216.182.232.10") : null),
     },
     rejecter: { reject: (_packet, how) => void heard.rejected.push(how) },
+    connections: {
+      limit: 100,
+      read: () => false,
+      markOf: () => -1,
+      setMark: () => undefined,
+      isOpen: () => false,
+    },
+    packetLog: {
+      copy: (how, _packet, octets) => void heard.copied.push({ ...how, octets }),
+    },
     log: { log: (level, line) => void heard.logged.push({ level, line }) },
-  };
+  });
   return { services, heard };
 }
 

@@ -87,8 +87,10 @@ describe("a derived packet", () => {
   it("goes on under the id, devices, route, mark and flow of the original, and no more", () => {
     const pool = new PacketPool({ slots: 2, largeSlots: 0 });
     const original = markedPacket(pool);
-    const { cast, input, output, nextHop, routeKind, pathMtu, mark, flow, flowState } = original;
-    const carried = { cast, input, output, nextHop, routeKind, pathMtu, mark, flow, flowState };
+    const { cast, input, output, nextHop, routeKind, pathMtu, mark, flow } = original;
+    const { flowState, isTraced } = original;
+    const route = { cast, input, output, nextHop, routeKind, pathMtu };
+    const carried = { ...route, mark, flow, flowState, isTraced };
     const part = pool.derive(original, 40);
     expect(part).toMatchObject({ id: original.id, length: 40 });
     const { frame: network, frame: transport } = part ?? original;

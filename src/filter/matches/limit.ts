@@ -9,26 +9,18 @@
 import type { Jiffies } from "../../base/jiffies.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { HookContext } from "../../l3/hooks.ts";
-import { refuse, RuleError } from "../errors.ts";
+import { RuleError } from "../errors.ts";
 import { type Matcher, type MatchKind, MatchResult, newMatch } from "../match.ts";
 import { option, printOption } from "../options.ts";
-import { parseNumber } from "../values.ts";
+import { formatRate, parseRate } from "../rates.ts";
+import { MAX_UINT, parseNumber } from "../values.ts";
 
 /** What one second counts in an average. */
-const SCALE = 10_000;
+export const SCALE = 10_000;
 const DEFAULT_RATE = "3/hour";
 const DEFAULT_BURST = 5;
 const MAX_BURST = 10_000;
-const MAX_UINT = 0xffff_ffff;
 const SECONDS_A_DAY = 86_400;
-
-/** Seconds, the slowest first: their order decides how a rate is printed. */
-const UNITS: readonly (readonly [name: string, printed: string, seconds: number])[] = [
-  ["day", "day", SECONDS_A_DAY],
-  ["hour", "hour", 3600],
-  ["minute", "min", 60],
-  ["second", "sec", 1],
-];
 
 /** So many packets on average, so many at once. */
 export class LimitMatcher implements Matcher {
@@ -54,8 +46,7 @@ export class LimitMatcher implements Matcher {
   }
 
   matches(_packet: Packet, { now }: Pick<HookContext, "now">): MatchResult {
-    const { tick } = this.#jiffies;
-    const current = Math.round(this.#jiffies.floor(now) / tick);
+    const current = this.#jiffies.ticks(now);
     const elapsed = this.#last < 0 ? 0 : current - this.#last;
     this.#last = current;
     const credit = (this.#credit + elapsed * this.#creditsPerTick) % (MAX_UINT + 1);
@@ -80,42 +71,16 @@ export const limit: MatchKind = {
   protocol: null,
   options: [option("limit"), option("limit-burst")],
   parse(given) {
-    const average = parseAverage(given.find("limit")?.word ?? DEFAULT_RATE);
+    const { period: average } = parseRate(given.find("limit")?.word ?? DEFAULT_RATE, SCALE);
     const burstWord = given.find("limit-burst")?.word ?? `${DEFAULT_BURST}`;
     const burst = parseNumber(burstWord, 1, MAX_BURST, "a burst");
     return newMatch({
       name: "limit",
       text: [
-        printOption("limit", formatAverage(average)),
+        printOption("limit", formatRate(average, SCALE).text),
         burst === DEFAULT_BURST ? "" : printOption("limit-burst", burst),
       ].join(""),
       bind: ({ jiffies }) => new LimitMatcher(jiffies, average, burst),
     });
   },
 };
-
-/**
- * Read "3/min". @returns what one packet costs: seconds between two, times 10,000.
- * @throws {ParseError} if `word` is no such rate.
- */
-export function parseAverage(word: string): number {
-  const [, rate = "", unit = "second"] = /^(\d+)(?:\/([a-z]+))?$/i.exec(word) ?? [];
-  const lower = unit.toLowerCase();
-  const seconds = UNITS.find(([name]) => name.startsWith(lower))?.[2];
-  if (rate === "" || seconds === undefined) refuse(word, `no rate such as 3/min: "${word}"`);
-  const count = parseNumber(rate.replace(/^0+(?=\d)/, ""), 1, MAX_UINT, "a rate");
-  const average = Math.floor((SCALE * seconds) / count);
-  return average === 0 ? refuse(word, `the rate ${word} is too fast`) : average;
-}
-
-/** In the fastest unit that tells the average apart well enough (libxt_limit `print_rate`). */
-export function formatAverage(average: number): string {
-  let chosen = UNITS[0];
-  for (const unit of UNITS.slice(1)) {
-    const size = unit[2] * SCALE;
-    if (average > size || Math.floor(size / average) < size % average) break;
-    chosen = unit;
-  }
-  const [, printed = "", seconds = 1] = chosen ?? [];
-  return `${Math.floor((seconds * SCALE) / average)}/${printed}`;
-}

@@ -1,8 +1,8 @@
 /** `-m mark`: what `MARK` wrote (Linux `net/netfilter/xt_mark.c`). @module */
 import type { Packet } from "../../wire/packet.ts";
 import { judge, type Matcher, type MatchKind, type MatchResult, newMatch } from "../match.ts";
-import { option, printOption } from "../options.ts";
-import { hex, type MaskedNumber, MAX_MARK, parseMaskedNumber } from "../values.ts";
+import { markOption, printMark, readMark } from "../marks.ts";
+import type { MaskedNumber } from "../values.ts";
 
 class MarkMatcher implements Matcher {
   readonly #value: number;
@@ -24,19 +24,13 @@ class MarkMatcher implements Matcher {
 export const mark: MatchKind = {
   name: "mark",
   protocol: null,
-  options: [option("mark", { isInvertible: true })],
+  options: [markOption],
   parse(given) {
-    const { word, isInverted } = given.get("mark");
-    const asked = parseMaskedNumber(word, MAX_MARK, "a mark");
-    const { value, mask } = asked;
+    const { asked, isInverted } = readMark(given);
     const matcher = new MarkMatcher(asked, isInverted);
     return newMatch({
       name: "mark",
-      text: printOption(
-        "mark",
-        mask === MAX_MARK ? hex(value) : `${hex(value)}/${hex(mask)}`,
-        isInverted,
-      ),
+      text: printMark(asked, isInverted),
       bind: () => matcher,
     });
   },

@@ -10,11 +10,10 @@ import {
   newMatch,
 } from "../match.ts";
 import { option, type Options } from "../options.ts";
-import { parseNumber } from "../values.ts";
+import { MAX_UINT, parseNumber } from "../values.ts";
 
 /** A probability of 1. */
 const CERTAIN = 2 ** 31;
-const MAX_UINT = 0xffff_ffff;
 
 class RandomMatcher implements Matcher {
   readonly #chance: Chance;

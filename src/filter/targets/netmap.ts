@@ -8,7 +8,12 @@ import { refuse } from "../errors.ts";
 import { option, printOption } from "../options.ts";
 import { hookBits } from "../placement.ts";
 import { newExtension, type TargetKind, type Translator } from "../target.ts";
-import { formatMaskedAddress, type MaskedAddress, parseMaskedAddress } from "../values.ts";
+import {
+  formatMaskedAddress,
+  isPrefix,
+  type MaskedAddress,
+  parseMaskedAddress,
+} from "../values.ts";
 
 class NetworkTranslator implements Translator {
   readonly #network: MaskedAddress;
@@ -40,7 +45,7 @@ export const NETMAP: TargetKind = {
     const { word } = given.get("to");
     const network = parseMaskedAddress(word);
     const printed = formatMaskedAddress(network);
-    if (printed.includes("/") && /\/.*\./.test(printed)) refuse(word, "NETMAP needs a prefix");
+    if (!isPrefix(network.mask)) refuse(word, "NETMAP needs a prefix");
     const translator = new NetworkTranslator(network);
     return newExtension({
       name: "NETMAP",

@@ -11,7 +11,7 @@ import { DAY, type Instant } from "../../base/time.ts";
 import { formatIpv4, type Ipv4Addr, parseIpv4, parseMac } from "../../wire/addr.ts";
 import { type Carrier, Device } from "../../wire/device.ts";
 import { type Packet, PacketPool } from "../../wire/packet.ts";
-import type { LogSink } from "../../filter/services.ts";
+import type { LogSink, PacketLog } from "../../filter/services.ts";
 import { parseAddressWords, parseRouteWords } from "../../l3/ip-words.ts";
 import { ipAddrText, ipNeighText, ipRouteText } from "../../l3/ip-text.ts";
 import { Protocol } from "../../l3/ipv4.ts";
@@ -45,6 +45,8 @@ export interface RouterWorldOptions {
   readonly jiffies?: Pick<JiffiesOptions, "hz" | "age">;
   /** Hears what rules LOG; nobody. */
   readonly log?: LogSink;
+  /** Takes what NFLOG copies; nobody. */
+  readonly packetLog?: PacketLog;
 }
 
 /** A frame that the router sent. */
@@ -103,12 +105,10 @@ export class RouterWorld implements Machine, Carrier {
     for (const [index, words] of (world.routes ?? []).entries()) {
       within(["routes", index], () => this.#addRoute(words));
     }
-    this.firewall = new Firewall(
-      router,
-      profile,
-      options.chance ?? chance,
-      this.#logTo(options.log ?? null),
-    );
+    this.firewall = new Firewall(router, profile, options.chance ?? chance, {
+      log: this.#logTo(options.log ?? null),
+      packetLog: options.packetLog ?? { copy: () => {} },
+    });
     const { iptables } = world;
     if (iptables !== undefined) within(["iptables"], () => this.firewall.restore(iptables));
   }

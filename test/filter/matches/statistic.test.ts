@@ -2,23 +2,16 @@ import { describe, expect, it } from "vitest";
 import { Prng } from "../../../src/base/prng.ts";
 import { parseRule } from "../../../src/filter/rule-text.ts";
 import { MatchResult } from "../../../src/filter/match.ts";
-import { Jiffies } from "../../../src/base/jiffies.ts";
 import type { Chance } from "../../../src/base/prng.ts";
+import { completeServices } from "../../../src/filter/services.ts";
 import { Hook, type HookContext } from "../../../src/l3/hooks.ts";
 import { PacketPool } from "../../../src/wire/packet.ts";
 
-const SERVICES = {
-  jiffies: new Jiffies(),
-  addressTypes: null,
-  interfaceAddresses: null,
-  rejecter: null,
-  log: null,
-};
 const packet = new PacketPool({ slots: 1, largeSlots: 0 }).allocate(60);
 
 /** How often of `times` packets match. */
 function share(text: string, times: number, chance: Chance): number {
-  const matcher = parseRule(text).matches[0]?.bind({ ...SERVICES, chance });
+  const matcher = parseRule(text).matches[0]?.bind(completeServices({ chance }));
   if (matcher === null || matcher === undefined || packet === null) throw new Error("no matcher");
   const context: HookContext = {
     ...{ hook: Hook.Input, packet, input: null, output: null, now: 0 },

@@ -6,8 +6,9 @@
 import type { Packet } from "../../../wire/packet.ts";
 import type { FrameContext } from "../../../l2/bridge-hooks.ts";
 import { MatchResult } from "../../match.ts";
-import { formatAverage, LimitMatcher, parseAverage } from "../../matches/limit.ts";
+import { LimitMatcher, SCALE } from "../../matches/limit.ts";
 import { option } from "../../options.ts";
+import { formatRate, parseRate } from "../../rates.ts";
 import { parseNumber } from "../../values.ts";
 import { type FrameMatcher, type FrameMatchKind, printValue } from "../frame-match.ts";
 
@@ -32,13 +33,13 @@ export const limit: FrameMatchKind = {
   name: "limit",
   options: [option("limit"), option("limit-burst")],
   parse(given) {
-    const average = parseAverage(given.find("limit")?.word ?? DEFAULT_RATE);
+    const { period: average } = parseRate(given.find("limit")?.word ?? DEFAULT_RATE, SCALE);
     const burstWord = given.find("limit-burst")?.word ?? DEFAULT_BURST;
     const burst = parseNumber(burstWord, 1, MAX_BURST, "a burst");
     return {
       kind: "match",
       name: "limit",
-      text: printValue("limit", formatAverage(average)) + printValue("limit-burst", burst),
+      text: printValue("limit", formatRate(average, SCALE).text) + printValue("limit-burst", burst),
       bind: ({ jiffies }) => new FrameLimitMatcher(new LimitMatcher(jiffies, average, burst)),
     };
   },

@@ -1,7 +1,7 @@
 /** `--mark`: what the target `mark` wrote (Linux `net/bridge/netfilter/ebt_mark_m.c`). @module */
 import type { Packet } from "../../../wire/packet.ts";
 import { option } from "../../options.ts";
-import { hex, MAX_MARK, parseMaskedNumber, parseNumber } from "../../values.ts";
+import { hex, MAX_UINT, parseMaskedNumber, parseNumber } from "../../values.ts";
 import { type FrameMatcher, type FrameMatchKind, printValue } from "../frame-match.ts";
 
 /** Asks for the bits of `mask` to be those of `value`. */
@@ -28,14 +28,14 @@ export const mark: FrameMatchKind = {
   parse(given) {
     const { word, isInverted } = given.get("mark");
     if (word.startsWith("/")) {
-      const mask = parseNumber(word.slice(1), 0, MAX_MARK, "a mark's mask");
+      const mask = parseNumber(word.slice(1), 0, MAX_UINT, "a mark's mask");
       const matcher = new MarkMatcher(0, mask, !isInverted);
       const text = printValue("mark", `/${hex(mask)}`, isInverted);
       return { kind: "match", name: "mark", text, bind: () => matcher };
     }
-    const { value, mask } = parseMaskedNumber(word, MAX_MARK, "a mark");
+    const { value, mask } = parseMaskedNumber(word, MAX_UINT, "a mark");
     const matcher = new MarkMatcher(value, mask, isInverted);
-    const printed = mask === MAX_MARK ? hex(value) : `${hex(value)}/${hex(mask)}`;
+    const printed = mask === MAX_UINT ? hex(value) : `${hex(value)}/${hex(mask)}`;
     const text = printValue("mark", printed, isInverted);
     return { kind: "match", name: "mark", text, bind: () => matcher };
   },

@@ -1,7 +1,7 @@
 /** `mark`: write a mark, which the host's rules see (Linux `ebt_mark.c`). @module */
 import type { Packet } from "../../../wire/packet.ts";
 import { option } from "../../options.ts";
-import { hex, MAX_MARK, parseNumber } from "../../values.ts";
+import { hex, MAX_UINT, parseNumber } from "../../values.ts";
 import {
   type FrameAction,
   type FrameTargetKind,
@@ -43,7 +43,7 @@ export const mark: FrameTargetKind = {
   ],
   parse(given) {
     const [operation, { word }] = given.only(OPERATIONS);
-    const value = parseNumber(word, 0, MAX_MARK, "a mark");
+    const value = parseNumber(word, 0, MAX_UINT, "a mark");
     const verdict = readVerdict(given.find("mark-target"), FrameVerdict.Accept);
     return {
       kind: "extension",

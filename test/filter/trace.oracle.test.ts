@@ -1,0 +1,65 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Protocol } from "../../src/l3/ipv4.ts";
+import { Hook, Hooks } from "../../src/l3/hooks.ts";
+import { formatMac, MAC_ZERO } from "../../src/wire/addr.ts";
+import { Cast, PacketPool } from "../../src/wire/packet.ts";
+import { tableText } from "../model/rule-evaluator.ts";
+import { buildFrame, DEVICES, deviceOf, type FrameParts, frameParts, packetOf } from "./facts.ts";
+import { isKernelLogReadable, KernelRules, missingForRules } from "./kernel-rules.ts";
+import { newRuleSet } from "./stand.ts";
+import { tableChains } from "./tables.ts";
+
+const NEAR = "vif1.0";
+const MAC = DEVICES.get(NEAR)?.mac ?? MAC_ZERO;
+const missing =
+  missingForRules() ?? (isKernelLogReadable() ? null : "the kernel does not log here");
+const BUILT_IN = ["PREROUTING", "OUTPUT"];
+
+/** No segment has the bit that the newest kernels call AE. */
+const isClassic = ({ protocol, transport }: FrameParts): boolean =>
+  protocol !== Protocol.Tcp || ((transport[12] ?? 0) & 1) === 0;
+
+describe.skipIf(missing !== null)(`Lines about traced packets (${missing ?? "here"})`, () => {
+  const pool = new PacketPool({ slots: 8, largeSlots: 0 });
+  let kernel: KernelRules;
+
+  beforeAll(() => {
+    kernel = new KernelRules({ name: NEAR, mac: formatMac(MAC) });
+  });
+
+  afterAll(() => kernel.close());
+
+  it("are the kernel's own, rule by rule", { timeout: 60_000 }, async () => {
+    const chains = tableChains({
+      ...{ table: "raw", chain: "PREROUTING", builtIn: BUILT_IN },
+      ...{ hasOutput: false, hasStates: false },
+    });
+    const sent = fc.array(frameParts.filter(isClassic), { minLength: 5, maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(chains, sent, async (table, frames) => {
+        const first = "-A PREROUTING -j TRACE";
+        const text = tableText("raw", table).replace(/^(?=-A|COMMIT)/m, `${first}\n`);
+        const { rules, heard } = newRuleSet();
+        rules.restore(text);
+        const hooks = new Hooks();
+        rules.attach(hooks);
+        for (const one of frames) {
+          const place = { input: NEAR, output: null, cast: Cast.Host, flowState: 0, mark: 0 };
+          const packet = packetOf(pool, one, place, MAC);
+          const passed = hooks.pass(Hook.Prerouting, packet, deviceOf(NEAR), null, 0);
+          if (passed !== null) pool.end(passed, "consumed", "test/passed", 0);
+        }
+        const { logged } = await kernel.judge({
+          table: "raw",
+          text,
+          chains: BUILT_IN,
+          logPrefix: "TRACE: raw:",
+          frames: frames.map((one) => Buffer.from(buildFrame(one, MAC)).toString("hex")),
+        });
+        expect(heard.logged.map(({ line }) => line)).toEqual(logged);
+      }),
+      { numRuns: 8 },
+    );
+  });
+});
