@@ -90,5 +90,6 @@ function hasSoundChecksum(packet: Packet): boolean {
   const src = IPV4.src.get(view, network);
   const dst = IPV4.dst.get(view, network);
   const initial = hasPseudoHeader ? pseudoHeaderSum(src, dst, protocol, end - transport) : 0;
-  return onesSum(view, transport, end, initial) === 0xffff;
+  // The IP header's own sum is 0xFFFF: an empty payload, or one of zeros, is sound with it.
+  return onesSum(view, network, end, initial) === 0xffff;
 }
