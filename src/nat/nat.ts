@@ -19,7 +19,9 @@ import {
   Verdict,
 } from "../l3/hooks.ts";
 import { ICMP, ICMP_LENGTH, IcmpType, sealIcmp } from "../l3/icmp.ts";
-import { IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
+import { gather } from "../l3/fragment.ts";
+import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
+import { TCP_MIN_LENGTH } from "../l4/tcp.ts";
 import type { NatRules } from "../l3/nat-range.ts";
 import type { NatBehaviour } from "./behaviour.ts";
 import type { Conntrack } from "./conntrack.ts";
@@ -141,6 +143,7 @@ export class Nat {
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
     const { sendsZeroAsFfff } = this.#behaviour;
     packet.path?.translate(sendsZeroAsFfff ? 0xffff : 0);
+    gather(packet, packet.transport + transportLength(protocol));
     const isWhole = rewrite(pool.view, network, end, side, address, port, sendsZeroAsFfff);
     assert(isWhole, "a tracked packet has its transport header");
     if (pool.isTracing) this.#trace(packet, context, answer, side);
@@ -160,6 +163,7 @@ export class Nat {
     const { view: octets } = pool;
     const { view } = this.#table;
     const quoted = transport + ICMP_LENGTH;
+    gather(packet, quoted + IPV4_MIN_LENGTH);
     if (end - quoted < IPV4_MIN_LENGTH) return drop(context, "nat/truncated");
     if (onesSum(octets, transport, end) !== 0xffff) return drop(context, "nat/checksum");
     if (ICMP.type.get(octets, transport) === IcmpType.Redirect) {
@@ -176,6 +180,9 @@ export class Nat {
     const usesDstPort = isSource && TUPLE.protocol.get(view, answer) !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
     const innerSide = isSource ? "destination" : "source";
+    const header = quoted + headerLengthOf(octets, quoted);
+    const innerProtocol = IPV4.protocol.get(octets, quoted);
+    gather(packet, header + transportLength(innerProtocol));
     if (!rewrite(octets, quoted, end, innerSide, inner, port, sendsZeroAsFfff)) {
       return drop(context, "nat/truncated");
     }
@@ -190,6 +197,12 @@ export class Nat {
     const what = `nat: ${side} changed, answers have ${way}`;
     packet.pool.observer?.step(packet, HOOK_NAMES[hook], what, now);
   }
+}
+
+/** Octets of a transport header that rewriting asks for. */
+function transportLength(protocol: number): number {
+  if (protocol === Protocol.Tcp) return TCP_MIN_LENGTH;
+  return protocol === Protocol.Udp || protocol === Protocol.Icmp ? ICMP_LENGTH : 0;
 }
 
 /** The tuple of the direction against the packet's. */

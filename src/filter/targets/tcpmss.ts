@@ -1,6 +1,7 @@
 /** `-j TCPMSS`: lower the segment size of a SYN (Linux `net/netfilter/xt_TCPMSS.c`). @module */
 import { update16, update32 } from "../../wire/checksum.ts";
 import type { Packet } from "../../wire/packet.ts";
+import { gather } from "../../l3/fragment.ts";
 import { Hook, type HookContext } from "../../l3/hooks.ts";
 import { IPV4, IPV4_MIN_LENGTH, Protocol } from "../../l3/ipv4.ts";
 import { TCP, TCP_MAX_LENGTH, TCP_MIN_LENGTH, tcpHeaderLengthOf } from "../../l4/tcp.ts";
@@ -35,6 +36,7 @@ class MssAction implements Action {
     const { view } = packet.pool;
     const at = packet.transport;
     if (IPV4.fragmentOffset.get(view, packet.network) !== 0) return null;
+    gather(packet, packet.end);
     const length = packet.end - at;
     if (length < TCP_MIN_LENGTH) return "filter/malformed";
     const headerLength = tcpHeaderLengthOf(view, at);
