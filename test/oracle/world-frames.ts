@@ -5,6 +5,7 @@ import { parseIpv4, parseMac } from "../../src/wire/addr.ts";
 import { arpCodec } from "../../src/l2/arp.ts";
 import { EtherType } from "../../src/l2/ethernet.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
+import { MAC_NEIGHBOR } from "./rule-words.ts";
 import { optionOctets } from "./world-options.ts";
 import type { Site } from "./world-arbitrary.ts";
 import {
@@ -47,11 +48,25 @@ const pick = (...weights: [Place, number][]): fc.Arbitrary<AddressPick> =>
     fc.oneof(...weights.map(([kind, weight]) => ({ arbitrary: fc.constant<Place>(kind), weight }))),
     nat,
   );
-const source = pick(["link", 18], ["other", 2], ["routed", 2], ["own", 1], ["end", 1], ["odd", 1]);
-const target = pick(["other", 10], ["own", 8], ["routed", 6], ["link", 2], ["end", 1], ["odd", 1]);
+export const source = pick(
+  ["link", 18],
+  ["other", 2],
+  ["routed", 2],
+  ["own", 1],
+  ["end", 1],
+  ["odd", 1],
+);
+export const target = pick(
+  ["other", 10],
+  ["own", 8],
+  ["routed", 6],
+  ["link", 2],
+  ["end", 1],
+  ["odd", 1],
+);
 
 /** The address that `pick` means for a frame on interface `on`. */
-function addressOf(site: Site, on: number, [where, index]: AddressPick): string {
+export function addressOf(site: Site, on: number, [where, index]: AddressPick): string {
   const pools: Record<Place, readonly string[]> = {
     own: site.own,
     link: site.onLink[on] ?? [],
@@ -64,7 +79,6 @@ function addressOf(site: Site, on: number, [where, index]: AddressPick): string 
   return pool[index % Math.max(pool.length, 1)] ?? "8.8.4.4";
 }
 
-const MAC_NEIGHBOR = "12:31:39:00:00:00";
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
 const cast = fc.oneof(
   { arbitrary: fc.constant("host"), weight: 30 },
