@@ -7,7 +7,7 @@ import type { Instant } from "../base/time.ts";
 import { onesSum, pseudoHeaderSum } from "../wire/checksum.ts";
 import type { Packet } from "../wire/packet.ts";
 import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
-import { answerState } from "../l3/flow-state.ts";
+import { answerState, FlowState } from "../l3/flow-state.ts";
 import { Unreachable } from "../l3/icmp.ts";
 import { IPV4, IPV4_MIN_LENGTH, Protocol, writeIpv4 } from "../l3/ipv4.ts";
 import { RouteKind } from "../l3/route-table.ts";
@@ -20,6 +20,8 @@ import type { Rejecter, RejectWith } from "./services.ts";
 /** Protocols whose integrity is not the Internet checksum of all that follows the IP header. */
 const NOT_SUMMED: readonly number[] = [33, 50, 51, 132, 136];
 const GRE = 47;
+/** Protocols whose checksum connection tracking has judged. */
+const TRACKED: readonly number[] = [Protocol.Tcp, Protocol.Udp, Protocol.Icmp];
 /** The first bit of GRE's header: a checksum is there (RFC 2784 section 2.1). */
 const GRE_CHECKSUM = 0x80;
 
@@ -33,15 +35,23 @@ const CODES: Readonly<Record<Exclude<RejectWith, "tcp-reset">, number>> = {
   "icmp-admin-prohibited": Unreachable.AdministrativelyProhibited,
 };
 
+/** Hears of a segment; borrows it. */
+type OnReset = (segment: Packet, now: Instant) => void;
+
 /** Answers for the rules of one router. */
 export class RouterRejecter implements Rejecter {
   readonly #router: Router;
   readonly #verifies: boolean;
+  readonly #onReset: OnReset;
 
-  /** @param verifies false: ICMP errors answer packets with wrong checksums too (before 3.19). */
-  constructor(router: Router, verifies: boolean) {
+  /**
+   * @param verifies false: ICMP errors answer packets with wrong checksums too (before 3.19).
+   * @param onReset told of each segment that a reset is about to answer.
+   */
+  constructor(router: Router, verifies: boolean, onReset: OnReset) {
     this.#router = router;
     this.#verifies = verifies;
+    this.#onReset = onReset;
   }
 
   reject(packet: Packet, how: RejectWith, now: Instant): void {
@@ -71,6 +81,7 @@ export class RouterRejecter implements Rejecter {
     sealTcp(view, reset.transport, reset.end, src, dst);
     reset.flow = segment.flow;
     reset.flowState = answerState(segment.flowState);
+    this.#onReset(segment, now);
     this.#router.send(reset, now);
   }
 }
@@ -81,6 +92,7 @@ function hasSoundChecksum(packet: Packet): boolean {
   const { view } = pool;
   const protocol = IPV4.protocol.get(view, network);
   if (packet.hasBlankChecksum || NOT_SUMMED.includes(protocol)) return true;
+  if (packet.flowState >= FlowState.New && TRACKED.includes(protocol)) return true;
   if (protocol === Protocol.Udp) {
     if (end - transport < UDP_LENGTH || UDP.checksum.get(view, transport) === 0) return true;
   } else if (protocol === GRE) {

@@ -30,6 +30,7 @@ export class RuleSet implements NatRules {
       chance: null,
       addressTypes: null,
       interfaceAddresses: null,
+      pathMtu: null,
       rejecter: null,
       log: null,
       ...services,

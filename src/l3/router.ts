@@ -129,7 +129,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     });
   }
 
-  /** Deliver packets of `protocol` that come to this host to `handler`. */
+  /** Packets of `protocol` that come to this host go to `handler`. */
   setProtocol(protocol: number, handler: ProtocolHandler): void {
     this.#protocols.set(protocol, handler);
   }

@@ -353,6 +353,13 @@ export class Conntrack implements Machine, FlowTracker {
     return flow < 0 ? null : this.#entryAt(flow);
   }
 
+  /** A rule resets the TCP connection of `handle`: it is closed (`nf_ct_set_closing`). */
+  close(handle: number, now: Instant): void {
+    this.#setClock(now);
+    const flow = this.table.flowOf(handle);
+    if (flow >= 0) this.#trackers.close(flow);
+  }
+
   /** Forget the entry of `handle`, as `conntrack -D` does. @returns false if there is none. */
   delete(handle: number): boolean {
     const flow = this.table.flowOf(handle);

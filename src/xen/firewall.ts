@@ -9,6 +9,7 @@ import { IPV4_ANY } from "../wire/addr.ts";
 import { RouterRejecter } from "../filter/rejecter.ts";
 import { RuleSet } from "../filter/rule-set.ts";
 import type { LogSink } from "../filter/services.ts";
+import { IPV4_MAX_PACKET } from "../l3/ipv4.ts";
 import { Defragmenter } from "../l3/defragment.ts";
 import { Hook, HookPriority } from "../l3/hooks.ts";
 import { RerouteCheck } from "../l3/reroute.ts";
@@ -44,7 +45,15 @@ export class Firewall {
           return own === IPV4_ANY ? null : own;
         },
       },
-      rejecter: new RouterRejecter(router, profile.verifiesRejected),
+      pathMtu: profile.clampsToWayBack
+        ? (address) => {
+            const route = addressing.routeTo(address);
+            return route === null ? IPV4_MAX_PACKET : addressing.mtuOf(route);
+          }
+        : null,
+      rejecter: new RouterRejecter(router, profile.verifiesRejected, (segment, now) => {
+        if (profile.closesRejected) this.#conntrack?.close(segment.flow, now);
+      }),
       log,
     });
     this.rules.attach(router.hooks);

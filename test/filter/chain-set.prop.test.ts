@@ -12,6 +12,7 @@ const SERVICES = {
   chance: null,
   addressTypes: null,
   interfaceAddresses: null,
+  pathMtu: null,
   rejecter: null,
   log: null,
 };

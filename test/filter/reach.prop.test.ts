@@ -13,6 +13,7 @@ const SERVICES = {
   chance: null,
   addressTypes: null,
   interfaceAddresses: null,
+  pathMtu: null,
   rejecter: null,
   log: null,
 };

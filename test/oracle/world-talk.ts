@@ -318,7 +318,10 @@ const complaint: fc.Arbitrary<StepSpec> = fc
     const rest = new Uint8Array(4 + quoted.length);
     viewOf(rest).setUint32(0, spec.kind[0] === 5 ? parseIpv4("10.1.2.3") : spec.rest);
     rest.set(quoted, 4);
-    const [type, code] = spec.kind;
+    // This host's own path MTU is not learned: docs/deviations.md.
+    const isAboutAnswer = reading.protocol === Protocol.Icmp && site.own.includes(reading.src);
+    const [type, kind] = spec.kind;
+    const code = isAboutAnswer && type === IcmpType.Unreachable && kind === 4 ? 1 : kind;
     const payload = icmpOf(type, code, rest, spec.by);
     const src = spec.from === null ? reading.dst : addressOf(site, on, spec.from);
     const datagram = { ...spec.header, src, dst: reading.src, protocol: Protocol.Icmp, payload };

@@ -11,6 +11,7 @@ const SERVICES = {
   jiffies: new Jiffies(),
   addressTypes: null,
   interfaceAddresses: null,
+  pathMtu: null,
   rejecter: null,
   log: null,
 };
