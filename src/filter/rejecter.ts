@@ -12,7 +12,7 @@ import { Unreachable } from "../l3/icmp.ts";
 import { IPV4, IPV4_MIN_LENGTH, Protocol, writeIpv4 } from "../l3/ipv4.ts";
 import { RouteKind } from "../l3/route-table.ts";
 import type { Router } from "../l3/router.ts";
-import { sealTcp, TCP, TCP_MIN_LENGTH, TcpFlag } from "../l4/tcp.ts";
+import { TCP, TCP_MIN_LENGTH, TcpFlag } from "../l4/tcp.ts";
 import { writeRefusal } from "../l4/tcp-reset.ts";
 import { UDP, UDP_LENGTH } from "../l4/udp.ts";
 import type { Rejecter, RejectWith } from "./services.ts";
@@ -78,7 +78,10 @@ export class RouterRejecter implements Rejecter {
     writeIpv4(reset, { protocol: Protocol.Tcp, src, dst, ttl, dontFragment: true });
     bytes.fill(0, reset.transport, reset.end);
     writeRefusal(view, segment, reset);
-    sealTcp(view, reset.transport, reset.end, src, dst);
+    // The rest of the checksum is added where it leaves: an error about it quotes the part.
+    const part = pseudoHeaderSum(src, dst, Protocol.Tcp, TCP_MIN_LENGTH);
+    TCP.checksum.set(view, reset.transport, onesSum(view, reset.end, reset.end, part));
+    reset.hasBlankChecksum = true;
     reset.flow = segment.flow;
     reset.flowState = answerState(segment.flowState);
     this.#onReset(segment, now);
@@ -92,7 +95,6 @@ function hasSoundChecksum(packet: Packet): boolean {
   const { view } = pool;
   const protocol = IPV4.protocol.get(view, network);
   if (packet.hasBlankChecksum || NOT_SUMMED.includes(protocol)) return true;
-  if (packet.flowState >= FlowState.New && TRACKED.includes(protocol)) return true;
   if (protocol === Protocol.Udp) {
     if (end - transport < UDP_LENGTH || UDP.checksum.get(view, transport) === 0) return true;
   } else if (protocol === GRE) {
@@ -102,6 +104,10 @@ function hasSoundChecksum(packet: Packet): boolean {
   const src = IPV4.src.get(view, network);
   const dst = IPV4.dst.get(view, network);
   const initial = hasPseudoHeader ? pseudoHeaderSum(src, dst, protocol, end - transport) : 0;
-  // The IP header's own sum is 0xFFFF: an empty payload, or one of zeros, is sound with it.
-  return onesSum(view, network, end, initial) === 0xffff;
+  // What tracking judged when it came in is not summed again. Else the sum begins at the IP header:
+  // an empty payload is sound, and options that were filled in since make the packet unsound.
+  const { flowState } = packet;
+  const wasJudged = flowState !== FlowState.None && flowState !== FlowState.Untracked;
+  const from = wasJudged && TRACKED.includes(protocol) ? transport : network;
+  return onesSum(view, from, end, initial) === 0xffff;
 }

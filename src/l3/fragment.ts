@@ -54,6 +54,20 @@ export function gatherTcp(packet: Packet): void {
 }
 
 /**
+ * A packet of this host was cut for a route that it will not take after all: it keeps the cuts
+ * (`ip_append_data`).
+ */
+export function precut(packet: Packet): void {
+  const { network, end, pathMtu, pool } = packet;
+  if (end - network <= pathMtu) return;
+  const most = pathMtu - headerLengthOf(pool.view, network);
+  const pieces: number[] = [];
+  let left = end - network - headerLengthOf(pool.view, network);
+  for (; left > most; left -= most & ~7) pieces.push(most & ~7);
+  packet.pieces = [...pieces, left];
+}
+
+/**
  * Cut `packet` into pieces of at most `mtu` octets of IP and hand them to `sink`; ends `packet`.
  * All but the last carry a multiple of eight octets. A full pool loses the rest. What came in
  * pieces that still fit leaves in the same ones, which lose DF.

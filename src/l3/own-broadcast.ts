@@ -37,6 +37,8 @@ function copyOf(packet: Packet): Packet | null {
   const copy = pool.derive(packet, ETHERNET_LENGTH + end - network);
   if (copy === null) return null;
   copy.network = copy.frame + ETHERNET_LENGTH;
+  // It has no frame any more, for rules that look at one.
+  copy.frame = copy.network;
   copy.transport = copy.network + transport - network;
   copy.hasBlankChecksum = packet.hasBlankChecksum;
   pool.bytes.copyWithin(copy.network, network, end);

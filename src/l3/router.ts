@@ -28,7 +28,7 @@ import { NeighborCache, type NeighborHost } from "../l2/neighbor-cache.ts";
 import { Addressing } from "./addressing.ts";
 import type { RouterBehaviour } from "./behaviour.ts";
 import { completeChecksum } from "./blank-checksum.ts";
-import { fragment, gatherTcp, isTooBig } from "./fragment.ts";
+import { fragment, gatherTcp, isTooBig, precut } from "./fragment.ts";
 import { Hook, Hooks } from "./hooks.ts";
 import { Unreachable } from "./icmp.ts";
 import { IcmpReporter, type ReportHost } from "./icmp-reporter.ts";
@@ -111,14 +111,8 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const { neighbor, arp } = behaviour;
     const neighbors = new NeighborCache({ host: this, behaviour: neighbor, jiffies, chance });
     this.neighbors = neighbors;
-    this.arp = new ArpResponder({
-      pool,
-      routing: this,
-      neighbors,
-      behaviour: arp,
-      jiffies,
-      chance,
-    });
+    const parts = { pool, neighbors, jiffies, chance };
+    this.arp = new ArpResponder({ ...parts, routing: this, behaviour: arp });
     this.#reporter = new IcmpReporter(this, chance, behaviour);
     this.icmp = new IcmpResponder(this, this.#reporter);
     this.#protocols.set(Protocol.Icmp, this.icmp);
@@ -335,6 +329,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const again = changed === dst ? route : this.addressing.routeTo(changed, device);
     if (again === null) this.pool.end(passed, "discarded", "route/none", now);
     else {
+      if (again !== route) precut(passed);
       this.#setRoute(passed, again);
       this.#output(passed, now);
     }

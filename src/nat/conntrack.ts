@@ -353,11 +353,12 @@ export class Conntrack implements Machine, FlowTracker {
     return flow < 0 ? null : this.#entryAt(flow);
   }
 
-  /** A rule resets the TCP connection of `handle`: it is closed (`nf_ct_set_closing`). */
+  /** A rule resets the confirmed connection of `handle`: it is closed (`nf_ct_set_closing`). */
   close(handle: number, now: Instant): void {
     this.#setClock(now);
     const flow = this.table.flowOf(handle);
-    if (flow >= 0) this.#trackers.close(flow);
+    const status = flow < 0 ? 0 : FLOW.status.get(this.table.view, flow);
+    if ((status & Status.Confirmed) !== 0) this.#trackers.close(flow);
   }
 
   /** Forget the entry of `handle`, as `conntrack -D` does. @returns false if there is none. */

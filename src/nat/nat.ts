@@ -19,6 +19,7 @@ import {
   Verdict,
 } from "../l3/hooks.ts";
 import { ICMP, ICMP_LENGTH, IcmpType, sealIcmp } from "../l3/icmp.ts";
+import { completeChecksum } from "../l3/blank-checksum.ts";
 import { gather } from "../l3/fragment.ts";
 import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
 import { TCP_MIN_LENGTH } from "../l4/tcp.ts";
@@ -143,6 +144,7 @@ export class Nat {
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
     const { sendsZeroAsFfff } = this.#behaviour;
     packet.path?.translate(sendsZeroAsFfff ? 0xffff : 0);
+    completeChecksum(packet);
     gather(packet, packet.transport + transportLength(protocol));
     const isWhole = rewrite(pool.view, network, end, side, address, port, sendsZeroAsFfff);
     assert(isWhole, "a tracked packet has its transport header");

@@ -149,7 +149,7 @@ export class Kernel {
     if (typeof answer === "object" && answer !== null && "error" in answer) {
       throw new Error(answer.error);
     }
-    return answer as T;
+    return answer;
   }
 
   /** End the process; its namespaces go with it. */

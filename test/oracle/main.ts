@@ -31,7 +31,8 @@ const began = performance.now();
 function show({ census, differences, unstable }: OracleReport): void {
   const seconds = Math.round((performance.now() - began) / 1000);
   const worlds = census.get("worlds");
-  const line = `${worlds} worlds, ${census.get("frames in")} frames in, ${differences.length} differ`;
+  const frames = census.get("frames in");
+  const line = `${worlds} worlds, ${frames} frames in, ${differences.length} differ`;
   const end = process.stderr.isTTY ? "\r" : "\n";
   process.stderr.write(`${line}, ${unstable} unstable, ${seconds} s${end}`);
 }

@@ -56,7 +56,7 @@ const step: fc.Arbitrary<StepSpec | null> = fc
     fc.noBias(fc.nat({ max: 0xff_ffff })),
     fc.oneof(
       { arbitrary: talkSpec, weight: 3 },
-      { arbitrary: frameSpec as fc.Arbitrary<StepSpec>, weight: 1 },
+      { arbitrary: frameSpec, weight: 1 },
     ),
   )
   .map(([kept, spec]) => (kept === 0 ? null : spec));

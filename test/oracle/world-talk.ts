@@ -76,7 +76,7 @@ const LETTERS: Readonly<Record<string, number>> = {
   U: TcpFlag.Urg,
 };
 const FLAG_SETS = ["S", "SA", "A", "PA", "FA", "R", "RA", "F", "SU", "", "SF"].map((letters) =>
-  [...letters].reduce((all, letter) => all | (LETTERS[letter] ?? 0), 0),
+  letters.split("").reduce((all, letter) => all | (LETTERS[letter] ?? 0), 0),
 );
 
 /** How a segment differs from the one that an honest end would send. */

@@ -12,7 +12,7 @@ const skipped = missing === null ? "" : ` (skipped: ${missing})`;
 
 describe.skipIf(missing !== null)(`worlds with rules and talk${skipped}`, () => {
   it(
-    "come out of the emulated router as out of the kernel: frames, counters, connections, neighbors",
+    "end as in the kernel: frames, counters, connections, neighbors",
     async () => {
       const options = { cases: CASES, seed: SEED, steps: 60, kernels: 2, folder: null };
       const { census, differences, unstable } = await runOracle(options);
