@@ -67,8 +67,8 @@ export interface RuleServices {
   /** For `MASQUERADE` and `REDIRECT`. */
   readonly interfaceAddresses: InterfaceAddresses | null;
   /**
-   * For `TCPMSS --clamp-mss-to-pmtu`: the largest packet on the way to an address, in octets. `null`
-   * where the way back does not count (before 2.6.25).
+   * For `TCPMSS --clamp-mss-to-pmtu`: the largest packet on the way to an address, in octets.
+   * `null` where the way back does not count (before 2.6.25).
    */
   readonly pathMtu: ((address: Ipv4Addr) => number) | null;
   /** For `REJECT`. */

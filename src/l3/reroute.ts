@@ -8,7 +8,7 @@ import type { Addressing } from "./addressing.ts";
 import { type HookContext, type HookFunction, Verdict } from "./hooks.ts";
 import { IPV4 } from "./ipv4.ts";
 
-/** Hangs on OUTPUT behind translation; the packet itself is routed again when all hooks are done. */
+/** Hangs on OUTPUT behind translation; the packet is routed again when all hooks are done. */
 export class RerouteCheck implements HookFunction {
   readonly name = "reroute";
   readonly #addressing: Addressing;

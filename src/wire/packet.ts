@@ -71,7 +71,7 @@ export class Packet {
   pathMtu = 0;
   /** Size of the largest fragment it was put together from; 0 if it came whole. */
   largestFragment = 0;
-  /** Payload octets of each fragment it was put together from, in order; `null` if it came whole. */
+  /** Payload octets of the fragments it was put together from; `null` if it came whole. */
   pieces: number[] | null = null;
   /** The transport checksum holds the pseudo-header's sum alone (Xen's `csum_blank`). */
   hasBlankChecksum = false;

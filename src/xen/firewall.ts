@@ -90,7 +90,7 @@ export class Firewall {
     this.#update();
   }
 
-  /** Connections are tracked once a rule needs it; they are translated once there is a nat table. */
+  /** Connections are tracked once a rule needs it, translated once there is a nat table. */
   #update(): void {
     const conntrack = this.#conntrack ?? (this.rules.usesConntrack ? this.#track() : null);
     if (conntrack === null || this.#nat !== null) return;

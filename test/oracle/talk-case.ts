@@ -54,10 +54,7 @@ export interface TalkRecording {
 const step: fc.Arbitrary<StepSpec | null> = fc
   .tuple(
     fc.noBias(fc.nat({ max: 0xff_ffff })),
-    fc.oneof(
-      { arbitrary: talkSpec, weight: 3 },
-      { arbitrary: frameSpec, weight: 1 },
-    ),
+    fc.oneof({ arbitrary: talkSpec, weight: 3 }, { arbitrary: frameSpec, weight: 1 }),
   )
   .map(([kept, spec]) => (kept === 0 ? null : spec));
 

@@ -12,6 +12,7 @@ import {
   distort,
   frameOf,
   icmpOf,
+  mayCutTimes,
   packetOf,
   type PacketWords,
   pattern,
@@ -214,11 +215,16 @@ const common = {
 
 const mtuOf = ({ mtu = 1500 }: WorldInterface): number => mtu;
 
+/** The least MTU of all interfaces. */
+export const leastMtuOf = ({ world }: Pick<Site, "world">): number =>
+  Math.min(...Object.values(world.interfaces).map(mtuOf));
+
 /** The interface's number and name, and a frame on it that the link's other end may send. */
 function place(site: Site, on: number, to: string, type: number, octets: Uint8Array, vlan = -1) {
   const interfaces = Object.entries(site.world.interfaces);
   const [name, one] = interfaces[on % interfaces.length] ?? [];
   if (name === undefined || one === undefined || octets.length > mtuOf(one)) return [];
+  if (type === EtherType.Ipv4 && mayCutTimes(octets, leastMtuOf(site))) return [];
   const dst = to === "host" ? one.mac : to;
   const frame = frameOf(dst, MAC_NEIGHBOR, type, octets, vlan < 0 ? null : vlan);
   return [{ interface: name, octets: frame }];
@@ -254,9 +260,8 @@ const packet: fc.Arbitrary<FrameSpec> = fc
  * Octets that come back as an echo in no more pieces than the kernel's ICMP socket has memory for:
  * it would drop a longer answer, by the sizes of its own buffers.
  */
-function longestAnswer({ world }: Site): number {
-  const leastMtu = Math.min(...Object.values(world.interfaces).map(mtuOf));
-  return 300 * ((leastMtu - 60) & ~7);
+function longestAnswer({ world }: Pick<Site, "world">): number {
+  return 300 * ((leastMtuOf({ world }) - 60) & ~7);
 }
 
 /** A datagram in pieces: shuffled, some twice, some missing, some overlapping. */

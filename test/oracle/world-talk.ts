@@ -14,9 +14,9 @@ import { TcpFlag } from "../../src/l4/tcp.ts";
 import { readPacket, type Reading, readSegment } from "./packet-reading.ts";
 import { MAC_NEIGHBOR } from "./rule-words.ts";
 import type { Site } from "./world-arbitrary.ts";
-import { addressOf, type PlacedFrame, source, target } from "./world-frames.ts";
+import { addressOf, leastMtuOf, type PlacedFrame, source, target } from "./world-frames.ts";
 import { optionOctets } from "./world-options.ts";
-import { frameOf, icmpOf, packetOf, pattern, tcpOf, udpOf } from "./world-octets.ts";
+import { frameOf, icmpOf, mayCutTimes, packetOf, pattern, tcpOf, udpOf } from "./world-octets.ts";
 
 /** What far ends remember, the latest last. */
 export interface Memory {
@@ -116,6 +116,7 @@ function send(site: Site, on: string, datagram: Datagram, unit: number): PlacedF
       flagsFragment: datagram.flagsFragment | more | (from / 8),
       payload: payload.subarray(from, end),
     });
+    if (mayCutTimes(octets, leastMtuOf(site))) return [];
     const octetsOfFrame = frameOf(mac, MAC_NEIGHBOR, EtherType.Ipv4, octets);
     frames.push({ interface: on, octets: octetsOfFrame });
   }
