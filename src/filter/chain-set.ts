@@ -55,7 +55,7 @@ export class ChainSet implements Iterable<Chain> {
     return chain;
   }
 
-  /** True if a rule asks what connection tracking says. */
+  /** True if a rule translates or asks what connection tracking says. */
   get usesConntrack(): boolean {
     return this.#trackedRules > 0;
   }
@@ -243,10 +243,14 @@ export class ChainSet implements Iterable<Chain> {
   }
 }
 
-const usesConntrack = ({ rule }: Step): boolean =>
-  rule !== null &&
-  (rule.matches.some((match) => match.usesConntrack) ||
-    (rule.target.kind === "extension" && rule.target.usesConntrack));
+/** What belongs to the nat table alone is about connections; an empty table is not. */
+function usesConntrack({ rule }: Step): boolean {
+  if (rule === null) return false;
+  const { matches, target } = rule;
+  const isAbout =
+    target.kind === "extension" && (target.usesConntrack || target.placement.table === "nat");
+  return isAbout || matches.some((match) => match.usesConntrack);
+}
 
 const misplaced = (word: string, message: string): RuleError =>
   new RuleError("rule-place", word, message);

@@ -7,12 +7,12 @@ import type { Instant } from "../base/time.ts";
 import { onesSum, pseudoHeaderSum } from "../wire/checksum.ts";
 import type { Packet } from "../wire/packet.ts";
 import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
-import { answerState } from "../l3/flow-state.ts";
+import { answerState, FlowState } from "../l3/flow-state.ts";
 import { Unreachable } from "../l3/icmp.ts";
 import { IPV4, IPV4_MIN_LENGTH, Protocol, writeIpv4 } from "../l3/ipv4.ts";
 import { RouteKind } from "../l3/route-table.ts";
 import type { Router } from "../l3/router.ts";
-import { sealTcp, TCP, TCP_MIN_LENGTH, TcpFlag } from "../l4/tcp.ts";
+import { TCP, TCP_MIN_LENGTH, TcpFlag } from "../l4/tcp.ts";
 import { writeRefusal } from "../l4/tcp-reset.ts";
 import { UDP, UDP_LENGTH } from "../l4/udp.ts";
 import type { Rejecter, RejectWith } from "./services.ts";
@@ -20,6 +20,8 @@ import type { Rejecter, RejectWith } from "./services.ts";
 /** Protocols whose integrity is not the Internet checksum of all that follows the IP header. */
 const NOT_SUMMED: readonly number[] = [33, 50, 51, 132, 136];
 const GRE = 47;
+/** Protocols whose checksum connection tracking has judged. */
+const TRACKED: readonly number[] = [Protocol.Tcp, Protocol.Udp, Protocol.Icmp];
 /** The first bit of GRE's header: a checksum is there (RFC 2784 section 2.1). */
 const GRE_CHECKSUM = 0x80;
 
@@ -33,15 +35,23 @@ const CODES: Readonly<Record<Exclude<RejectWith, "tcp-reset">, number>> = {
   "icmp-admin-prohibited": Unreachable.AdministrativelyProhibited,
 };
 
+/** Hears of a segment; borrows it. */
+type OnReset = (segment: Packet, now: Instant) => void;
+
 /** Answers for the rules of one router. */
 export class RouterRejecter implements Rejecter {
   readonly #router: Router;
   readonly #verifies: boolean;
+  readonly #onReset: OnReset;
 
-  /** @param verifies false: ICMP errors answer packets with wrong checksums too (before 3.19). */
-  constructor(router: Router, verifies: boolean) {
+  /**
+   * @param verifies false: ICMP errors answer packets with wrong checksums too (before 3.19).
+   * @param onReset told of each segment that a reset is about to answer.
+   */
+  constructor(router: Router, verifies: boolean, onReset: OnReset) {
     this.#router = router;
     this.#verifies = verifies;
+    this.#onReset = onReset;
   }
 
   reject(packet: Packet, how: RejectWith, now: Instant): void {
@@ -68,9 +78,13 @@ export class RouterRejecter implements Rejecter {
     writeIpv4(reset, { protocol: Protocol.Tcp, src, dst, ttl, dontFragment: true });
     bytes.fill(0, reset.transport, reset.end);
     writeRefusal(view, segment, reset);
-    sealTcp(view, reset.transport, reset.end, src, dst);
+    // The rest of the checksum is added where it leaves: an error about it quotes the part.
+    const part = pseudoHeaderSum(src, dst, Protocol.Tcp, TCP_MIN_LENGTH);
+    TCP.checksum.set(view, reset.transport, onesSum(view, reset.end, reset.end, part));
+    reset.hasBlankChecksum = true;
     reset.flow = segment.flow;
     reset.flowState = answerState(segment.flowState);
+    this.#onReset(segment, now);
     this.#router.send(reset, now);
   }
 }
@@ -90,5 +104,10 @@ function hasSoundChecksum(packet: Packet): boolean {
   const src = IPV4.src.get(view, network);
   const dst = IPV4.dst.get(view, network);
   const initial = hasPseudoHeader ? pseudoHeaderSum(src, dst, protocol, end - transport) : 0;
-  return onesSum(view, transport, end, initial) === 0xffff;
+  // What tracking judged when it came in is not summed again. Else the sum begins at the IP header:
+  // an empty payload is sound, and options that were filled in since make the packet unsound.
+  const { flowState } = packet;
+  const wasJudged = flowState !== FlowState.None && flowState !== FlowState.Untracked;
+  const from = wasJudged && TRACKED.includes(protocol) ? transport : network;
+  return onesSum(view, from, end, initial) === 0xffff;
 }

@@ -32,9 +32,9 @@ export class RuleSet implements NatRules {
     return TABLE_NAMES.flatMap((name) => this.#tables.get(name) ?? []);
   }
 
-  /** True if there is a nat table or a rule that asks what connection tracking says. */
+  /** True if a rule translates or asks what connection tracking says. */
   get usesConntrack(): boolean {
-    return this.tables.some((table) => table.name === "nat" || table.usesConntrack);
+    return this.tables.some((table) => table.usesConntrack);
   }
 
   /** The table of that name, empty and accepting all if it was not there. */

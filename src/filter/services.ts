@@ -95,6 +95,11 @@ export interface RuleServices {
   readonly addressTypes: AddressClassifier | null;
   /** For `MASQUERADE` and `REDIRECT`. */
   readonly interfaceAddresses: InterfaceAddresses | null;
+  /**
+   * For `TCPMSS --clamp-mss-to-pmtu`: the largest packet on the way to an address, in octets.
+   * `null` where the way back does not count (before 2.6.25).
+   */
+  readonly pathMtu: ((address: Ipv4Addr) => number) | null;
   /** For `REJECT`. */
   readonly rejecter: Rejecter | null;
   /** For `LOG` and `TRACE`. */
@@ -113,6 +118,7 @@ export const completeServices = (given: Partial<RuleServices>): RuleServices => 
   chance: null,
   addressTypes: null,
   interfaceAddresses: null,
+  pathMtu: null,
   rejecter: null,
   log: null,
   packetLog: null,

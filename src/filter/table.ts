@@ -57,7 +57,7 @@ export class Table implements HookFunction {
     return [...this.#chains];
   }
 
-  /** True if a rule asks what connection tracking says. */
+  /** True if a rule translates or asks what connection tracking says. */
   get usesConntrack(): boolean {
     return this.#chains.usesConntrack;
   }

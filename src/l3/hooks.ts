@@ -22,6 +22,7 @@ export const HookPriority = {
   Conntrack: -200,
   Mangle: -150,
   NatDestination: -100,
+  Reroute: -99,
   Filter: 0,
   NatSource: 100,
   Confirm: 2 ** 31 - 1,

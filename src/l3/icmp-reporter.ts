@@ -23,6 +23,7 @@ import {
 } from "./icmp.ts";
 import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol, writeIpv4 } from "./ipv4.ts";
 import { echoOptions, type EchoedOptions, writeEchoed } from "./ipv4-options.ts";
+import type { IcmpSocket } from "./icmp-socket.ts";
 import type { PacketOptions } from "./packet-options.ts";
 import type { Peers } from "./peers.ts";
 import { type Route, RouteKind } from "./route-table.ts";
@@ -45,8 +46,7 @@ export interface ReportHost {
   readonly options: PacketOptions;
   readonly jiffies: Jiffies;
   readonly settings: StackSettings;
-  /** Send this host's own packet; its source is set, its header unsealed. Takes ownership. */
-  send(packet: Packet, now: Instant): void;
+  readonly icmpSocket: IcmpSocket;
   /** Milliseconds since midnight UTC at `now`. */
   timeOfDay(now: Instant): number;
 }
@@ -119,7 +119,8 @@ export class IcmpReporter {
 
   /** `icmp_send`; `rest` is the message's second word. */
   #report(offender: Packet, type: number, code: number, rest: number, now: Instant): void {
-    if (!isReportable(offender, type)) return;
+    const { icmpSocket } = this.#host;
+    if (icmpSocket.isBusy || !isReportable(offender, type)) return;
     const { view } = offender.pool;
     const { addressing, options, peers } = this.#host;
     const isLimited = this.#isLimited(type, code);
@@ -128,14 +129,15 @@ export class IcmpReporter {
     const dst = echoed?.firstHop ?? IPV4.src.get(view, offender.network);
     const route = echoed === null ? null : addressing.routeTo(dst);
     if (route === null || echoed === null) return;
-    if (isLimited && !peers.mayReport(dst, now)) return;
+    const isToSelf = route.kind === RouteKind.Local;
+    if (isLimited && !isToSelf && !peers.mayReport(dst, now)) return;
     const error = this.#write(offender, echoed, route, now);
     if (error === null) return;
     ICMP.type.set(view, error.transport, type);
     ICMP.code.set(view, error.transport, code);
     ICMP.rest.set(view, error.transport, rest >>> 0);
     sealIcmp(view, error.transport, error.end);
-    this.#host.send(error, now);
+    icmpSocket.send(error, now);
   }
 
   /** An error but for its type, code and checksum. */
@@ -172,7 +174,9 @@ export class IcmpReporter {
    */
   mayAnswer(type: number, dst: Ipv4Addr, now: Instant): boolean {
     if (!this.#isLimited(type, 0)) return true;
-    return this.#isWithinGlobalLimit(now) && this.#host.peers.mayReport(dst, now);
+    const { addressing, peers } = this.#host;
+    if (!this.#isWithinGlobalLimit(now)) return false;
+    return addressing.isLocal(dst) || peers.mayReport(dst, now);
   }
 
   /** `icmpv4_mask_allow`: "fragmentation needed" is exempt, as path MTU discovery needs it. */

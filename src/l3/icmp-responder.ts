@@ -20,6 +20,7 @@ import {
 } from "./icmp.ts";
 import { IPV4, IPV4_MIN_LENGTH, Protocol, writeIpv4 } from "./ipv4.ts";
 import { echoOptions, writeEchoed } from "./ipv4-options.ts";
+import type { IcmpSocket } from "./icmp-socket.ts";
 import type { PacketOptions } from "./packet-options.ts";
 import type { Peers } from "./peers.ts";
 import { RouteKind } from "./route-table.ts";
@@ -27,8 +28,7 @@ import type { StackSettings } from "./stack-settings.ts";
 
 /** What the responder asks of its router. */
 export interface RespondHost {
-  /** Send this host's own packet; the route chooses an absent source. Takes ownership. */
-  send(packet: Packet, now: Instant): void;
+  readonly icmpSocket: IcmpSocket;
   /** Milliseconds since midnight UTC at `now`. */
   timeOfDay(now: Instant): number;
   readonly options: PacketOptions;
@@ -151,7 +151,7 @@ export class IcmpResponder {
     const dst = IPV4.dst.get(reply.pool.view, reply.network);
     if (this.#limit.mayAnswer(type, dst, now)) {
       request.pool.end(request, "consumed", reason, now);
-      this.#host.send(reply, now);
+      this.#host.icmpSocket.send(reply, now);
     } else {
       request.pool.end(request, "discarded", "icmp/limited", now);
       reply.pool.end(reply, "discarded", "icmp/limited", now);

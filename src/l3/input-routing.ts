@@ -118,7 +118,8 @@ export class InputRouting {
     const back = this.#fib.find(src);
     const isFull =
       rpFilter > 0 || (output === via.device && sendsRedirects) || this.#behaviour.checksSourceKind;
-    if (!isFull) return this.#judge(back?.kind !== RouteKind.Local, 0);
+    // Only the addresses themselves: 127.1.2.3 is nobody's (`inet_lookup_ifaddr_rcu`).
+    if (!isFull) return this.#judge(back?.kind !== RouteKind.Local || back.source !== src, 0);
     if (back === null) return this.#judge(rpFilter === 0, 0);
     if (back.kind !== RouteKind.Unicast) {
       const mayPass = back.kind !== RouteKind.Local && back.kind !== RouteKind.Broadcast;

@@ -119,6 +119,15 @@ export class Interface implements Stack {
     return first !== undefined && first !== own;
   }
 
+  /** @returns why the frame filters drop a frame, or `null`. Borrows the packet. */
+  judge(packet: Packet, now: Instant): Reason | null {
+    for (const filter of this.filters) {
+      const reason = filter.judgeFrame(packet, now);
+      if (reason !== null) return reason;
+    }
+    return null;
+  }
+
   drop(address: InterfaceAddress): void {
     this.#addresses.splice(this.#addresses.indexOf(address), 1);
   }

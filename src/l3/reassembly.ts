@@ -268,6 +268,7 @@ export class Reassembler implements Machine {
     whole.network = whole.frame + ETHERNET_LENGTH;
     whole.transport = whole.network + headerLength;
     whole.largestFragment = datagram.largest;
+    whole.pieces = datagram.pieces.map(({ start, end }) => end - start);
     bytes.copyWithin(whole.frame, first.packet.frame, first.packet.network + headerLength);
     for (const { packet, start, end } of datagram.pieces) {
       const at = packet.network + headerLengthOf(view, packet.network);

@@ -1,7 +1,7 @@
 /**
  * The IP stack of one host: a router as RFC 1812 section 5.2 wants it, in the order of Linux
- * (net/ipv4). With
- * forwarding off it is a host (RFC 1122 section 3.1); a simulated domU runs on the same class.
+ * (net/ipv4). With forwarding off it is a host (RFC 1122 section 3.1); a simulated domU runs on
+ * the same class.
  * @module
  */
 import { assert } from "../base/assert.ts";
@@ -28,11 +28,12 @@ import { NeighborCache, type NeighborHost } from "../l2/neighbor-cache.ts";
 import { Addressing } from "./addressing.ts";
 import type { RouterBehaviour } from "./behaviour.ts";
 import { completeChecksum } from "./blank-checksum.ts";
-import { fragment } from "./fragment.ts";
+import { fragment, gatherTcp, isTooBig, precut } from "./fragment.ts";
 import { Hook, Hooks } from "./hooks.ts";
 import { Unreachable } from "./icmp.ts";
 import { IcmpReporter, type ReportHost } from "./icmp-reporter.ts";
 import { IcmpResponder } from "./icmp-responder.ts";
+import { IcmpSocket } from "./icmp-socket.ts";
 import { InputRouting } from "./input-routing.ts";
 import type { Interface, InterfaceOwner } from "./interface.ts";
 import {
@@ -45,6 +46,7 @@ import {
   sealHeader,
 } from "./ipv4.ts";
 import { linkAddressOf } from "./link-address.ts";
+import { hearOwn } from "./own-broadcast.ts";
 import { PacketOptions } from "./packet-options.ts";
 import { Peers } from "./peers.ts";
 import { Reassembler } from "./reassembly.ts";
@@ -80,6 +82,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   readonly neighbors: NeighborCache;
   readonly arp: ArpResponder;
   readonly icmp: IcmpResponder;
+  readonly icmpSocket = new IcmpSocket((message, now) => this.send(message, now));
   readonly peers: Peers;
   readonly options: PacketOptions;
   readonly #behaviour: RouterBehaviour;
@@ -108,14 +111,8 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const { neighbor, arp } = behaviour;
     const neighbors = new NeighborCache({ host: this, behaviour: neighbor, jiffies, chance });
     this.neighbors = neighbors;
-    this.arp = new ArpResponder({
-      pool,
-      routing: this,
-      neighbors,
-      behaviour: arp,
-      jiffies,
-      chance,
-    });
+    const parts = { pool, neighbors, jiffies, chance };
+    this.arp = new ArpResponder({ ...parts, routing: this, behaviour: arp });
     this.#reporter = new IcmpReporter(this, chance, behaviour);
     this.icmp = new IcmpResponder(this, this.#reporter);
     this.#protocols.set(Protocol.Icmp, this.icmp);
@@ -127,7 +124,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     });
   }
 
-  /** Deliver packets of `protocol` that come to this host to `handler`. */
+  /** Packets of `protocol` that come to this host go to `handler`. */
   setProtocol(protocol: number, handler: ProtocolHandler): void {
     this.#protocols.set(protocol, handler);
   }
@@ -152,16 +149,17 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     packet.network = this.#behaviour.takesPriorityTags
       ? skipPriorityTags(view, packet.frame, packet.end)
       : packet.frame + ETHERNET_LENGTH;
-    for (const filter of via.filters) {
-      const reason = filter.judgeFrame(packet, now);
-      if (reason === null) continue;
+    const reason = via.judge(packet, now);
+    if (reason !== null) {
       this.pool.end(packet, "dropped", reason, now);
       return;
     }
+    const wasSending = this.icmpSocket.pause();
     const type = ETHERNET.type.get(view, packet.network - ETHERNET_LENGTH);
     if (type === EtherType.Ipv4) this.#receiveIpv4(via, packet, now);
     else if (type === EtherType.Arp && !via.isLoopback) this.arp.receive(via.device, packet, now);
     else this.pool.end(packet, "discarded", unknownType(type), now);
+    this.icmpSocket.resume(wasSending);
   }
 
   /** RFC 1812 section 5.2.1 in Linux's order, from the header check to the routing decision. */
@@ -184,6 +182,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const { view } = this.pool;
     const routing = this.#routing;
     const at = packet.network;
+    if (this.#behaviour.looksForSocketsEarly) gatherTcp(packet);
     if (via.isLoopback) routing.toSelf();
     else routing.decide(via, IPV4.src.get(view, at), IPV4.dst.get(view, at));
     const { kind, route, isDetour, isRefused, refusal, reason } = routing;
@@ -220,7 +219,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
       return;
     }
     this.#setRoute(packet, route);
-    if (this.#behaviour.checksMtuBeforeForward && this.#isTooBig(packet)) {
+    if (this.#behaviour.checksMtuBeforeForward && isTooBig(packet)) {
       this.#reporter.tooBig(packet, now);
       this.pool.end(packet, "discarded", "ipv4/too-big", now);
       return;
@@ -259,19 +258,28 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
 
   /** POSTROUTING, size, neighbor: `ip_output`. */
   #output(packet: Packet, now: Instant): void {
+    if (packet.routeKind === RouteKind.Broadcast) this.#hear(packet, now);
     const passed = this.hooks.pass(Hook.Postrouting, packet, packet.input, packet.output, now);
     if (passed === null) return;
     const { largestFragment, pathMtu } = passed;
     const keepsSize = largestFragment > 0 && this.#behaviour.refragmentsToLargest;
     const limit = keepsSize ? Math.min(largestFragment, pathMtu) : pathMtu;
-    if (passed.end - passed.network <= limit) this.#resolve(passed, now);
-    else if (this.#isTooBig(passed)) {
+    if (passed.end - passed.network <= limit && !keepsSize) this.#resolve(passed, now);
+    else if (isTooBig(passed)) {
       this.#reporter.tooBig(passed, now);
       this.pool.end(passed, "discarded", "ipv4/too-big", now);
     } else {
       completeChecksum(passed);
       fragment(passed, limit, this.#resolve, now);
     }
+  }
+
+  /** What this host tells all on a link comes in to itself by the same device (`ip_mc_output`). */
+  #hear(packet: Packet, now: Instant): void {
+    const { output } = packet;
+    const via = output === null ? undefined : this.addressing.interfaces.get(output);
+    const heard = via === undefined ? null : hearOwn(packet, via, this.hooks, this.options, now);
+    if (via !== undefined && heard !== null) this.#deliver(via, heard, now);
   }
 
   /** Find the link-layer address: `ip_finish_output2`. */
@@ -322,6 +330,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const again = changed === dst ? route : this.addressing.routeTo(changed, device);
     if (again === null) this.pool.end(passed, "discarded", "route/none", now);
     else {
+      if (again !== route) precut(passed);
       this.#setRoute(passed, again);
       this.#output(passed, now);
     }
@@ -379,13 +388,6 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   unreachable(packet: Packet, now: Instant): void {
     this.#reporter.hostUnreachable(packet, now);
     this.pool.end(packet, "discarded", "neighbor/failed", now);
-  }
-
-  /** DF forbids what pieces that came in smaller still may: to leave in pieces again. */
-  #isTooBig({ end, network, pathMtu, largestFragment }: Packet): boolean {
-    if (end - network <= pathMtu) return false;
-    const mayFragment = largestFragment > 0 && largestFragment <= pathMtu;
-    return !mayFragment && IPV4.dontFragment.get(this.pool.view, network) === 1;
   }
 
   #setRoute(packet: Packet, route: Route): void {

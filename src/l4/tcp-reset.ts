@@ -6,7 +6,7 @@
 import type { Instant } from "../base/time.ts";
 import { Cast, type Packet } from "../wire/packet.ts";
 import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
-import { IPV4, IPV4_MIN_LENGTH, Protocol, writeIpv4 } from "../l3/ipv4.ts";
+import { IPV4, IPV4_MAX_PACKET, IPV4_MIN_LENGTH, Protocol, writeIpv4 } from "../l3/ipv4.ts";
 import { echoOptions, writeEchoed } from "../l3/ipv4-options.ts";
 import { RouteKind } from "../l3/route-table.ts";
 import type { ProtocolHandler, Router } from "../l3/router.ts";
@@ -59,7 +59,8 @@ export class TcpReset implements ProtocolHandler {
     const echoed = echoOptions(view, segment.network, this.#router.options.current);
     const optionsLength = echoed?.octets.length ?? 0;
     const length = ETHERNET_LENGTH + IPV4_MIN_LENGTH + optionsLength + TCP_MIN_LENGTH;
-    const reset = echoed === null ? null : pool.allocate(length);
+    const isSendable = length - ETHERNET_LENGTH <= this.#mtuTo(segment);
+    const reset = echoed === null || !isSendable ? null : pool.allocate(length);
     if (echoed === null || reset === null) {
       pool.end(segment, "discarded", "tcp/no-room", now);
       return;
@@ -77,6 +78,13 @@ export class TcpReset implements ProtocolHandler {
     sealTcp(view, reset.transport, reset.end, src, dst);
     pool.end(segment, "discarded", "tcp/refused", now);
     this.#router.send(reset, now);
+  }
+
+  /** Of the way back: a reset is never cut (`ip_append_data` of a socket that minds the MTU). */
+  #mtuTo({ pool, network }: Packet): number {
+    const { addressing } = this.#router;
+    const route = addressing.routeTo(IPV4.src.get(pool.view, network));
+    return route === null ? IPV4_MAX_PACKET : addressing.mtuOf(route);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Chance } from "../base/prng.ts";
 import type { Instant } from "../base/time.ts";
 import { IPV4_ANY, type Ipv4Addr } from "../wire/addr.ts";
 import type { Packet, PacketPool, Reason } from "../wire/packet.ts";
+import { FlowState } from "../l3/flow-state.ts";
 import { Unreachable } from "../l3/icmp.ts";
 import { IPV4, Protocol } from "../l3/ipv4.ts";
 import { RouteKind } from "../l3/route-table.ts";
@@ -223,6 +224,9 @@ export class UdpLayer implements ProtocolHandler, SocketOwner {
       : this.#deliverToOne(packet, src, dst, now);
     if (isDelivered) this.#pool.end(packet, "delivered", "udp/delivered", now);
     else {
+      // `nf_reset_ct`: the error is found by what it quotes.
+      packet.flow = -1;
+      packet.flowState = FlowState.None;
       if (!isToAll) this.#router.reportUnreachable(packet, Unreachable.Port, now);
       const reason: Reason = isToAll ? "udp/no-listener" : "udp/port-unreachable";
       this.#pool.end(packet, "discarded", reason, now);

@@ -29,7 +29,7 @@ import { FLOW, Scratch, Status } from "./flow-record.ts";
 import { FlowTable } from "./flow-table.ts";
 import { type InvalidCause, Outcome } from "./outcome.ts";
 import { checkPacket } from "./packet-check.ts";
-import { entryAt } from "./read-entry.ts";
+import { entryAt, STATE_NAMES } from "./read-entry.ts";
 import { Trackers } from "./trackers.ts";
 import {
   copyTuple,
@@ -55,15 +55,6 @@ export interface ConntrackOptions {
   /** The kernel's clock; one of 250 Hz. */
   readonly jiffies?: Jiffies;
 }
-
-/** As `iptables --ctstate` names them. */
-const STATE_NAMES: ReadonlyMap<number, string> = new Map([
-  [FlowState.New, "NEW"],
-  [FlowState.Established, "ESTABLISHED"],
-  [FlowState.EstablishedReply, "ESTABLISHED"],
-  [FlowState.Related, "RELATED"],
-  [FlowState.RelatedReply, "RELATED"],
-]);
 
 /** Records that each new entry lets the sweep look at, so that it overtakes what new ones leave. */
 const SWEEP_STEPS = 2;
@@ -359,6 +350,14 @@ export class Conntrack implements Machine, FlowTracker {
     const { table } = this;
     if (!table.isLive(flow)) return 0;
     return Math.max((FLOW.expires.get(table.view, flow) - table.now) | 0, 0);
+  }
+
+  /** A rule resets the confirmed connection of `handle`: it is closed (`nf_ct_set_closing`). */
+  close(handle: number, now: Instant): void {
+    this.#setClock(now);
+    const flow = this.table.flowOf(handle);
+    const status = flow < 0 ? 0 : FLOW.status.get(this.table.view, flow);
+    if ((status & Status.Confirmed) !== 0) this.#trackers.close(flow);
   }
 
   /** Forget the entry of `handle`, as `conntrack -D` does. @returns false if there is none. */

@@ -19,7 +19,10 @@ import {
   Verdict,
 } from "../l3/hooks.ts";
 import { ICMP, ICMP_LENGTH, IcmpType, sealIcmp } from "../l3/icmp.ts";
+import { completeChecksum } from "../l3/blank-checksum.ts";
+import { gather } from "../l3/fragment.ts";
 import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
+import { TCP_MIN_LENGTH } from "../l4/tcp.ts";
 import type { NatRules } from "../l3/nat-range.ts";
 import { PPTP_GRE_LENGTH } from "../l4/gre.ts";
 import type { NatBehaviour } from "./behaviour.ts";
@@ -141,6 +144,8 @@ export class Nat {
     const usesDstPort = isSource && protocol !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
     packet.path?.translate(this.#behaviour.sendsZeroAsFfff ? 0xffff : 0);
+    completeChecksum(packet);
+    gather(packet, packet.transport + transportLength(protocol));
     if (!this.#rewrite(pool.view, network, end, side, address, port)) {
       return drop(context, "nat/truncated");
     }
@@ -181,6 +186,7 @@ export class Nat {
     const { view: octets } = pool;
     const { view } = this.#table;
     const quoted = transport + ICMP_LENGTH;
+    gather(packet, quoted + IPV4_MIN_LENGTH);
     if (end - quoted < IPV4_MIN_LENGTH) return drop(context, "nat/truncated");
     if (onesSum(octets, transport, end) !== 0xffff) return drop(context, "nat/checksum");
     if (ICMP.type.get(octets, transport) === IcmpType.Redirect) {
@@ -196,6 +202,9 @@ export class Nat {
     const usesDstPort = isSource && TUPLE.protocol.get(view, answer) !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
     const innerSide = isSource ? "destination" : "source";
+    const header = quoted + headerLengthOf(octets, quoted);
+    const innerProtocol = IPV4.protocol.get(octets, quoted);
+    gather(packet, header + transportLength(innerProtocol));
     if (!this.#rewrite(octets, quoted, end, innerSide, inner, port)) {
       return drop(context, "nat/truncated");
     }
@@ -210,6 +219,12 @@ export class Nat {
     const what = `nat: ${side} changed, answers have ${way}`;
     packet.pool.observer?.step(packet, HOOK_NAMES[hook], what, now);
   }
+}
+
+/** Octets of a transport header that rewriting asks for. */
+function transportLength(protocol: number): number {
+  if (protocol === Protocol.Tcp) return TCP_MIN_LENGTH;
+  return protocol === Protocol.Udp || protocol === Protocol.Icmp ? ICMP_LENGTH : 0;
 }
 
 /** The tuple of the direction against the packet's. */

@@ -1,11 +1,21 @@
 /** Reads an entry out of the table's memory, for people. @module */
 import type { Duration } from "../base/time.ts";
+import { FlowState } from "../l3/flow-state.ts";
 import { Protocol } from "../l3/ipv4.ts";
 import type { FlowEntry, FlowTally } from "./flow-entry.ts";
 import { FLOW, Status, TALLY, TALLY_OFFSET } from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { CONNECTION, TCP_STATE_NAMES } from "./tcp-record.ts";
 import { TUPLE, TUPLE_LENGTH, tupleAt } from "./tuple.ts";
+
+/** As `iptables --ctstate` names them. */
+export const STATE_NAMES: ReadonlyMap<number, string> = new Map([
+  [FlowState.New, "NEW"],
+  [FlowState.Established, "ESTABLISHED"],
+  [FlowState.EstablishedReply, "ESTABLISHED"],
+  [FlowState.Related, "RELATED"],
+  [FlowState.RelatedReply, "RELATED"],
+]);
 
 /**
  * The entry at `flow`.

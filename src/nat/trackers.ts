@@ -132,6 +132,15 @@ export class Trackers {
     return isSteady ? this.#trackTcp(flow, direction, packet) : Outcome.Repeat;
   }
 
+  /** The TCP connection of `flow` is closed by a rule; other protocols have no end. */
+  close(flow: number): void {
+    const table = this.#table;
+    if (TUPLE.protocol.get(table.view, flow) !== Protocol.Tcp) return;
+    if (CONNECTION.state.get(table.records, flow) === TcpState.Close) return;
+    CONNECTION.state.set(table.records, flow, TcpState.Close);
+    table.extend(flow, this.#settings.timeouts[TcpState.Close] ?? 0);
+  }
+
   #trackTcp(flow: number, direction: number, packet: Packet): Outcome {
     const table = this.#table;
     const tcp = this.#tcp;

@@ -71,6 +71,8 @@ export class Packet {
   pathMtu = 0;
   /** Size of the largest fragment it was put together from; 0 if it came whole. */
   largestFragment = 0;
+  /** Payload octets of the fragments it was put together from; `null` if it came whole. */
+  pieces: number[] | null = null;
   /** The transport checksum holds the pseudo-header's sum alone (Xen's `csum_blank`). */
   hasBlankChecksum = false;
   /** The checksums of its IP and transport headers were found to hold, and mended since. */
@@ -101,6 +103,7 @@ export class Packet {
     this.routeKind = 0;
     this.pathMtu = 0;
     this.largestFragment = 0;
+    this.pieces = null;
     this.mark = 0;
     this.flow = -1;
     this.flowState = 0;

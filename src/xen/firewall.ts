@@ -9,7 +9,10 @@ import { IPV4_ANY } from "../wire/addr.ts";
 import { RouterRejecter } from "../filter/rejecter.ts";
 import { RuleSet } from "../filter/rule-set.ts";
 import type { RuleServices } from "../filter/services.ts";
+import { IPV4_MAX_PACKET } from "../l3/ipv4.ts";
 import { Defragmenter } from "../l3/defragment.ts";
+import { Hook, HookPriority } from "../l3/hooks.ts";
+import { RerouteCheck } from "../l3/reroute.ts";
 import type { Router } from "../l3/router.ts";
 import { FlowConnections } from "../nat/flow-connections.ts";
 import { Conntrack } from "../nat/conntrack.ts";
@@ -26,6 +29,7 @@ export class Firewall {
   readonly #profile: Profile;
   readonly #chance: Chance;
   #conntrack: Conntrack | null = null;
+  #nat: Nat | null = null;
   readonly #machines: Machine[] = [];
 
   /** @param sinks take what LOG and TRACE say and what NFLOG copies. */
@@ -45,7 +49,15 @@ export class Firewall {
           return own === IPV4_ANY ? null : own;
         },
       },
-      rejecter: new RouterRejecter(router, profile.verifiesRejected),
+      pathMtu: profile.clampsToWayBack
+        ? (address) => {
+            const route = addressing.routeTo(address);
+            return route === null ? IPV4_MAX_PACKET : addressing.mtuOf(route);
+          }
+        : null,
+      rejecter: new RouterRejecter(router, profile.verifiesRejected, (segment, now) => {
+        if (profile.closesRejected) this.#conntrack?.close(segment.flow, now);
+      }),
       ...sinks,
       connections: new FlowConnections(
         profile.flows.conntrack.limit,
@@ -74,7 +86,7 @@ export class Firewall {
    */
   iptables(command: string): string {
     this.rules.command(command);
-    this.#trackIfNeeded();
+    this.#update();
     return `iptables ${command}`;
   }
 
@@ -84,26 +96,31 @@ export class Firewall {
    */
   restore(text: string): void {
     this.rules.restore(text);
-    this.#trackIfNeeded();
+    this.#update();
   }
 
-  #trackIfNeeded(): void {
-    if (this.#conntrack === null && this.rules.usesConntrack) this.#track();
+  /** Connections are tracked once a rule needs it, translated once there is a nat table. */
+  #update(): void {
+    const conntrack = this.#conntrack ?? (this.rules.usesConntrack ? this.#track() : null);
+    if (conntrack === null || this.#nat !== null) return;
+    if (this.rules.tables.some(({ name }) => name === "nat")) this.#translate(conntrack);
   }
 
-  #track(): void {
-    const { hooks, jiffies } = this.#router;
+  #track(): Conntrack {
     const { flows, router } = this.#profile;
+    const { hooks, jiffies } = this.#router;
     const conntrack = new Conntrack({ behaviour: flows.conntrack, jiffies });
-    const nat = new Nat({
-      conntrack,
-      behaviour: flows.nat,
-      rules: this.rules,
-      chance: this.#chance,
-    });
-    this.#conntrack = conntrack;
     this.#machines.push(new Defragmenter(this.#router, router.reassembly), conntrack);
     conntrack.attach(hooks);
-    nat.attach(hooks);
+    this.#conntrack = conntrack;
+    return conntrack;
+  }
+
+  #translate(conntrack: Conntrack): void {
+    const behaviour = this.#profile.flows.nat;
+    this.#nat = new Nat({ conntrack, behaviour, rules: this.rules, chance: this.#chance });
+    const { hooks, addressing } = this.#router;
+    this.#nat.attach(hooks);
+    hooks.register(Hook.Output, HookPriority.Reroute, new RerouteCheck(addressing));
   }
 }

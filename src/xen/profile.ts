@@ -29,6 +29,10 @@ export interface Profile {
   readonly echoesEcnInResets: boolean;
   /** True: REJECT answers no packet whose checksum is wrong with an ICMP error (since 3.19). */
   readonly verifiesRejected: boolean;
+  /** True: a connection that REJECT resets is closed to connection tracking too. */
+  readonly closesRejected: boolean;
+  /** True: TCPMSS clamps to the way back, too (since 2.6.25). */
+  readonly clampsToWayBack: boolean;
   /** The address of Dom0's end of every vif. */
   readonly vifMac: Mac;
   /** Metric of the vifs' host routes; 0 for none. */
@@ -50,6 +54,7 @@ const ROUTER_2_6_18: RouterBehaviour = {
   jiffies: { hz: 250, hasCoarseLevels: false },
   checksMtuBeforeForward: false,
   refragmentsToLargest: false,
+  looksForSocketsEarly: false,
   isLowestBroadcast: true,
   routesClassE: false,
   routesZeroNetwork: false,
@@ -73,6 +78,7 @@ const ROUTER_6: RouterBehaviour = {
   jiffies: { hz: 250, hasCoarseLevels: true },
   checksMtuBeforeForward: true,
   refragmentsToLargest: true,
+  looksForSocketsEarly: true,
   isLowestBroadcast: false,
   routesClassE: true,
   routesZeroNetwork: true,
@@ -99,6 +105,8 @@ export const EC2_2010: Profile = {
   dhcpClient: DHCLIENT_3_0,
   echoesEcnInResets: true,
   verifiesRejected: false,
+  closesRejected: false,
+  clampsToWayBack: false,
   vifMac: VIF_MAC_REPORTED,
   vifRouteMetric: 0,
 };
@@ -115,6 +123,8 @@ export const LINUX: Profile = {
   dhcpClient: DHCLIENT_4_4_3,
   echoesEcnInResets: false,
   verifiesRejected: true,
+  closesRejected: true,
+  clampsToWayBack: true,
   vifMac: VIF_MAC_NETBACK,
   vifRouteMetric: 2,
 };

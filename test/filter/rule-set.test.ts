@@ -151,6 +151,8 @@ describe("A rule set on its hooks", () => {
     rules.command("-F");
     expect(rules.usesConntrack).toBe(false);
     rules.table("nat");
+    expect(rules.usesConntrack).toBe(false);
+    rules.command("-t nat -A PREROUTING -j DNAT --to-destination 10.0.0.1");
     expect(rules.usesConntrack).toBe(true);
   });
 

@@ -21,6 +21,7 @@ export function newServices(): { services: RuleServices; heard: Heard } {
       first: ({ name }) => (name === "vif1.0" ? parseIpv4("10.254.168.2") : null),
       select: ({ name }) => (name === "peth0" ? parseIpv4("216.182.232.10") : null),
     },
+    pathMtu: null,
     rejecter: { reject: (_packet, how) => void heard.rejected.push(how) },
     connections: {
       limit: 100,

@@ -72,7 +72,7 @@ export function near(ours: readonly string[], theirs: readonly string[], took = 
 }
 
 /** A line without what only the kernel's own file shows: zones, references, lives of GRE. */
-const plainLine = (line: string): string =>
+export const plainLine = (line: string): string =>
   line
     .replaceAll(/ +/g, " ")
     .replace(/ timeout=\d+, stream_timeout=\d+/, "")

@@ -1,9 +1,14 @@
 """Plays frames through a router made of this computer's kernel.
 
-Each request is a line of JSON on standard input, each answer a line on standard output. A request
+Each request is a line of JSON on standard input, each answer a line on standard output. "open"
 builds a router in a network namespace of its own, with one veth pair for each interface; the far
-ends lie in a second namespace, where packet sockets send and receive. Both namespaces are held by
-descriptors of this process alone: whatever ends it, the kernel takes them down.
+ends lie in a second namespace, where packet sockets send and receive. "send" sends frames and tells
+what came of each; "close" takes the router down. Both namespaces are held by descriptors of this
+process alone: whatever ends it, the kernel takes them down. The one argument is the number of the
+processor to work on, the last one being 0.
+
+The far ends serve all routers. A router's own namespace does not: a kernel cannot be told to
+forget the fragments that it holds and whom it sent how many errors.
 """
 
 import array
@@ -30,8 +35,17 @@ SIOCETHTOOL = 0x8946
 IFF_RUNNING = 0x40
 # ETHTOOL_SRXCSUM, STXCSUM, SSG, STSO, SGSO, SGRO
 OFFLOADS = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
-# A frame leaves early in a millisecond, so that the kernel's time stamps are known.
+# A frame leaves early in a millisecond and away from the edges of a tick, in nanoseconds, so that
+# the kernel's time stamps and its ticks are known.
 LATEST_IN_MILLISECOND = 600_000
+AFTER_TICK, BEFORE_TICK = 40_000, 300_000
+NETLINK_NETFILTER = 12
+NEW_CONNECTIONS = 1
+# One lock serves all namespaces: others may hold it for a moment.
+RESTORE = ["iptables-legacy-restore", "-w", "10"]
+# CTA_TUPLE_REPLY, CTA_TUPLE_PROTO; CTA_PROTO_NUM, _SRC_PORT, _DST_PORT, _ICMP_ID
+REPLY, PROTOCOL = 2, 2
+NUMBER, SOURCE_PORT, TARGET_PORT, ICMP_ID = 1, 2, 3, 4
 CLOCK_MONOTONIC_COARSE = 6
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -135,6 +149,8 @@ class World:
         self.far = {one["name"]: ends.name() for one in request["interfaces"]}
         self.near = {far: name for name, far in self.far.items()}
         self.router = Namespace()
+        self.connections = None
+        self.start = 0
         try:
             self.build(request)
         except BaseException:
@@ -167,30 +183,86 @@ class World:
             switch_offloads_off(name)
             wait_until_running(name)
 
-    def play(self, frames, until):
-        """Send each frame at its time; take down what the router sends, and when."""
-        sent, received = [], []
-        start = now()
-        for frame in frames:
-            wait_until(start + frame["at"] * 1000)
-            before = now()
-            far = self.far[frame["interface"]]
-            self.ends.sender.sendto(bytes.fromhex(frame["octets"]), (far, 0))
-            sent.append([before // 1000, now() // 1000])
-            self.take(received)
-        wait_until(start + until * 1000)
-        self.take(received)
-        return {"start": start // 1000, "sent": sent, "received": received}
+    def open(self, rules):
+        """Load the rules, hear of new connections from now on, and tell the time."""
+        if rules:
+            run(RESTORE, rules)
+        self.connections = Connections()
+        self.start = now()
+        return {"start": self.start // 1000}
 
-    def take(self, received):
+    def send(self, frames):
+        """Send each frame at its time; say when, what the router sent and whom it came to know."""
+        return {"steps": [self.step(frame) for frame in frames]}
+
+    def step(self, frame):
+        wait_until(self.start + frame["at"] * 1000)
+        before = now()
+        far = self.far[frame["interface"]]
+        self.ends.sender.sendto(bytes.fromhex(frame["octets"]), (far, 0))
+        sent = [before // 1000, now() // 1000]
+        return {"sent": sent, "received": self.take(), "flows": self.connections.take()}
+
+    def finish(self, until, show):
+        """Listen until that time; then run commands and say what they write, and when."""
+        wait_until(self.start + until * 1000)
+        received = self.take()
+        shown = [[now() // 1000, run(command, "")] for command in show]
+        return {"received": received, "shown": shown}
+
+    def take(self):
+        """The frames that the router has sent since the last call."""
+        received = []
         while (one := self.ends.receive()) is not None:
             octets, far, at = one
             interface = self.near.get(far)
             if interface is not None:
                 received.append({"interface": interface, "octets": octets.hex(), "at": at})
+        return received
 
     def close(self):
+        if self.connections is not None:
+            self.connections.close()
         self.router.close()
+
+
+class Connections:
+    """Hears of the connections that the router begins to track."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        self.socket.bind((0, NEW_CONNECTIONS))
+        self.socket.setblocking(False)
+
+    def take(self):
+        """For each new connection its protocol, and the two ports of its answers."""
+        found = []
+        while True:
+            try:
+                octets = self.socket.recv(65536)
+            except BlockingIOError:
+                return found
+            # One message a datagram: struct nlmsghdr, struct nfgenmsg, attributes.
+            words = attributes(attributes(attributes(octets[20:])[REPLY])[PROTOCOL])
+            source = words.get(SOURCE_PORT) or words.get(ICMP_ID) or b"\0\0"
+            ports = [source, words.get(TARGET_PORT) or source]
+            found.append([words[NUMBER][0], *(int.from_bytes(port, "big") for port in ports)])
+
+    def close(self):
+        self.socket.close()
+
+
+def attributes(octets):
+    """Netlink attributes by their types."""
+    found, at = {}, 0
+    while at + 4 <= len(octets):
+        length, kind = struct.unpack_from("HH", octets, at)
+        if length < 4:
+            break
+        found[kind & 0x3FFF] = octets[at + 4 : at + length]
+        at += length + 3 & ~3
+    return found
 
 
 def now():
@@ -204,8 +276,26 @@ def wait_until(instant):
             time.sleep((instant - clock) / 1e9)
         elif clock % 1_000_000 > LATEST_IN_MILLISECOND:
             time.sleep((1_000_000 - clock % 1_000_000) / 1e9)
+        elif not TICKS.is_clear(clock):
+            time.sleep(AFTER_TICK / 1e9)
         else:
             return
+
+
+class Ticks:
+    """Where the edges of the kernel's ticks lie, once measured."""
+
+    began = 0
+    length = 0
+
+    def is_clear(self, clock):
+        if self.length == 0:
+            return True
+        phase = (clock - self.began) % self.length
+        return AFTER_TICK <= phase <= self.length - BEFORE_TICK
+
+
+TICKS = Ticks()
 
 
 def tick_clock():
@@ -233,30 +323,39 @@ def jiffies():
         with open("/proc/timer_list", encoding="ascii") as file:
             number = next(int(line.split()[1]) for line in file if line.startswith("jiffies:"))
         if tick_clock() == clock:
-            began = (clock + offset) // 1000
-            return {"number": number, "began": began, "hz": round(1 / length)}
+            TICKS.began, TICKS.length = clock + offset, round(length * 1e9)
+            return {"number": number, "began": TICKS.began // 1000, "hz": round(1 / length)}
 
 
-def answer(ends, request):
-    world = World(ends, request)
-    try:
-        played = world.play(request["frames"], request["until"])
-        return {**played, "shown": [run(command, "") for command in request["show"]]}
-    finally:
-        world.close()
+def serve(ends):
+    """Answer requests until there are none; an error ends the router that it is about."""
+    world = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        what = request["do"]
+        try:
+            if what == "open":
+                world = World(ends, request)
+                result = world.open(request["rules"])
+            elif what == "send":
+                result = world.send(request["frames"])
+            else:
+                result = world.finish(request["until"], request["show"])
+        except (OSError, RuntimeError) as error:
+            result = {"error": str(error)}
+        if world is not None and (what == "close" or "error" in result):
+            world.close()
+            world = None
+        print(json.dumps(result), flush=True)
 
 
 def main():
     # One processor: what a frame causes has then happened when its sending returns, in order.
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    processors = sorted(os.sched_getaffinity(0), reverse=True)
+    os.sched_setaffinity(0, {processors[int(sys.argv[1]) % len(processors)]})
     ends = Ends()
     print(json.dumps({"jiffies": jiffies()}), flush=True)
-    for line in sys.stdin:
-        try:
-            result = answer(ends, json.loads(line))
-        except (OSError, RuntimeError) as error:
-            result = {"error": str(error)}
-        print(json.dumps(result), flush=True)
+    serve(ends)
 
 
 if __name__ == "__main__":

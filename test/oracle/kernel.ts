@@ -10,6 +10,26 @@ import type { Ticks } from "./world-router.ts";
 import type { World } from "../../src/zone/world/world.ts";
 import { type InputFrame, ipWords, sysctls, type TimedFrame } from "./world.ts";
 
+/** A connection that the kernel began to track: protocol, source and target port of its answers. */
+export type NewFlow = readonly [number, number, number];
+
+/** What came of one frame. Instants are real times in microseconds. */
+export interface KernelStep {
+  /** The instants between which it was sent and processed. */
+  readonly sent: readonly [number, number];
+  /** What the router sent since the step before, in order. */
+  readonly received: readonly TimedFrame[];
+  readonly flows: readonly NewFlow[];
+}
+
+/** The end of a router. */
+export interface KernelEnd {
+  /** What the router sent since the last frame. */
+  readonly received: readonly TimedFrame[];
+  /** For each command the real time in microseconds at which it ran, and what it wrote. */
+  readonly shown: readonly (readonly [number, string])[];
+}
+
 /** What the kernel did. Instants are real times in microseconds. */
 export interface Played {
   readonly start: number;
@@ -21,8 +41,6 @@ export interface Played {
   readonly shown: readonly string[];
 }
 
-type Answer = Played | { readonly error: string };
-
 const HELPER = fileURLToPath(new URL("kernel.py", import.meta.url));
 
 /** Why there can be no {@link Kernel} here; `null` if there can. */
@@ -32,6 +50,8 @@ export function missingForKernel(): string | null {
   for (const [tool, option] of [
     ["ip", "-V"],
     ["python3", "-V"],
+    ["iptables-legacy-restore", "-V"],
+    ["conntrack", "-V"],
   ] as const) {
     if (spawnSync(tool, [option]).status !== 0) return `no ${tool}`;
   }
@@ -61,8 +81,11 @@ export class Kernel {
     this.jiffies = jiffies;
   }
 
-  static async open(): Promise<Kernel> {
-    const helper = spawn("python3", [HELPER], { stdio: ["pipe", "pipe", "inherit"] });
+  /** @param processor the number of the processor to work on; the last one is 0. */
+  static async open(processor = 0): Promise<Kernel> {
+    const helper = spawn("python3", [HELPER, String(processor)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     const lines = createInterface({ input: helper.stdout });
     const answers = lines[Symbol.asyncIterator]();
     const hello = await nextLine<{ jiffies: Ticks }>(answers);
@@ -70,27 +93,62 @@ export class Kernel {
   }
 
   /**
-   * Build `world` anew and play `frames` to it, one call at a time.
+   * Build `world` anew, instead of what was there.
+   * @returns the real time in microseconds at which it starts.
+   * @throws {Error} if the kernel refuses the world or its rules.
+   */
+  async build(world: World): Promise<number> {
+    const interfaces = Object.entries(world.interfaces).map(([name, { mac, mtu = 1500 }]) => ({
+      name,
+      mac,
+      mtu,
+    }));
+    const rules = world.iptables ?? "";
+    const words = { ip: ipWords(world), sysctl: sysctls(world), rules };
+    const { start } = await this.#ask<{ start: number }>({ do: "open", interfaces, ...words });
+    return start;
+  }
+
+  /** Send frames, each at its time, and tell what came of each. */
+  async send(frames: readonly InputFrame[]): Promise<readonly KernelStep[]> {
+    const { steps } = await this.#ask<{ steps: KernelStep[] }>({ do: "send", frames });
+    return steps;
+  }
+
+  /**
+   * Take the router down.
    * @param until microseconds after the start at which to stop listening.
    * @param show commands to run in the router's namespace when that is over.
-   * @throws {Error} if the kernel refuses the world or a command fails.
+   * @throws {Error} if a command fails.
    */
+  finish(until = 0, show: readonly (readonly string[])[] = []): Promise<KernelEnd> {
+    return this.#ask<KernelEnd>({ do: "close", until, show });
+  }
+
+  /** {@link build}, {@link send} and {@link finish} for frames that are known beforehand. */
   async play(
     world: World,
     frames: readonly InputFrame[],
     until = 0,
     show: readonly (readonly string[])[] = [],
   ): Promise<Played> {
-    const interfaces = Object.entries(world.interfaces).map(([name, { mac, mtu = 1500 }]) => ({
-      name,
-      mac,
-      mtu,
-    }));
-    const build = { interfaces, ip: ipWords(world), sysctl: sysctls(world) };
-    const request = { ...build, frames, until, show };
+    const start = await this.build(world);
+    const steps = await this.send(frames);
+    const { received, shown } = await this.finish(until, show);
+    return {
+      start,
+      sent: steps.map(({ sent }) => sent),
+      received: [...steps.flatMap((step) => step.received), ...received],
+      shown: shown.map(([, text]) => text),
+    };
+  }
+
+  async #ask<T>(request: unknown): Promise<T> {
     this.#process.stdin.write(`${JSON.stringify(request)}\n`);
-    const answer = await nextLine<Answer>(this.#answers);
-    if ("error" in answer) throw new Error(answer.error);
+    const answer = await nextLine<T | { readonly error: string }>(this.#answers);
+    if (typeof answer === "object" && answer !== null && "error" in answer) {
+      throw new Error(answer.error);
+    }
     return answer;
   }
 

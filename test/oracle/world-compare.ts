@@ -14,6 +14,36 @@ export type Comparable = Readonly<Record<string, readonly string[]>>;
 /** 192.0.0.8: what a router without an address calls itself. */
 const DUMMY_ADDRESS = 0xc000_0008;
 
+/** Frames by interface, of two routers. */
+export interface Compared {
+  readonly kernel: Comparable;
+  readonly emulated: Comparable;
+}
+
+/**
+ * What both routers sent, by interface. The IP identification of packets that the emulated router
+ * made is masked in both, and the header checksum with it if it is right. The kernel's are not
+ * known by their source: translation may have given them another one.
+ */
+export function comparePairs(
+  world: World,
+  kernel: readonly OutputFrame[],
+  emulated: readonly (OutputFrame & { readonly isOwn: boolean })[],
+): Compared {
+  const pairs: { kernel: Record<string, string[]>; emulated: Record<string, string[]> } = {
+    kernel: {},
+    emulated: {},
+  };
+  for (const name of Object.keys(world.interfaces)) {
+    const mine = emulated.filter((frame) => frame.interface === name);
+    const masked = ({ octets }: OutputFrame, index: number): string =>
+      mine[index]?.isOwn === true ? maskId(Buffer.from(octets, "hex")) : octets;
+    pairs.emulated[name] = mine.map(masked);
+    pairs.kernel[name] = kernel.filter((frame) => frame.interface === name).map(masked);
+  }
+  return pairs;
+}
+
 /**
  * `frames` by interface. The IP identification of packets that the router made is masked, and the
  * header checksum with it if it is right.
@@ -75,9 +105,18 @@ function mask(frame: Uint8Array, own: ReadonlySet<number>): string {
   const view = viewOf(frame);
   const at = ETHERNET_LENGTH;
   const isIpv4 = ETHERNET.type.get(view, 0) === EtherType.Ipv4;
-  if (isIpv4 && own.has(IPV4.src.get(view, at))) {
+  const isOwn = isIpv4 && own.has(IPV4.src.get(view, at));
+  return isOwn ? maskId(frame) : Buffer.from(frame).toString("hex");
+}
+
+/** An identification of 0 is no draw: it stays. */
+function maskId(frame: Uint8Array): string {
+  const view = viewOf(frame);
+  const at = ETHERNET_LENGTH;
+  const isIpv4 = ETHERNET.type.get(view, 0) === EtherType.Ipv4;
+  if (isIpv4 && IPV4.id.get(view, at) !== 0) {
     const isSealed = onesSum(view, at, at + headerLengthOf(view, at)) === 0xffff;
-    IPV4.id.set(view, at, 0);
+    IPV4.id.set(view, at, 1);
     if (isSealed) IPV4.checksum.set(view, at, 0);
   }
   return Buffer.from(frame).toString("hex");

@@ -5,12 +5,14 @@ import { parseIpv4, parseMac } from "../../src/wire/addr.ts";
 import { arpCodec } from "../../src/l2/arp.ts";
 import { EtherType } from "../../src/l2/ethernet.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
+import { MAC_NEIGHBOR } from "./rule-words.ts";
 import { optionOctets } from "./world-options.ts";
 import type { Site } from "./world-arbitrary.ts";
 import {
   distort,
   frameOf,
   icmpOf,
+  mayCutTimes,
   packetOf,
   type PacketWords,
   pattern,
@@ -47,11 +49,25 @@ const pick = (...weights: [Place, number][]): fc.Arbitrary<AddressPick> =>
     fc.oneof(...weights.map(([kind, weight]) => ({ arbitrary: fc.constant<Place>(kind), weight }))),
     nat,
   );
-const source = pick(["link", 18], ["other", 2], ["routed", 2], ["own", 1], ["end", 1], ["odd", 1]);
-const target = pick(["other", 10], ["own", 8], ["routed", 6], ["link", 2], ["end", 1], ["odd", 1]);
+export const source = pick(
+  ["link", 18],
+  ["other", 2],
+  ["routed", 2],
+  ["own", 1],
+  ["end", 1],
+  ["odd", 1],
+);
+export const target = pick(
+  ["other", 10],
+  ["own", 8],
+  ["routed", 6],
+  ["link", 2],
+  ["end", 1],
+  ["odd", 1],
+);
 
 /** The address that `pick` means for a frame on interface `on`. */
-function addressOf(site: Site, on: number, [where, index]: AddressPick): string {
+export function addressOf(site: Site, on: number, [where, index]: AddressPick): string {
   const pools: Record<Place, readonly string[]> = {
     own: site.own,
     link: site.onLink[on] ?? [],
@@ -64,7 +80,6 @@ function addressOf(site: Site, on: number, [where, index]: AddressPick): string 
   return pool[index % Math.max(pool.length, 1)] ?? "8.8.4.4";
 }
 
-const MAC_NEIGHBOR = "12:31:39:00:00:00";
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
 const cast = fc.oneof(
   { arbitrary: fc.constant("host"), weight: 30 },
@@ -200,11 +215,16 @@ const common = {
 
 const mtuOf = ({ mtu = 1500 }: WorldInterface): number => mtu;
 
+/** The least MTU of all interfaces. */
+export const leastMtuOf = ({ world }: Pick<Site, "world">): number =>
+  Math.min(...Object.values(world.interfaces).map(mtuOf));
+
 /** The interface's number and name, and a frame on it that the link's other end may send. */
 function place(site: Site, on: number, to: string, type: number, octets: Uint8Array, vlan = -1) {
   const interfaces = Object.entries(site.world.interfaces);
   const [name, one] = interfaces[on % interfaces.length] ?? [];
   if (name === undefined || one === undefined || octets.length > mtuOf(one)) return [];
+  if (type === EtherType.Ipv4 && mayCutTimes(octets, leastMtuOf(site))) return [];
   const dst = to === "host" ? one.mac : to;
   const frame = frameOf(dst, MAC_NEIGHBOR, type, octets, vlan < 0 ? null : vlan);
   return [{ interface: name, octets: frame }];
@@ -240,9 +260,8 @@ const packet: fc.Arbitrary<FrameSpec> = fc
  * Octets that come back as an echo in no more pieces than the kernel's ICMP socket has memory for:
  * it would drop a longer answer, by the sizes of its own buffers.
  */
-function longestAnswer({ world }: Site): number {
-  const leastMtu = Math.min(...Object.values(world.interfaces).map(mtuOf));
-  return 300 * ((leastMtu - 60) & ~7);
+function longestAnswer({ world }: Pick<Site, "world">): number {
+  return 300 * ((leastMtuOf({ world }) - 60) & ~7);
 }
 
 /** A datagram in pieces: shuffled, some twice, some missing, some overlapping. */

@@ -3,7 +3,9 @@ import { checksum, pseudoHeaderSum } from "../../src/wire/checksum.ts";
 import { parseIpv4, parseMac } from "../../src/wire/addr.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { ethernetCodec, EtherType } from "../../src/l2/ethernet.ts";
+import { IcmpType } from "../../src/l3/icmp.ts";
 import { IPV4, IPV4_MIN_LENGTH, ipv4Codec, Protocol, sealHeader } from "../../src/l3/ipv4.ts";
+import { sealTcp, tcpCodec } from "../../src/l4/tcp.ts";
 
 /** `length` octets that differ from one another and, by `seed`, from other payloads. */
 export function pattern(length: number, seed: number): Uint8Array {
@@ -94,6 +96,45 @@ export function udpOf(
   const sum = checksum(view, 0, covered, pseudo);
   if (hasChecksum) view.setUint16(6, (sum === 0 ? 0xffff : sum) ^ by);
   return datagram;
+}
+
+/** Octets of a header with all options, and of a timestamp message. */
+const LONGEST_HEADER = 60;
+const TIMESTAMPS = 20;
+
+/**
+ * True for a timestamp request with options whose answer might have to be cut between its times:
+ * the kernel then repeats octets that lie near (docs/deviations.md).
+ */
+export function mayCutTimes(packet: Uint8Array, leastMtu: number): boolean {
+  if (leastMtu >= LONGEST_HEADER + TIMESTAMPS || packet.length <= IPV4_MIN_LENGTH) return false;
+  const view = viewOf(packet);
+  const headerLength = IPV4.ihl.get(view, 0) * 4;
+  const isIcmp = IPV4.protocol.get(view, 0) === Protocol.Icmp;
+  return isIcmp && headerLength > IPV4_MIN_LENGTH && packet[headerLength] === IcmpType.Timestamp;
+}
+
+/** What a TCP segment says apart from its ports, options and data. */
+export interface SegmentWords {
+  readonly seq: number;
+  readonly ack: number;
+  readonly flags: number;
+  readonly window: number;
+}
+
+/** A TCP segment; `options` are a multiple of four octets. */
+export function tcpOf(
+  { src, dst }: { readonly src: string; readonly dst: string },
+  [srcPort, dstPort]: readonly [number, number],
+  words: SegmentWords,
+  options: Uint8Array,
+  data: Uint8Array,
+): Uint8Array {
+  const offsetReserved = (5 + options.length / 4) * 16;
+  const header = { ...words, srcPort, dstPort, offsetReserved, checksum: 0, urgent: 0 };
+  const segment = concat(tcpCodec.encode(header), options, data);
+  sealTcp(viewOf(segment), 0, segment.length, parseIpv4(src), parseIpv4(dst));
+  return segment;
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {

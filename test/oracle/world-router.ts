@@ -4,6 +4,8 @@ import type { PacketPool } from "../../src/wire/packet.ts";
 import type { Router } from "../../src/l3/router.ts";
 import { RouterWorld } from "../../src/zone/world/router-world.ts";
 import type { World } from "../../src/zone/world/world.ts";
+import type { NewFlow } from "./kernel.ts";
+import { ReplayedChance } from "./replayed-chance.ts";
 import { comparableWorld, type InputFrame, type TimedFrame } from "./world.ts";
 
 /** How a kernel counts its ticks. */
@@ -25,42 +27,54 @@ export interface Clock {
 
 /** The router of a world; what it sends is kept. */
 export class WorldRouter {
-  readonly sent: TimedFrame[] = [];
-  readonly #world: RouterWorld;
+  readonly sent: (TimedFrame & { readonly isOwn: boolean })[] = [];
+  /** Packets that came in. */
+  readonly #came = new Set<number>();
+  readonly world: RouterWorld;
+  readonly #chance = new ReplayedChance();
 
   constructor(world: World, { start, jiffies: ticks }: Clock) {
     const age = Math.round((ticks.number * SECOND) / ticks.hz) - (ticks.began - start);
-    this.#world = new RouterWorld(comparableWorld(world), {
+    this.world = new RouterWorld(comparableWorld(world), {
       epoch: start,
       jiffies: { hz: ticks.hz, age },
       traceLimit: 0,
+      chance: this.#chance,
     });
+    this.#chance.spyOn(this.world.firewall.rules);
   }
 
   get pool(): PacketPool {
-    return this.#world.pool;
+    return this.world.pool;
   }
 
   get router(): Router {
-    return this.#world.router;
+    return this.world.router;
   }
 
   /** Let time pass, with all that it brings. */
   expire(until: Duration): void {
-    this.#world.expire(Math.max(until, this.#world.now));
+    this.world.expire(Math.max(until, this.world.now));
     this.#collect();
   }
 
-  receive({ interface: name, octets }: InputFrame, now: Duration): void {
-    if (this.#world.receive(name, Buffer.from(octets, "hex"), now) === 0) {
-      throw new Error("the pool is exhausted");
-    }
+  /** @param flows what the kernel began to track when it got the frame. */
+  receive(
+    { interface: name, octets }: InputFrame,
+    now: Duration,
+    flows: readonly NewFlow[] = [],
+  ): void {
+    this.#chance.watch(flows);
+    const id = this.world.receive(name, Buffer.from(octets, "hex"), now);
+    if (id === 0) throw new Error("the pool is exhausted");
+    this.#came.add(id);
     this.#collect();
   }
 
   #collect(): void {
-    for (const { interface: name, octets, at } of this.#world.sent()) {
-      this.sent.push({ interface: name, octets: Buffer.from(octets).toString("hex"), at });
+    for (const { interface: name, octets, at, id } of this.world.sent()) {
+      const isOwn = !this.#came.has(id);
+      this.sent.push({ interface: name, octets: Buffer.from(octets).toString("hex"), at, isOwn });
     }
   }
 }

@@ -1,19 +1,15 @@
 /** `-j TCPMSS`: lower the segment size of a SYN (Linux `net/netfilter/xt_TCPMSS.c`). @module */
 import { update16, update32 } from "../../wire/checksum.ts";
 import type { Packet } from "../../wire/packet.ts";
+import { gather } from "../../l3/fragment.ts";
 import { Hook, type HookContext } from "../../l3/hooks.ts";
 import { IPV4, IPV4_MIN_LENGTH, Protocol } from "../../l3/ipv4.ts";
 import { TCP, TCP_MAX_LENGTH, TCP_MIN_LENGTH, tcpHeaderLengthOf } from "../../l4/tcp.ts";
 import { TCP_MSS, TCP_OPTION, TCP_OPTION_LENGTH, TcpOptionKind } from "../../l4/tcp-options.ts";
 import { option, printOption } from "../options.ts";
 import { ALL_HOOKS, ANYWHERE, hookBits } from "../placement.ts";
-import {
-  type Action,
-  bindAction,
-  type FilterReason,
-  newExtension,
-  type TargetKind,
-} from "../target.ts";
+import type { RuleServices } from "../services.ts";
+import { type Action, type FilterReason, newExtension, type TargetKind } from "../target.ts";
 import { parseNumber } from "../values.ts";
 
 /** Octets of the option. */
@@ -26,25 +22,34 @@ const HEADERS = IPV4_MIN_LENGTH + TCP_MIN_LENGTH;
 class MssAction implements Action {
   /** `null` takes what the path leaves. */
   readonly #mss: number | null;
+  readonly #pathMtu: RuleServices["pathMtu"];
 
-  constructor(mss: number | null) {
+  constructor(mss: number | null, pathMtu: RuleServices["pathMtu"]) {
     this.#mss = mss;
+    this.#pathMtu = pathMtu;
   }
 
   apply(packet: Packet, _context: HookContext): FilterReason | null {
     const { view } = packet.pool;
     const at = packet.transport;
     if (IPV4.fragmentOffset.get(view, packet.network) !== 0) return null;
+    gather(packet, packet.end);
     const length = packet.end - at;
     if (length < TCP_MIN_LENGTH) return "filter/malformed";
     const headerLength = tcpHeaderLengthOf(view, at);
     if (headerLength < TCP_MIN_LENGTH || headerLength > length) return "filter/malformed";
-    const mss = this.#mss ?? packet.pathMtu - HEADERS;
+    const mss = this.#mss ?? this.#leastMtu(packet) - HEADERS;
     if (this.#mss === null && mss <= 0) return "filter/no-mss";
     const place = findMss(view, at, at + headerLength);
     if (place >= 0) lower(view, at, place, mss);
     else if (headerLength === length && headerLength < TCP_MAX_LENGTH) add(packet, length, mss);
     return null;
+  }
+
+  /** Both ways count: an answer must fit, too (`tcpmss_reverse_mtu`). */
+  #leastMtu({ pathMtu, pool, network }: Packet): number {
+    const back = this.#pathMtu?.(IPV4.src.get(pool.view, network)) ?? pathMtu;
+    return Math.min(pathMtu, back);
   }
 }
 
@@ -113,7 +118,7 @@ export const TCPMSS: TargetKind = {
       },
       objection: (matches) =>
         matches.some(({ asksForSyn }) => asksForSyn) ? null : "TCPMSS needs a rule with --syn",
-      bind: bindAction(new MssAction(mss)),
+      bind: ({ pathMtu }) => ({ kind: "action", action: new MssAction(mss, pathMtu) }),
     });
   },
 };

@@ -1,0 +1,218 @@
+/**
+ * Cases of the whole oracle: a world with rules, and talk over it, played by the kernel and then by
+ * the emulated router.
+ * @module
+ */
+import fc from "fast-check";
+import { type Instant, MILLISECOND, SECOND } from "../../src/base/time.ts";
+import type { World } from "../../src/zone/world/world.ts";
+import { near, plainLine } from "../nat/flow-compare.ts";
+import type { Kernel, NewFlow } from "./kernel.ts";
+import { anyRuleSet } from "./rule-sets.ts";
+import type { Words } from "./rule-words.ts";
+import { type Site, site } from "./world-arbitrary.ts";
+import { type Comparable, comparePairs } from "./world-compare.ts";
+import { frameSpec, type PlacedFrame } from "./world-frames.ts";
+import { type Clock, type Ticks, WorldRouter } from "./world-router.ts";
+import { type StepSpec, talkSpec } from "./world-talk.ts";
+import type { InputFrame, TimedFrame } from "./world.ts";
+
+/** A case before it is played. */
+export interface TalkCase {
+  readonly site: Site;
+  readonly world: World;
+  readonly steps: readonly (StepSpec | null)[];
+}
+
+/** The state in which a case ends, as the tools of the kernel show it. */
+export interface EndState {
+  /** `iptables-save -c`, without comments; empty for a world without rules. */
+  readonly rules: string;
+  /** `conntrack -L`. */
+  readonly connections: readonly string[];
+  /** `ip neigh`, in alphabetical order. */
+  readonly neighbors: readonly string[];
+}
+
+/** What the kernel did with a case, and when: enough to play it again without a kernel. */
+export interface TalkRecording {
+  readonly world: World;
+  readonly frames: readonly InputFrame[];
+  readonly clock: Clock;
+  /** When each frame was received, in microseconds after the start. */
+  readonly times: readonly Instant[];
+  /** The connections that each frame began. */
+  readonly flows: readonly (readonly NewFlow[])[];
+  /** What the kernel sent. */
+  readonly sent: readonly TimedFrame[];
+  /** When the end state was read, in microseconds after the start. */
+  readonly ended: Instant;
+  readonly end: EndState;
+}
+
+/** A step that shrinks to none at all. */
+const step: fc.Arbitrary<StepSpec | null> = fc
+  .tuple(
+    fc.noBias(fc.nat({ max: 0xff_ffff })),
+    fc.oneof({ arbitrary: talkSpec, weight: 3 }, { arbitrary: frameSpec, weight: 1 }),
+  )
+  .map(([kept, spec]) => (kept === 0 ? null : spec));
+
+/** Any world, with rules two times of three, and as many steps of talk. */
+export const talkCase = (steps: number): fc.Arbitrary<TalkCase> =>
+  fc
+    .tuple(
+      site,
+      fc.oneof(
+        { arbitrary: fc.constant<Words>(() => ""), weight: 1 },
+        { arbitrary: anyRuleSet, weight: 4 },
+      ),
+      fc.array(step, { minLength: steps, maxLength: steps }),
+    )
+    .map(([where, rules, specs]) => ({
+      site: where,
+      world: { ...where.world, iptables: rules(where) },
+      steps: specs,
+    }));
+
+const SHOW = [
+  ["conntrack", "-L"],
+  ["ip", "neigh"],
+  ["iptables-legacy-save", "-c"],
+];
+/** A run is void if a frame's processing may have met a change of the millisecond, or a tick. */
+const ATTEMPTS = 5;
+
+/** True if the processing of a frame that began and ended so met neither. */
+function isExact([before, after]: readonly [number, number], { began, hz }: Ticks): boolean {
+  const tick = SECOND / hz;
+  const isOneTick = Math.floor((before - began) / tick) === Math.floor((after - began) / tick);
+  return isOneTick && Math.floor(before / MILLISECOND) === Math.floor(after / MILLISECOND);
+}
+
+/** Play a case to the kernel. @throws {Error} if it refuses the world or its rules. */
+export async function recordTalk(kernel: Kernel, one: TalkCase): Promise<TalkRecording> {
+  for (let attempt = 1; ; attempt += 1) {
+    const { recording, isSound } = await playOnce(kernel, one);
+    if (isSound || attempt === ATTEMPTS) return recording;
+  }
+}
+
+async function playOnce(kernel: Kernel, { site: where, world, steps }: TalkCase) {
+  const start = await kernel.build(world);
+  const frames: InputFrame[] = [];
+  const times: Instant[] = [];
+  const flows: (readonly NewFlow[])[] = [];
+  const sent: TimedFrame[] = [];
+  const memory = { seen: [] as PlacedFrame[], said: [] as PlacedFrame[] };
+  let isSound = true;
+  const keep = (received: readonly TimedFrame[]): void => {
+    for (const frame of received) {
+      sent.push({ ...frame, at: frame.at - start });
+      memory.seen.push({ ...frame, octets: Buffer.from(frame.octets, "hex") });
+    }
+  };
+  for (const spec of steps) {
+    const next = spec === null ? [] : spec(where, memory);
+    if (next.length === 0) continue;
+    const inputs = next.map((frame) => ({
+      at: 0,
+      interface: frame.interface,
+      octets: Buffer.from(frame.octets).toString("hex"),
+    }));
+    for (const [index, done] of (await kernel.send(inputs)).entries()) {
+      const frame = inputs[index];
+      if (frame === undefined) throw new Error("the kernel tells of a frame that was not sent");
+      const at = done.sent[0] - start;
+      frames.push({ ...frame, at });
+      times.push(at);
+      flows.push(done.flows);
+      isSound &&= isExact(done.sent, kernel.jiffies);
+      keep(done.received);
+    }
+    memory.said.push(...next);
+  }
+  const { received, shown } = await kernel.finish(0, SHOW);
+  keep(received);
+  const [connections, neighbors, rules] = shown;
+  const end = {
+    rules: (rules?.[1] ?? "").replaceAll(/^#.*\n/gm, ""),
+    connections: linesOf(connections?.[1] ?? ""),
+    neighbors: linesOf(neighbors?.[1] ?? "").toSorted(),
+  };
+  const ended = (connections?.[0] ?? start) - start;
+  const clock = { start, jiffies: kernel.jiffies };
+  return { recording: { world, frames, clock, times, flows, sent, ended, end }, isSound };
+}
+
+const linesOf = (text: string): string[] =>
+  text
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== "");
+
+/** What of a router's doings is compared. */
+export interface Outcome {
+  readonly frames: Comparable;
+  readonly rules: readonly string[];
+  readonly connections: readonly string[];
+  readonly neighbors: readonly string[];
+}
+
+/** What the kernel did, and what the emulated router does with the same frames at their times. */
+export function outcomesOf(recording: TalkRecording): { kernel: Outcome; emulated: Outcome } {
+  const { world, clock, frames, times, flows, sent, ended, end } = recording;
+  const twin = new WorldRouter(world, clock);
+  for (const [index, frame] of frames.entries()) {
+    twin.receive(frame, times[index] ?? frame.at, flows[index]);
+  }
+  twin.expire(ended);
+  const compared = comparePairs(world, sent, twin.sent);
+  const theirs = end.connections.map(plainLine).toSorted();
+  return {
+    kernel: {
+      frames: compared.kernel,
+      rules: tablesOf(end.rules),
+      connections: theirs,
+      neighbors: end.neighbors,
+    },
+    emulated: {
+      frames: compared.emulated,
+      rules: tablesOf(twin.world.rules()),
+      connections: near(linesOf(twin.world.connections()).map(plainLine), theirs).toSorted(),
+      neighbors: linesOf(twin.world.neighbors()).toSorted(),
+    },
+  };
+}
+
+/** The tables of a text, in alphabetical order: each system makes them in an order of its own. */
+const tablesOf = (text: string): string[] =>
+  text
+    .split(/^COMMIT\n/m)
+    .filter((table) => table !== "")
+    .toSorted();
+
+/** What differs, for people: lines of the kernel with "-", of the emulated router with "+". */
+export function differencesOf(recording: TalkRecording): string[] {
+  const { kernel, emulated } = outcomesOf(recording);
+  const parts: [string, readonly string[], readonly string[]][] = [
+    ...Object.keys(recording.world.interfaces).map(
+      (name): [string, readonly string[], readonly string[]] => [
+        `frames of ${name}`,
+        kernel.frames[name] ?? [],
+        emulated.frames[name] ?? [],
+      ],
+    ),
+    ["rules", linesOf(kernel.rules.join("")), linesOf(emulated.rules.join(""))],
+    ["connections", kernel.connections, emulated.connections],
+    ["neighbors", kernel.neighbors, emulated.neighbors],
+  ];
+  return parts.flatMap(([what, theirs, ours]) => {
+    const lines = Array.from({ length: Math.max(theirs.length, ours.length) }, (_, at) =>
+      theirs[at] === ours[at]
+        ? []
+        : [`${what} ${at}`, `  - ${theirs[at] ?? "nothing"}`, `  + ${ours[at] ?? "nothing"}`],
+    );
+    return lines.flat();
+  });
+}
