@@ -26,7 +26,6 @@ export interface RouteWords extends Partial<Pick<Route, "scope" | "origin">> {
   readonly metric: number;
   readonly mtu: number | null;
   readonly isMtuLocked: boolean;
-  /** True if `onlink` vouches for the gateway. */
   readonly isOnLink: boolean;
 }
 
@@ -134,7 +133,9 @@ function checkHop({ kind, dev, gateway, isOnLink }: RouteWords, words: string): 
   if (kind !== RouteKind.Unicast) {
     if (hasHop) refuse(words, "a route that sends nothing has no gateway and no device");
   } else if (!hasHop) refuse(words, "a route needs a gateway (via) or a device (dev)");
-  if (isOnLink && dev === null) refuse("onlink", "a gateway that is onlink needs a device (dev)");
+  if (isOnLink && (dev === null || gateway === null)) {
+    refuse("onlink", "onlink goes with a gateway (via) and a device (dev)");
+  }
 }
 
 /** Words, one after the other. */

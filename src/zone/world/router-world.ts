@@ -249,10 +249,10 @@ export class RouterWorld implements Machine, Carrier {
 
   /** @throws {ParseError} as the kernel refuses a route. */
   #addRoute(words: string): void {
-    const { dev, isOnLink, ...read } = parseRouteWords(words);
+    const { dev, ...read } = parseRouteWords(words);
     const named = dev === null ? null : (this.#devices.get(dev) ?? null);
     if (dev !== null && named === null) refuse(dev, `there is no interface "${dev}"`);
-    const { gateway } = read;
+    const { gateway, isOnLink } = read;
     const device = gateway === null || isOnLink ? named : this.#deviceTo(gateway, named);
     if (!this.router.addressing.fib.add(newRoute({ ...read, device }))) {
       refuse(words, "there is a route of this prefix and metric already");

@@ -269,6 +269,9 @@ describe("a world is refused", () => {
   });
 
   it("but not for a gateway off every link that is vouched for", () => {
-    expect(faultOf({ routes: ["default via 8.8.8.8 dev peth0 onlink"] })).toBeNull();
+    const routes = ["default via 8.8.8.8 dev peth0 metric 5 mtu lock 1400 onlink"];
+    expect(open({ routes }).routes()).toContain(
+      "default via 8.8.8.8 dev peth0 metric 5 onlink mtu lock 1400\n",
+    );
   });
 });
