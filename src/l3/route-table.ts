@@ -85,13 +85,13 @@ export class RouteTable {
   /** Lengths that occur, longest first. */
   #lengths: number[] = [];
 
-  /** In the order of `ip route`: by prefix, then metric. */
+  /** In the order of `ip route`: by address, the longest prefix first, then metric. */
   *[Symbol.iterator](): IterableIterator<Route> {
     const all = [...this.#byLength.values()].flatMap((routes) => [...routes.values()].flat());
     yield* all.toSorted(
       (left, right) =>
         left.prefix.address - right.prefix.address ||
-        left.prefix.length - right.prefix.length ||
+        right.prefix.length - left.prefix.length ||
         left.metric - right.metric,
     );
   }
