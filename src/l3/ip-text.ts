@@ -32,6 +32,7 @@ function routeText(route: Route): string {
   if (route.scope !== "global") words.push("scope", route.scope);
   if (route.source !== null) words.push("src", formatIpv4(route.source));
   if (route.metric > 0) words.push("metric", String(route.metric));
+  if (route.isOnLink) words.push("onlink");
   if (route.mtu !== null) {
     words.push("mtu", ...(route.isMtuLocked ? ["lock"] : []), String(route.mtu));
   }

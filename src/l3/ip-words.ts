@@ -26,7 +26,6 @@ export interface RouteWords extends Partial<Pick<Route, "scope" | "origin">> {
   readonly metric: number;
   readonly mtu: number | null;
   readonly isMtuLocked: boolean;
-  /** True if `onlink` vouches for the gateway. */
   readonly isOnLink: boolean;
 }
 
@@ -129,12 +128,15 @@ function readOption(route: Writable<RouteWords>, key: string, line: Line): void 
 const OPTIONS = ["via", "dev", "src", "metric", "mtu", "scope", "proto", "onlink"];
 
 /** What the kernel refuses whatever the other routes are (`fib_create_info`). */
-function checkHop({ kind, dev, gateway, isOnLink }: RouteWords, words: string): void {
+function checkHop({ kind, dev, gateway, scope, isOnLink }: RouteWords, words: string): void {
   const hasHop = dev !== null || gateway !== null;
   if (kind !== RouteKind.Unicast) {
     if (hasHop) refuse(words, "a route that sends nothing has no gateway and no device");
   } else if (!hasHop) refuse(words, "a route needs a gateway (via) or a device (dev)");
-  if (isOnLink && dev === null) refuse("onlink", "a gateway that is onlink needs a device (dev)");
+  const isDirect = gateway === null && scope !== "host";
+  if (isOnLink && (dev === null || isDirect)) {
+    refuse("onlink", "onlink goes with a gateway (via) and a device (dev)");
+  }
 }
 
 /** Words, one after the other. */

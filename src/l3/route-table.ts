@@ -36,6 +36,8 @@ export interface Route {
   readonly device: Device | null;
   /** The next hop; `null` if destinations are on the link. */
   readonly gateway: Ipv4Addr | null;
+  /** True if `onlink` vouches that the gateway is on the device's link. */
+  readonly isOnLink: boolean;
   /** Preferred source of this host's own packets; `null` lets the device's addresses decide. */
   readonly source: Ipv4Addr | null;
   /** Lower wins among equal prefixes. */
@@ -55,12 +57,13 @@ export type RouteOptions = Pick<Route, "prefix"> & Partial<Route>;
 export function newRoute(options: RouteOptions): Route {
   const device = options.device ?? null;
   const gateway = options.gateway ?? null;
-  const isOnLink = device !== null && gateway === null;
+  const isDirect = device !== null && gateway === null;
   return {
     kind: RouteKind.Unicast,
+    isOnLink: false,
     source: null,
     metric: 0,
-    scope: isOnLink ? "link" : "global",
+    scope: isDirect ? "link" : "global",
     mtu: null,
     isMtuLocked: false,
     origin: "boot",
@@ -82,13 +85,13 @@ export class RouteTable {
   /** Lengths that occur, longest first. */
   #lengths: number[] = [];
 
-  /** In the order of `ip route`: by prefix, then metric. */
+  /** In the order of `ip route`: by address, the longest prefix first, then metric. */
   *[Symbol.iterator](): IterableIterator<Route> {
     const all = [...this.#byLength.values()].flatMap((routes) => [...routes.values()].flat());
     yield* all.toSorted(
       (left, right) =>
         left.prefix.address - right.prefix.address ||
-        left.prefix.length - right.prefix.length ||
+        right.prefix.length - left.prefix.length ||
         left.metric - right.metric,
     );
   }

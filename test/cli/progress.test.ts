@@ -34,6 +34,17 @@ describe("the progress of a run", () => {
     expect(written.slice(1)).toEqual([ERASE]);
   });
 
+  it("is shown in octets where no time is known, with a share if there is an end", () => {
+    const { progress, clock, written } = setUp(true);
+    clock.ms = 1000;
+    progress.showOctets(12_345, null);
+    clock.ms = 1100;
+    progress.showOctets(12_346, null);
+    clock.ms = 1200;
+    progress.showOctets(12_347, 49_388);
+    expect(written).toEqual([`${ERASE}12,345 octets`, `${ERASE}12,347 octets of 49,388, 25 %`]);
+  });
+
   it("is not shown where nobody looks", () => {
     const { progress, clock, written } = setUp(false);
     clock.ms = 5000;

@@ -78,6 +78,7 @@ describe("the words of ip route add", () => {
     ["10.0.0.0/8 dev e0 table 7", "table"],
     ["10.0.0.0/8 dev e0 scope site", "site"],
     ["default via 10.0.0.1 onlink", "onlink"],
+    ["10.0.0.0/8 dev e0 onlink", "onlink"],
     ["local 10.0.0.1", "local"],
     ["blackhole 10.0.0.0/8 dev e0", "blackhole 10.0.0.0/8 dev e0"],
   ])("refuse %j", (words, word) => {

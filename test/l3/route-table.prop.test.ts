@@ -65,7 +65,7 @@ const inOrder = (routes: readonly Route[]): Route[] =>
   routes.toSorted(
     (left, right) =>
       left.prefix.address - right.prefix.address ||
-      left.prefix.length - right.prefix.length ||
+      right.prefix.length - left.prefix.length ||
       left.metric - right.metric,
   );
 

@@ -8,14 +8,13 @@ import type { JiffiesOptions } from "../../base/jiffies.ts";
 import type { Machine } from "../../base/machine.ts";
 import { type Chance, Prng } from "../../base/prng.ts";
 import { DAY, type Instant } from "../../base/time.ts";
-import { formatIpv4, type Ipv4Addr, parseIpv4, parseMac } from "../../wire/addr.ts";
+import { parseIpv4, parseMac } from "../../wire/addr.ts";
 import { type Carrier, Device } from "../../wire/device.ts";
 import { type Packet, PacketPool } from "../../wire/packet.ts";
 import type { LogSink, PacketLog } from "../../filter/services.ts";
 import { parseAddressWords, parseRouteWords } from "../../l3/ip-words.ts";
 import { ipAddrText, ipNeighText, ipRouteText } from "../../l3/ip-text.ts";
 import { Protocol } from "../../l3/ipv4.ts";
-import { newRoute, RouteKind } from "../../l3/route-table.ts";
 import { Router } from "../../l3/router.ts";
 import { TcpReset } from "../../l4/tcp-reset.ts";
 import { UdpLayer } from "../../l4/udp-layer.ts";
@@ -24,6 +23,7 @@ import { Firewall } from "../../xen/firewall.ts";
 import { LINUX, PROFILES } from "../../xen/profile.ts";
 import type { PacketStory } from "../packet-trace.ts";
 import { ZoneCapture } from "../zone-capture.ts";
+import { routeOf } from "./gateway.ts";
 import { Sysctls } from "./sysctl.ts";
 import { type World, WorldError, type WorldInterface, within } from "./world.ts";
 
@@ -235,8 +235,14 @@ export class RouterWorld implements Machine, Carrier {
     const { addressing, neighbors } = this.router;
     const via = addressing.addInterface(device, sysctls.settingsOf(name));
     for (const [index, words] of (one.addresses ?? []).entries()) {
-      const own = within([...path, "addresses", index], () => parseAddressWords(words));
-      addressing.addAddress(via, own.address, own.length, own.broadcast);
+      within([...path, "addresses", index], () => {
+        const { address, length, broadcast } = parseAddressWords(words);
+        const isThere = via.addresses.some(
+          (own) => own.address === address && own.length === length,
+        );
+        if (isThere) refuse(words, "the interface has this address already");
+        addressing.addAddress(via, address, length, broadcast);
+      });
     }
     for (const [address, to] of Object.entries(one.neighbors ?? {})) {
       within([...path, "neighbors", address], () => {
@@ -248,24 +254,16 @@ export class RouterWorld implements Machine, Carrier {
   }
 
   /** @throws {ParseError} as the kernel refuses a route. */
-  #addRoute(words: string): void {
-    const { dev, isOnLink, ...read } = parseRouteWords(words);
-    const named = dev === null ? null : (this.#devices.get(dev) ?? null);
-    if (dev !== null && named === null) refuse(dev, `there is no interface "${dev}"`);
-    const { gateway } = read;
-    const device = gateway === null || isOnLink ? named : this.#deviceTo(gateway, named);
-    if (!this.router.addressing.fib.add(newRoute({ ...read, device }))) {
-      refuse(words, "there is a route of this prefix and metric already");
+  #addRoute(text: string): void {
+    const words = parseRouteWords(text);
+    const dev = words.dev === null ? null : (this.#devices.get(words.dev) ?? null);
+    if (words.dev !== null && dev === null) {
+      refuse(words.dev, `there is no interface "${words.dev}"`);
     }
-  }
-
-  /** Where `gateway` is on the link (`fib_check_nh`): there, if `named` says so. */
-  #deviceTo(gateway: Ipv4Addr, named: Device | null): Device | null {
-    const { fib } = this.router.addressing;
-    const route = named === null ? fib.find(gateway) : fib.findBy(gateway, named);
-    const isNear = route?.kind === RouteKind.Unicast && route.gateway === null;
-    if (!isNear) refuse(formatIpv4(gateway), `${formatIpv4(gateway)} is on no link`);
-    return route.device;
+    const { addressing } = this.router;
+    if (!addressing.fib.add(routeOf(words, dev, addressing))) {
+      refuse(text, "there is a route of this prefix and metric already");
+    }
   }
 
   /** What rules LOG is a step of the packet's way, too. */

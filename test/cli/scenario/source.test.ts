@@ -37,6 +37,17 @@ describe("the lines of a text", () => {
     expect(source.at(["hosts", 9, "name"])).toBeUndefined();
   });
 
+  it("are known inside a text that stands there as it is", () => {
+    const text = "a: |\n  one\n\n  three\nb: >\n  one\n  two\nc: &c |2-\n   one\nd: *c\ne: 5\n";
+    const inside = new SourceText("b.yaml", text);
+    expect([1, 3].map((line) => inside.lineInside(["a"], line))).toEqual([2, 4]);
+    expect(inside.lineInside(["b"], 1)).toBeNull();
+    expect(inside.lineInside(["c"], 1)).toBe(9);
+    expect(inside.lineInside(["d"], 1)).toBe(9);
+    expect(inside.lineInside(["e"], 1)).toBeNull();
+    expect(inside.lineInside(["nothing"], 1)).toBeNull();
+  });
+
   it("are known of keys too, whatever their values are", () => {
     expect(source.lineOfKey(["hosts", 0, "domains"])).toBe(4);
     expect(new SourceText("a", "\n? a\n: 1").lineOfKey(["a"])).toBe(2);

@@ -231,6 +231,13 @@ describe("a world is refused", () => {
     ["MTU", device({ mtu: 12 }), ["interfaces", "e0"], /mtu: expected 68 to 65535/],
     ["address", device({ addresses: ["x"] }), ["interfaces", "e0", "addresses", 0], /got "x"/],
     [
+      "address that there is",
+      device({ addresses: ["10.0.0.1/8", "10.0.0.1/9", "10.0.0.1/8 brd +"] }),
+      ["interfaces", "e0", "addresses", 2],
+      /already/,
+    ],
+    ["source", { routes: ["8.0.0.0/8 dev peth0 src 8.8.8.8"] }, ["routes", 0], /no address of/],
+    [
       "neighbor",
       device({ neighbors: { x: VIF } }),
       ["interfaces", "e0", "neighbors", "x"],
@@ -269,6 +276,9 @@ describe("a world is refused", () => {
   });
 
   it("but not for a gateway off every link that is vouched for", () => {
-    expect(faultOf({ routes: ["default via 8.8.8.8 dev peth0 onlink"] })).toBeNull();
+    const routes = ["default via 8.8.8.8 dev peth0 metric 5 mtu lock 1400 onlink"];
+    expect(open({ routes }).routes()).toContain(
+      "default via 8.8.8.8 dev peth0 metric 5 onlink mtu lock 1400\n",
+    );
   });
 });
