@@ -88,6 +88,17 @@ describe("a host whose vifs have rules about frames", () => {
     expect([...macs]).toEqual([0x0200_0000_000c]);
   });
 
+  it("feels a new rule at once, whatever flows are under way", async () => {
+    const stand = newZone("*filter\n");
+    expect(await ping(stand)).toBe(3);
+    const { ebtables } = [...stand.zone.hosts][0]?.dom0 ?? {};
+    ebtables?.command("-A OUTPUT -o vif2.0 -p IPv4 --ip-proto icmp -j DROP");
+    const { host } = stand.first.guest ?? {};
+    expect(host && (await repliesOf(stand.zone, host, stand.second.privateAddress))).toBe(0);
+    ebtables?.command("-F");
+    expect(host && (await repliesOf(stand.zone, host, stand.second.privateAddress))).toBe(3);
+  });
+
   it("refuses a host whose rules cannot be read", () => {
     expect(() => new Zone().addHost({ ebtables: "*broute\n" })).toThrow(ParseError);
   });

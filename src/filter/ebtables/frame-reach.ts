@@ -7,12 +7,17 @@ import { BRIDGE_HOOK_NAMES, type BridgeHook } from "../../l2/bridge-hooks.ts";
 import { RuleError } from "../errors.ts";
 import type { FrameChain } from "./frame-chain.ts";
 
-/** @throws {RuleError} if a way leads back to itself, or to a target that may not stand there. */
+/**
+ * Follow every way from the built-in chains; chains that no way leads to are not looked at.
+ * @throws {RuleError} if a way leads back to itself, or to a target that may not stand there.
+ */
 export function checkFrameReach(chains: Iterable<FrameChain>): void {
-  const all = [...chains];
   const done = new Set<FrameChain>();
-  for (const chain of all) checkLoops(chain, new Set(), done);
-  for (const chain of all) if (chain.hook !== null) followHook(chain, chain.hook, new Set());
+  for (const chain of chains) {
+    if (chain.hook === null) continue;
+    checkLoops(chain, new Set(), done);
+    followHook(chain, chain.hook, new Set());
+  }
 }
 
 /** @param way chains that lead here; @param done chains that lead into no loop. */

@@ -45,8 +45,12 @@ export function formatFrameRule(rule: FrameRule): string {
 const test = (letter: string, value: string, isInverted: boolean): string =>
   `${letter} ${isInverted ? "! " : ""}${value} `;
 
+/** False for a test that every device passes, one that is not there included. */
+export const asksForDevice = (asked: DeviceTest | null): asked is DeviceTest =>
+  asked !== null && asked.name !== "+";
+
 const device = (letter: string, asked: DeviceTest | null): string =>
-  asked === null ? "" : test(letter, asked.name, asked.isInverted);
+  asksForDevice(asked) ? test(letter, asked.name, asked.isInverted) : "";
 
 const formatProtocol = ({ type }: EtherTypeTest): string =>
   type === null ? "Length" : formatEtherType(type);

@@ -7,7 +7,12 @@ import type { DeviceTest } from "../rule.ts";
 import type { Counters } from "../step.ts";
 import { MacTest } from "./addresses.ts";
 import type { EtherTypeTest, FrameListener, FrameMatcher, FrameServices } from "./frame-match.ts";
-import { formatFrameRule, type FrameRule, type MacAddressTest } from "./frame-rule.ts";
+import {
+  asksForDevice,
+  formatFrameRule,
+  type FrameRule,
+  type MacAddressTest,
+} from "./frame-rule.ts";
 import type { FrameChain, FrameLink } from "./frame-chain.ts";
 import { type FrameAction, FrameVerdict } from "./frame-target.ts";
 
@@ -154,4 +159,4 @@ const macTest = (asked: MacAddressTest | null): MacTest | null =>
   asked === null ? null : new MacTest(asked, asked.isInverted);
 
 const nameTest = (asked: DeviceTest | null): NameTest | null =>
-  asked === null ? null : new NameTest(asked);
+  asksForDevice(asked) ? new NameTest(asked) : null;

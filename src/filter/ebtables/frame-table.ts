@@ -36,7 +36,7 @@ const WITH_OUTPUT: readonly number[] = [
   BridgeHook.Postrouting,
 ];
 
-const CHAIN_NAME = /^[^-!\s]\S{0,30}$/;
+const CHAIN_NAME = /^[^-!\s]\S{0,27}$/;
 
 /** Chains by name. Every method throws {@link RuleError} for a change that cannot be made. */
 export class FrameTable implements Iterable<FrameChain> {

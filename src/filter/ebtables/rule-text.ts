@@ -177,11 +177,11 @@ function readProtocol(given: Given | null): EtherTypeTest | null {
 const readMac = (given: Given | null): MacAddressTest | null =>
   given === null ? null : { ...parseMaskedMac(given.word), isInverted: given.isInverted };
 
-/** `+` alone is every device. */
+/** `+` alone asks nothing, but may stand only where a device can be asked for. */
 function readDevice(given: Given | null): DeviceTest | null {
   if (given === null) return null;
   const { word, isInverted } = given;
   if (/\+./.test(word)) refuse(word, "nothing can follow the + of a device's name");
   if (word === "+" && isInverted) refuse(word, "no device is outside of all devices");
-  return word === "+" ? null : { name: parseDeviceName(word), isInverted };
+  return { name: parseDeviceName(word), isInverted };
 }
