@@ -211,6 +211,7 @@ describe("an explanation", () => {
     expect(stdout).toMatch(/^packet \d+: .*ICMP echo request/m);
     expect(stdout).toMatch(/40\.000020 s +PREROUTING +table raw, chain spoof-vif5\.0/);
     expect(stdout).toMatch(/40\.000020 s +dropped +anti-spoof\/source-address/);
+    expect(stdout.replaceAll(/\s+/g, " ")).toContain('"no permission of group web" -j DROP');
   });
 
   it("is an object a packet for programs", () => {
