@@ -344,12 +344,12 @@ export class Conntrack implements Machine, FlowTracker {
     return flow < 0 ? null : this.#entryAt(flow);
   }
 
-  /** Ticks that are left at `now` to the entry `flow` of the table; 0 for one not in use. */
+  /** Ticks that are left to `flow` of the table, or were when it was removed; 0 for a new one. */
   ticksLeft(flow: number, now: Instant): number {
     this.#setClock(now);
-    const { table } = this;
-    if (!table.isLive(flow)) return 0;
-    return Math.max((FLOW.expires.get(table.view, flow) - table.now) | 0, 0);
+    const { view, now: tick } = this.table;
+    if ((FLOW.status.get(view, flow) & Status.Confirmed) === 0) return 0;
+    return Math.max((FLOW.expires.get(view, flow) - tick) | 0, 0);
   }
 
   /** A rule resets the confirmed connection of `handle`: it is closed (`nf_ct_set_closing`). */

@@ -58,7 +58,7 @@ export class FlowConnections implements Connections {
     if (conntrack === null) return false;
     const { table } = conntrack;
     const flow = table.flowOf(handle);
-    if (flow < 0 || conntrack.ticksLeft(flow, now) === 0) return false;
+    if (flow < 0 || conntrack.ticksLeft(flow, now) === 0 || !table.isLive(flow)) return false;
     if (TUPLE.protocol.get(table.view, flow) !== Protocol.Tcp) return true;
     const state = CONNECTION.state.get(table.records, flow);
     return state !== TcpState.TimeWait && state !== TcpState.Close;

@@ -17,6 +17,7 @@ import type { Router } from "../l3/router.ts";
 import { FlowConnections } from "../nat/flow-connections.ts";
 import { Conntrack } from "../nat/conntrack.ts";
 import { Nat } from "../nat/nat.ts";
+import { AddressTypes } from "./address-types.ts";
 import type { Profile } from "./profile.ts";
 
 /** Who takes what rules have to say; without `packetLog`, rules with NFLOG are refused. */
@@ -41,7 +42,7 @@ export class Firewall {
     this.rules = new RuleSet({
       jiffies,
       chance,
-      addressTypes: { typeOf: (address) => addressing.fib.kindOf(address) },
+      addressTypes: new AddressTypes(addressing),
       interfaceAddresses: {
         first: (device) => addressing.interfaces.get(device)?.addresses[0]?.address ?? null,
         select: (device, target) => {

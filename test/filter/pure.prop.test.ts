@@ -129,6 +129,7 @@ describe("The pure parts of rules", () => {
         const parts = partsOfRule(rule);
         const [first, ...others] = [...frames, ...frames].map((frame, index) => {
           const packet = packetOf(pool, frame, { ...where, mark: index === 0 ? 0 : mark });
+          packet.flow = 1;
           const before = printPacket(packet);
           const said = parts.map((part) => part(packet, contextOf(hook, packet)));
           expect(printPacket(packet)).toBe(before);

@@ -1,5 +1,6 @@
 /** A rule set with every service at hand, for tests. */
 import { Prng } from "../../src/base/prng.ts";
+import type { Connections } from "../../src/l3/connections.ts";
 import { RuleSet } from "../../src/filter/rule-set.ts";
 import { completeServices, type PacketCopy, type RuleServices } from "../../src/filter/services.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";
@@ -10,6 +11,17 @@ export interface Heard {
   readonly logged: { level: number; line: string }[];
   readonly copied: (PacketCopy & { octets: number })[];
 }
+
+/** One connection, of which every packet finds another status, mark and time that is left. */
+const readFacts: Connections["read"] = ({ flow, id }, _now, facts) => {
+  facts.protocol = 6;
+  facts.status = id;
+  facts.secondsLeft = id;
+  facts.original.source = parseIpv4("10.0.0.1");
+  facts.original.sourcePort = 80;
+  facts.reply.source = parseIpv4("10.0.0.2");
+  return flow >= 0;
+};
 
 /** Services that answer, and what they heard. */
 export function newServices(): { services: RuleServices; heard: Heard } {
@@ -25,8 +37,8 @@ export function newServices(): { services: RuleServices; heard: Heard } {
     rejecter: { reject: (_packet, how) => void heard.rejected.push(how) },
     connections: {
       limit: 100,
-      read: () => false,
-      markOf: () => -1,
+      read: readFacts,
+      markOf: ({ flow, id }) => (flow < 0 ? -1 : id),
       setMark: () => undefined,
       isOpen: () => false,
     },

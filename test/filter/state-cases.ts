@@ -31,6 +31,10 @@ const SECOND = ends("10.0.0.2", 4000, "8.8.8.8", 53);
 const THIRD = ends("10.0.0.1", 4001, "8.8.8.8", 80);
 const FOURTH = ends("10.0.0.2", 4001, "9.9.9.9", 80);
 const PING = ends("10.0.0.1", 7, "9.9.9.9", 0);
+/** To the router itself, and to all: no host answers. */
+const OWN = ends("8.8.8.8", 5003, "192.0.2.254", 9);
+const ALL = ends("10.0.0.1", 5004, "10.0.0.255", 9);
+const OTHER = ends("10.0.0.2", 5005, "192.0.2.254", 9);
 const INWARD = ends("8.8.8.8", 5000, "192.0.2.100", 7000);
 const LOGIN = ends("9.9.9.9", 5001, "10.0.0.2", 22);
 const FLOWS: readonly Flow[] = [
@@ -41,6 +45,9 @@ const FLOWS: readonly Flow[] = [
   { protocol: "icmp", from: "in0", ends: PING, back: { ...mapped(PING), srcPort: 7 } },
   { protocol: "udp", from: "out0", ends: INWARD, back: ends("10.0.0.2", 53, "8.8.8.8", 5000) },
   { protocol: "tcp", from: "out0", ends: LOGIN, back: turned(LOGIN) },
+  { protocol: "udp", from: "out0", ends: OWN, back: OWN },
+  { protocol: "udp", from: "in0", ends: ALL, back: ALL },
+  { protocol: "udp", from: "in0", ends: OTHER, back: OTHER },
 ];
 
 /** Turns of a TCP connection: whose, and what. */
@@ -161,7 +168,17 @@ const HASHLIMIT: Text = any(
     rest,
   ),
 );
+/** Rules in FORWARD know both devices, those before it the first. */
+const ADDRESS_TYPE: Text = words(
+  "-m addrtype",
+  any(
+    words(not, "--dst-type", one("LOCAL", "UNICAST", "BROADCAST,LOCAL", "MULTICAST")),
+    words(not, "--src-type", one("LOCAL", "UNICAST", "UNREACHABLE")),
+  ),
+  one("", "", "--limit-iface-in"),
+);
 const MATCH: Text = any(
+  ADDRESS_TYPE,
   CONNECTION,
   CONNECTION,
   CONNLIMIT,
@@ -191,12 +208,16 @@ const rule = (chain: string, match: Text, deed: Text): Text =>
     (text) => !/-m (\S+) .*-m \1 /.test(text) && !/( -[pis] ).*\1/.test(text),
   );
 const UNTRACKED = any(RECENT, HASHLIMIT, one("-p udp", "-s 10.0.0.2", "-i out0"));
+const CHAINS = ["PREROUTING", "FORWARD", "POSTROUTING"];
+const chainOf = (line: string): number => CHAINS.indexOf(line.split(" ")[1] ?? "");
+/** In the order of the chains: the first rule says what a list is that many name. */
 const table = (name: string, ...rules: readonly Text[]): Text =>
-  fc
-    .array(any(...rules), { maxLength: 7, size: "max" })
-    .map((lines) => [`*${name}`, ...lines, "COMMIT", ""].join("\n"));
+  fc.array(any(...rules), { maxLength: 7, size: "max" }).map((lines) => {
+    const sorted = lines.toSorted((left, right) => chainOf(left) - chainOf(right));
+    return [`*${name}`, ...sorted, "COMMIT", ""].join("\n");
+  });
 
-/** Rules of all tables but nat; some drop, some do not track. */
+/** Rules of all tables but nat; some drop, some do not track. The router itself answers nothing. */
 export const ruleTables: Text = fc
   .tuple(
     table("raw", rule("PREROUTING", UNTRACKED, one("", "", "", "-j NOTRACK", "-j CT --notrack"))),
@@ -206,10 +227,10 @@ export const ruleTables: Text = fc
       rule("FORWARD", MATCH, any(CHANGE, VERDICT)),
       rule(
         "POSTROUTING",
-        MATCH.filter((text) => !/-i /.test(text)),
+        MATCH.filter((text) => !/-i |-in/.test(text)),
         CHANGE,
       ),
     ),
     table("filter", rule("FORWARD", MATCH, any(CHANGE, VERDICT, VERDICT))),
   )
-  .map((all) => all.join(""));
+  .map((all) => all.join("").replace("*filter\n", "*filter\n-A INPUT -j DROP\n"));
