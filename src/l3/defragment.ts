@@ -6,8 +6,9 @@
 import type { Instant } from "../base/time.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Packet } from "../wire/packet.ts";
+import { pullHead } from "./fragment.ts";
 import { Hook, type HookContext, type HookFunction, HookPriority, Verdict } from "./hooks.ts";
-import { isFragment } from "./ipv4.ts";
+import { IPV4, isFragment, Protocol } from "./ipv4.ts";
 import { Reassembler } from "./reassembly.ts";
 import type { Router } from "./router.ts";
 import type { ReassemblyBehaviour } from "./reassembly.ts";
@@ -16,8 +17,10 @@ import type { ReassemblyBehaviour } from "./reassembly.ts";
 export class Defragmenter implements HookFunction, Machine {
   readonly name = "defragment";
   readonly #reassembler: Reassembler;
+  readonly #drawsTcpHeader: boolean;
 
   constructor({ hooks, jiffies }: Router, behaviour: ReassemblyBehaviour) {
+    this.#drawsTcpHeader = behaviour.drawsTcpHeader;
     this.#reassembler = new Reassembler({ behaviour, jiffies });
     hooks.register(Hook.Prerouting, HookPriority.Defragment, this);
     hooks.register(Hook.Output, HookPriority.Defragment, this);
@@ -28,6 +31,7 @@ export class Defragmenter implements HookFunction, Machine {
     const whole = this.#reassembler.receive(packet, context.now);
     if (whole === null) return Verdict.Stolen;
     context.packet = whole;
+    if (this.#drawsTcpHeader && context.hook === Hook.Prerouting) drawTcpHeader(whole);
     return Verdict.Accept;
   }
 
@@ -38,4 +42,13 @@ export class Defragmenter implements HookFunction, Machine {
   expire(now: Instant): void {
     this.#reassembler.expire(now);
   }
+}
+
+/** Octets of TCP's header without options. */
+const TCP_HEADER = 20;
+
+function drawTcpHeader(whole: Packet): void {
+  const { pool, network, transport, end } = whole;
+  if (IPV4.protocol.get(pool.view, network) !== Protocol.Tcp) return;
+  if (end - transport >= TCP_HEADER) pullHead(whole, transport + TCP_HEADER - network);
 }

@@ -30,6 +30,11 @@ export interface ReassemblyBehaviour {
   readonly onOverlap: "discard" | "trim";
   /** The whole keeps DF if its largest fragment had it; else DF is lost. */
   readonly keepsDontFragment: boolean;
+  /**
+   * TCP's header lies in the first of the pieces that a whole is sent on in: early demultiplexing
+   * draws it together (since 3.6).
+   */
+  readonly drawsTcpHeader: boolean;
   /** Congestion marks of the fragments are combined (RFC 3168 section 5.3). */
   readonly mergesEcn: boolean;
   /** Octets of fragments that may wait (`ipfrag_high_thresh`). */
@@ -268,6 +273,7 @@ export class Reassembler implements Machine {
     whole.network = whole.frame + ETHERNET_LENGTH;
     whole.transport = whole.network + headerLength;
     whole.largestFragment = datagram.largest;
+    whole.pieces = datagram.pieces.map(({ start, end }) => end - start);
     bytes.copyWithin(whole.frame, first.packet.frame, first.packet.network + headerLength);
     for (const { packet, start, end } of datagram.pieces) {
       const at = packet.network + headerLengthOf(view, packet.network);

@@ -21,6 +21,9 @@ import {
 import { ICMP, ICMP_LENGTH, IcmpType, sealIcmp } from "../l3/icmp.ts";
 import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
 import type { NatRules } from "../l3/nat-range.ts";
+import { pullHead } from "../l3/fragment.ts";
+import { TCP_MIN_LENGTH } from "../l4/tcp.ts";
+import { UDP_LENGTH } from "../l4/udp.ts";
 import { PPTP_GRE_LENGTH } from "../l4/gre.ts";
 import type { NatBehaviour } from "./behaviour.ts";
 import type { Conntrack } from "./conntrack.ts";
@@ -138,6 +141,7 @@ export class Nat {
     const protocol = TUPLE.protocol.get(view, answer);
     const usesDstPort = isSource && protocol !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
+    if (packet.pieces !== null) pullHead(packet, headEnd(pool.view, network, end) - network);
     if (!this.#rewrite(pool.view, network, end, side, address, port)) {
       return drop(context, "nat/truncated");
     }
@@ -179,6 +183,7 @@ export class Nat {
     const { view } = this.#table;
     const quoted = transport + ICMP_LENGTH;
     if (end - quoted < IPV4_MIN_LENGTH) return drop(context, "nat/truncated");
+    if (packet.pieces !== null) pullHead(packet, quoted + IPV4_MIN_LENGTH - network);
     if (onesSum(octets, transport, end) !== 0xffff) return drop(context, "nat/checksum");
     if (ICMP.type.get(octets, transport) === IcmpType.Redirect) {
       const status = FLOW.status.get(view, flow);
@@ -188,6 +193,7 @@ export class Nat {
     if (!this.#isMapped(packet, flow, side)) return Verdict.Accept;
     const answer = otherWay(packet, flow);
     const isSource = side === "source";
+    if (packet.pieces !== null) pullHead(packet, headEnd(octets, quoted, end) - network);
     // The quoted packet went the other way: at this hook its other side is changed.
     const inner = ipv4Of((isSource ? TUPLE.dst : TUPLE.src).get(view, answer));
     const usesDstPort = isSource && TUPLE.protocol.get(view, answer) !== Protocol.Icmp;
@@ -206,6 +212,22 @@ export class Nat {
     const way = formatTuple(tupleAt(this.#table.view, answer));
     const what = `nat: ${side} changed, answers have ${way}`;
     packet.pool.observer?.step(packet, HOOK_NAMES[hook], what, now);
+  }
+}
+
+/** Where the header ends that translation of the packet at `network` changes. */
+function headEnd(view: DataView, network: number, end: number): number {
+  const at = network + headerLengthOf(view, network);
+  switch (IPV4.protocol.get(view, network)) {
+    case Protocol.Tcp:
+      return at + (end - at >= TCP_MIN_LENGTH ? TCP_MIN_LENGTH : UDP_LENGTH);
+    case Protocol.Udp:
+    case Protocol.UdpLite:
+    case Protocol.Icmp:
+    case Protocol.Gre:
+      return Math.min(at + UDP_LENGTH, end);
+    default:
+      return at;
   }
 }
 

@@ -70,6 +70,8 @@ export class Packet {
   pathMtu = 0;
   /** Size of the largest fragment it was put together from; 0 if it came whole. */
   largestFragment = 0;
+  /** Octets of payload of each fragment it was put together from, in order; `null` as above. */
+  pieces: readonly number[] | null = null;
   /** The transport checksum holds the pseudo-header's sum alone (Xen's `csum_blank`). */
   hasBlankChecksum = false;
   /** Free for rules (`MARK`). */
@@ -94,6 +96,7 @@ export class Packet {
     this.routeKind = 0;
     this.pathMtu = 0;
     this.largestFragment = 0;
+    this.pieces = null;
     this.mark = 0;
     this.flow = -1;
     this.flowState = 0;

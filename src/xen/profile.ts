@@ -40,6 +40,7 @@ const ROUTER_2_6_18: RouterBehaviour = {
   reassembly: {
     onOverlap: "trim",
     keepsDontFragment: false,
+    drawsTcpHeader: false,
     mergesEcn: false,
     memoryLimit: 256 * KIBIBYTE,
   },
@@ -62,6 +63,7 @@ const ROUTER_6: RouterBehaviour = {
   reassembly: {
     onOverlap: "discard",
     keepsDontFragment: true,
+    drawsTcpHeader: true,
     mergesEcn: true,
     memoryLimit: 4096 * KIBIBYTE,
   },

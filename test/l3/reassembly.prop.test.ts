@@ -11,6 +11,7 @@ import { newPacket, payloadOf } from "./packets.ts";
 const BEHAVIOUR: ReassemblyBehaviour = {
   onOverlap: "discard",
   keepsDontFragment: true,
+  drawsTcpHeader: true,
   mergesEcn: true,
   memoryLimit: 4 * 1024 * 1024,
 };

@@ -60,6 +60,8 @@ ${STATES} RELATED --ctdir ORIGINAL -j TOS --set-tos 0x20
 ${STATES} RELATED --ctdir REPLY -j TOS --set-tos 0x24
 ${STATES} UNTRACKED -j TOS --set-tos 0x28
 `;
+/** Octets of an IP packet whose ports can be read. */
+const SHORTEST = 48;
 const FAR = "02:00:00:00:00:99";
 const PUBLIC = Array.from({ length: 16 }, (_, index) => `192.0.2.${100 + index}`);
 const neighborsOf = (...hosts: string[]): Record<string, string> =>
@@ -120,13 +122,20 @@ export class ReplayedChance implements Chance {
   watch(received: FlowStep["received"], octets: Uint8Array | null): void {
     const [only] = received;
     this.#offset = 0;
-    if (only === undefined) return;
+    // A first piece may be too short for ports; nothing is drawn for those that come with it.
+    if (only === undefined || only[1].length < SHORTEST * 2) return;
     const reading = read(Buffer.from(only[1], "hex"));
-    const { port, first, last } = this.#drawn ?? { port: "srcPort", first: 0, last: -1 };
-    const address = port === "srcPort" ? "src" : "dst";
-    const isSame = octets !== null && read(octets)[address] === reading[address];
-    const isDrawn = !isSame && reading[port] >= first && reading[port] <= last;
-    this.#offset = isDrawn ? reading[port] - first : reading.srcPort - firstOfKind(reading);
+    const drawn = this.#drawn;
+    if (drawn !== undefined && octets !== null) {
+      const { port, first, last } = drawn;
+      const address = port === "srcPort" ? "src" : "dst";
+      const isChanged = read(octets)[address] !== reading[address];
+      if (isChanged && reading[port] >= first && reading[port] <= last) {
+        this.#offset = reading[port] - first;
+        return;
+      }
+    }
+    this.#offset = reading.srcPort - firstOfKind(reading);
   }
 
   below(limit: number): number {
