@@ -9,7 +9,7 @@ import { RuleSet } from "../../src/filter/rule-set.ts";
 import { Defragmenter } from "../../src/l3/defragment.ts";
 import { FlowState } from "../../src/l3/flow-state.ts";
 import { Hook, type HookFunction, HookPriority, Verdict } from "../../src/l3/hooks.ts";
-import { IPV4, Protocol } from "../../src/l3/ipv4.ts";
+import { IPV4, ipv4Codec, Protocol } from "../../src/l3/ipv4.ts";
 import { FLOWS_6 } from "../../src/nat/behaviour.ts";
 import { Conntrack } from "../../src/nat/conntrack.ts";
 import { Nat } from "../../src/nat/nat.ts";
@@ -60,8 +60,6 @@ ${STATES} RELATED --ctdir ORIGINAL -j TOS --set-tos 0x20
 ${STATES} RELATED --ctdir REPLY -j TOS --set-tos 0x24
 ${STATES} UNTRACKED -j TOS --set-tos 0x28
 `;
-/** Octets of an IP packet whose ports can be read. */
-const SHORTEST = 48;
 const FAR = "02:00:00:00:00:99";
 const PUBLIC = Array.from({ length: 16 }, (_, index) => `192.0.2.${100 + index}`);
 const neighborsOf = (...hosts: string[]): Record<string, string> =>
@@ -122,9 +120,11 @@ export class ReplayedChance implements Chance {
   watch(received: FlowStep["received"], octets: Uint8Array | null): void {
     const [only] = received;
     this.#offset = 0;
-    // A first piece may be too short for ports; nothing is drawn for those that come with it.
-    if (only === undefined || only[1].length < SHORTEST * 2) return;
-    const reading = read(Buffer.from(only[1], "hex"));
+    if (only === undefined) return;
+    const sent = Buffer.from(only[1], "hex");
+    // A piece may be too short for ports; nothing is drawn where packets come in pieces.
+    if ((ipv4Codec.decode(sent).flagsFragment & 0x3fff) !== 0) return;
+    const reading = read(sent);
     const drawn = this.#drawn;
     if (drawn !== undefined && octets !== null) {
       const { port, first, last } = drawn;
