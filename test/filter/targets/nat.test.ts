@@ -96,11 +96,14 @@ describe("The nat table", () => {
     [
       "-A POSTROUTING -p udp -o peth0 -j MASQUERADE --to-ports 100-200",
       Hook.Postrouting,
-      range({
-        side: "source",
-        addresses: address("216.182.232.10"),
-        ports: { lower: 100, upper: 200 },
-      }),
+      {
+        ...range({
+          side: "source",
+          addresses: address("216.182.232.10"),
+          ports: { lower: 100, upper: 200 },
+        }),
+        device: expect.objectContaining({ name: "peth0" }),
+      },
     ],
     [
       "-A PREROUTING -p udp -j REDIRECT --to-ports 5353",
