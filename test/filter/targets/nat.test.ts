@@ -6,6 +6,8 @@ import { Cast, PacketPool } from "../../../src/wire/packet.ts";
 import { type Circumstances, deviceOf, type FrameParts, packetOf } from "../facts.ts";
 import { newRuleSet } from "../stand.ts";
 
+const peth0 = deviceOf("peth0");
+
 const PARTS: FrameParts = {
   src: parseIpv4("10.254.170.223"),
   dst: parseIpv4("93.184.216.34"),
@@ -102,7 +104,7 @@ describe("The nat table", () => {
           addresses: address("216.182.232.10"),
           ports: { lower: 100, upper: 200 },
         }),
-        device: expect.objectContaining({ name: "peth0" }),
+        ...(peth0 === null ? {} : { device: peth0 }),
       },
     ],
     [
