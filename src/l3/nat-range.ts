@@ -4,6 +4,7 @@
  * @module
  */
 import type { Ipv4Addr } from "../wire/addr.ts";
+import type { Device } from "../wire/device.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { HookContext } from "./hooks.ts";
 
@@ -20,6 +21,11 @@ export interface NatRange {
   readonly ports: { readonly lower: number; readonly upper: number } | null;
   /** `--random`: ports are drawn, not kept. */
   readonly isRandom: boolean;
+  /**
+   * MASQUERADE: the device whose address it is. A connection that is to leave by another one ends
+   * where the kernel has it so; absent for none.
+   */
+  readonly device?: Device;
   /** `--persistent`: one source always gets the same address. */
   readonly isPersistent: boolean;
 }

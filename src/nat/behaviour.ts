@@ -70,6 +70,8 @@ export interface NatBehaviour {
   readonly portProtocols: ReadonlySet<number>;
   /** True: a GRE packet that is too short for the number of a call cannot be translated. */
   readonly wantsGreCall: boolean;
+  /** True: a masqueraded connection ends when it is to leave by another device (since 3.7). */
+  readonly endsWhereDeviceChanges: boolean;
   /** True: the nat table has rules for INPUT (since 2.6.36). */
   readonly hasInputRules: boolean;
   /** True: an invalid ICMP redirect is dropped, lest it lead past a translation. */
@@ -146,6 +148,7 @@ export const FLOWS_2618: FlowBehaviour = {
   nat: {
     portProtocols: new Set([Protocol.Tcp, Protocol.Udp, Protocol.Icmp]),
     wantsGreCall: false,
+    endsWhereDeviceChanges: false,
     hasInputRules: false,
     dropsStrayRedirects: true,
     sendsZeroAsFfff: false,
@@ -193,6 +196,7 @@ export const FLOWS_6: FlowBehaviour = {
   nat: {
     portProtocols: new Set([Protocol.Tcp, Protocol.Udp, Protocol.Icmp, Protocol.UdpLite]),
     wantsGreCall: true,
+    endsWhereDeviceChanges: true,
     hasInputRules: true,
     dropsStrayRedirects: false,
     sendsZeroAsFfff: true,

@@ -7,6 +7,7 @@ import { assert } from "../base/assert.ts";
 import type { Chance } from "../base/prng.ts";
 import { type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
 import { onesSum } from "../wire/checksum.ts";
+import type { Device } from "../wire/device.ts";
 import type { Packet } from "../wire/packet.ts";
 import { FlowState, isReply } from "../l3/flow-state.ts";
 import {
@@ -24,11 +25,12 @@ import { gather } from "../l3/fragment.ts";
 import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
 import { TCP_MIN_LENGTH } from "../l4/tcp.ts";
 import type { NatRules } from "../l3/nat-range.ts";
+import { UDP_LENGTH } from "../l4/udp.ts";
 import { PPTP_GRE_LENGTH } from "../l4/gre.ts";
 import type { NatBehaviour } from "./behaviour.ts";
 import type { Conntrack } from "./conntrack.ts";
 import { formatTuple } from "./flow-entry.ts";
-import { ANY_DONE, ANY_MAPPED, FLOW, Status } from "./flow-record.ts";
+import { ANY_DONE, ANY_MAPPED, FLOW, FLOW_LENGTH, Status } from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { Mapper } from "./mapping.ts";
 import { rewrite, rewriteAddress, type Side } from "./rewrite.ts";
@@ -38,6 +40,8 @@ import { TUPLE, TUPLE_LENGTH, tupleAt } from "./tuple.ts";
 export type NatDrop =
   /** An ICMP redirect would make two hosts talk past the translation. */
   | "nat/redirect"
+  /** Its masqueraded connection would leave by another device than before. */
+  | "nat/device"
   /** Too short to be translated. */
   | "nat/truncated"
   /** An ICMP error whose checksum, which must be made anew, is wrong. */
@@ -63,6 +67,8 @@ export class Nat {
   readonly #behaviour: NatBehaviour;
   readonly #rules: NatRules;
   readonly #mapper: Mapper;
+  /** Masqueraded connections and their devices, by the number of the entry's record. */
+  readonly #masqueraded: { handle: number; device: Device }[] = [];
   readonly #destination: HookFunction = {
     name: "nat destination",
     notesPaths: true,
@@ -109,7 +115,22 @@ export class Nat {
       const isDecided = (status & (done | Status.Confirmed)) !== 0;
       if (!isDecided && !this.#decide(packet, context, flow, side)) return Verdict.Drop;
     }
+    if (this.#masqueraded.length > 0 && this.#hasMoved(packet, context, flow)) {
+      if (this.#table.isLive(flow)) this.#table.remove(flow);
+      return drop(context, "nat/device");
+    }
     return this.#apply(packet, context, flow, side);
+  }
+
+  /** True if the packet would leave by another device than its masqueraded connection began on. */
+  #hasMoved(
+    { flow: handle, flowState }: Packet,
+    { hook, output }: HookContext,
+    flow: number,
+  ): boolean {
+    if (hook !== Hook.Postrouting || isReply(flowState)) return false;
+    const known = this.#masqueraded[flow / FLOW_LENGTH];
+    return known !== undefined && known.handle === handle && known.device !== output;
   }
 
   /** A packet of no connection passes as it is: the private source of one may leak. */
@@ -129,6 +150,9 @@ export class Nat {
     if (range === "drop") return false;
     assert(range === null || range.side === side, "a rule changes the side of its hook");
     this.#mapper.map(flow, side, range);
+    if (range?.device !== undefined && this.#behaviour.endsWhereDeviceChanges) {
+      this.#masqueraded[flow / FLOW_LENGTH] = { handle: packet.flow, device: range.device };
+    }
     return true;
   }
 
@@ -224,7 +248,12 @@ export class Nat {
 /** Octets of a transport header that rewriting asks for. */
 function transportLength(protocol: number): number {
   if (protocol === Protocol.Tcp) return TCP_MIN_LENGTH;
-  return protocol === Protocol.Udp || protocol === Protocol.Icmp ? ICMP_LENGTH : 0;
+  const isShort =
+    protocol === Protocol.Udp ||
+    protocol === Protocol.Icmp ||
+    protocol === Protocol.UdpLite ||
+    protocol === Protocol.Gre;
+  return isShort ? UDP_LENGTH : 0;
 }
 
 /** The tuple of the direction against the packet's. */

@@ -4,20 +4,25 @@ import type { Packet } from "../../src/wire/packet.ts";
 import { Defragmenter } from "../../src/l3/defragment.ts";
 import { Hook, Verdict } from "../../src/l3/hooks.ts";
 import { isFragment } from "../../src/l3/ipv4.ts";
-import { LINUX } from "../../src/xen/profile.ts";
+import { EC2_2010, LINUX } from "../../src/xen/profile.ts";
 import { pattern, frameOf, packetOf } from "../oracle/world-octets.ts";
 import { Bench } from "./bench.ts";
 
 const MORE = 0x2000;
 
 /** A router between two networks that tracks connections, and so puts packets together. */
-function setup(mtu: number, onWhole: (packet: Packet) => void) {
+function setup(
+  mtu: number,
+  onWhole: (packet: Packet) => void,
+  protocol = 17,
+  { router: { reassembly } } = LINUX,
+) {
   const bench = new Bench();
   const left = bench.addDevice("e0", ["10.1.2.1/24"], { mac: "02:00:00:00:00:00" });
   const right = bench.addDevice("e1", ["10.2.2.1/24"], { mac: "02:00:00:00:00:01", mtu });
   bench.know(left, "10.1.2.2", "12:31:39:00:00:02");
   bench.know(right, "10.2.2.2", "12:31:39:00:01:02");
-  const defragmenter = new Defragmenter(bench.router, LINUX.router.reassembly);
+  const defragmenter = new Defragmenter(bench.router, reassembly);
   bench.router.hooks.register(Hook.Prerouting, 0, {
     name: "look",
     onHook: (packet) => {
@@ -34,7 +39,7 @@ function setup(mtu: number, onWhole: (packet: Packet) => void) {
       id: 9,
       flagsFragment: (hasMore ? MORE : 0) | (at / 8),
       ttl: 64,
-      protocol: 17,
+      protocol,
       options: new Uint8Array(0),
       payload,
     });
@@ -55,6 +60,27 @@ it("shows filters whole packets, and sends them on in pieces no larger than they
   expect(seen).toEqual([false]);
   expect(sent.map(({ octets }) => octets.length)).toEqual([14 + 20 + 400, 14 + 20 + 200]);
   expect(bench.pool.live).toBe(0);
+});
+
+it("sends them on in the very pieces that came, whatever else would be fewer", () => {
+  const { receive } = setup(1500, () => {});
+  receive(576, 24, false);
+  receive(0, 8, true);
+  receive(8, 400, true);
+  const sent = receive(408, 168, true);
+  expect(sent.map(({ octets }) => octets.length)).toEqual(
+    [8, 400, 168, 24].map((length) => 14 + 20 + length),
+  );
+});
+
+it("draws TCP's header into the first piece, and cuts anew; 2.6.18 does not", () => {
+  const lengthsOf = (profile: typeof LINUX): number[] => {
+    const { receive } = setup(1500, () => {}, 6, profile);
+    receive(0, 16, true);
+    return receive(16, 32, false).map(({ octets }) => octets.length - 14 - 20);
+  };
+  expect(lengthsOf(LINUX)).toEqual([32, 16]);
+  expect(lengthsOf(EC2_2010)).toEqual([16, 32]);
 });
 
 it("sends them on in smaller pieces where the next link is narrower", () => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Jiffies } from "../../src/base/jiffies.ts";
 import { type Packet, PacketPool } from "../../src/wire/packet.ts";
-import { fragment } from "../../src/l3/fragment.ts";
+import { fragment, gather } from "../../src/l3/fragment.ts";
 import { checkIpv4, headerLengthOf, IPV4 } from "../../src/l3/ipv4.ts";
 import { Reassembler } from "../../src/l3/reassembly.ts";
 import { LINUX } from "../../src/xen/profile.ts";
@@ -51,6 +51,49 @@ describe("the pieces of any packet", () => {
         expect(pool.live).toBe(0);
       }),
     );
+  });
+
+  it("are those that it came in, if they fit and end on eights, without DF", () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 2, maxLength: 6 });
+    fc.assert(
+      fc.property(sizes, fc.nat({ max: 7 }), fc.boolean(), (eights, odd, isOdd) => {
+        const came = eights.map((one) => one * 8);
+        came[isOdd ? 0 : came.length - 1] = (came.at(isOdd ? 0 : -1) ?? 0) + odd;
+        const total = came.reduce((sum, one) => sum + one, 0);
+        const packet = newPacket(pool, new Uint8Array(total), { flagsFragment: DONT });
+        packet.pieces = came;
+        const limit = 300;
+        const keeps =
+          came.every((one) => one <= limit - 20) && came.slice(0, -1).every((one) => one % 8 === 0);
+        const pieces = cut(packet, limit);
+        const lengths = pieces.map(({ transport, end }) => end - transport);
+        if (keeps) expect(lengths).toEqual(came);
+        for (const piece of pieces) {
+          const flags = IPV4.flagsFragment.get(pool.view, piece.network) & DONT;
+          expect(flags).toBe(keeps ? 0 : DONT);
+          pool.end(piece, "consumed", "test/piece", 0);
+        }
+      }),
+    );
+  });
+
+  it("behind a head that is drawn together become shorter", () => {
+    const pulled = (pieces: number[], octets: number): readonly number[] | null => {
+      const packet = newPacket(pool, new Uint8Array(100));
+      packet.pieces = pieces;
+      gather(packet, packet.network + octets);
+      const after = packet.pieces;
+      pool.end(packet, "consumed", "test/pulled", 0);
+      return after;
+    };
+    expect(pulled([8, 16, 76], 28)).toEqual([8, 16, 76]);
+    expect(pulled([8, 16, 76], 40)).toEqual([20, 4, 76]);
+    expect(pulled([8, 16, 76], 44)).toEqual([24, 76]);
+    expect(pulled([8, 8, 84], 160)).toEqual([100]);
+    const whole = newPacket(pool, new Uint8Array(4));
+    gather(whole, whole.network + 24);
+    expect(whole.pieces).toBeNull();
+    pool.end(whole, "consumed", "test/pulled", 0);
   });
 
   it("make the packet again, in any order, but for a checksum that says the same", () => {

@@ -9,7 +9,7 @@ import { RuleSet } from "../../src/filter/rule-set.ts";
 import { Defragmenter } from "../../src/l3/defragment.ts";
 import { FlowState } from "../../src/l3/flow-state.ts";
 import { Hook, type HookFunction, HookPriority, Verdict } from "../../src/l3/hooks.ts";
-import { IPV4, Protocol } from "../../src/l3/ipv4.ts";
+import { IPV4, ipv4Codec, Protocol } from "../../src/l3/ipv4.ts";
 import { FLOWS_6 } from "../../src/nat/behaviour.ts";
 import { Conntrack } from "../../src/nat/conntrack.ts";
 import { Nat } from "../../src/nat/nat.ts";
@@ -117,12 +117,21 @@ export class ReplayedChance implements Chance {
     const [only] = received;
     this.#offset = 0;
     if (only === undefined) return;
-    const reading = read(Buffer.from(only[1], "hex"));
-    const { port, first, last } = this.#drawn ?? { port: "srcPort", first: 0, last: -1 };
-    const address = port === "srcPort" ? "src" : "dst";
-    const isSame = octets !== null && read(octets)[address] === reading[address];
-    const isDrawn = !isSame && reading[port] >= first && reading[port] <= last;
-    this.#offset = isDrawn ? reading[port] - first : reading.srcPort - firstOfKind(reading);
+    const sent = Buffer.from(only[1], "hex");
+    // A piece may be too short for ports; nothing is drawn where packets come in pieces.
+    if ((ipv4Codec.decode(sent).flagsFragment & 0x3fff) !== 0) return;
+    const reading = read(sent);
+    const drawn = this.#drawn;
+    if (drawn !== undefined && octets !== null) {
+      const { port, first, last } = drawn;
+      const address = port === "srcPort" ? "src" : "dst";
+      const isChanged = read(octets)[address] !== reading[address];
+      if (isChanged && reading[port] >= first && reading[port] <= last) {
+        this.#offset = reading[port] - first;
+        return;
+      }
+    }
+    this.#offset = reading.srcPort - firstOfKind(reading);
   }
 
   below(limit: number): number {

@@ -6,6 +6,7 @@ import { BOUND, TRANSLATIONS, TWO_PORTS } from "./flow-translations.ts";
 import { FlowTwin, kernelWorld, type Translation } from "./flow-world.ts";
 import { FlowKernel, type FlowPacket, missingForFlows } from "./kernel-flows.ts";
 import { type Ends, tcp, turned, udp } from "./packets.ts";
+import { tcpConversation } from "./tcp-conversations.ts";
 
 const ends: Ends = { src: "10.0.0.1", dst: "8.8.8.8", srcPort: 4000, dstPort: 53 };
 const back = { ...turned(ends), dst: "192.0.2.101" };
@@ -67,6 +68,16 @@ describe.skipIf(missing !== null)("the kernel beside us", () => {
   it("takes every turn of a TCP connection as we do", async () => {
     await fc.assert(
       fc.asyncProperty(tcpTalk(16), async (makes) => {
+        const { ours, kernels } = await play(BOUND, packetsOf(BOUND, makes));
+        expect(ours).toEqual(kernels);
+      }),
+      { numRuns: runs * 4 },
+    );
+  }, 600_000);
+
+  it("has the conversations of two hosts as we have them", async () => {
+    await fc.assert(
+      fc.asyncProperty(tcpConversation(20), async (makes) => {
         const { ours, kernels } = await play(BOUND, packetsOf(BOUND, makes));
         expect(ours).toEqual(kernels);
       }),

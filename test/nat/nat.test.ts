@@ -8,6 +8,7 @@ import type { NatRange } from "../../src/l3/nat-range.ts";
 import { FLOWS_2618, FLOWS_6, type FlowBehaviour } from "../../src/nat/behaviour.ts";
 import { Nat } from "../../src/nat/nat.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";
+import { Device } from "../../src/wire/device.ts";
 import type { Packet } from "../../src/wire/packet.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { type Ends, icmpError, ipv4, query, read, tcp, turned, udp } from "./packets.ts";
@@ -278,6 +279,34 @@ function portWithZeroSum(to: string): number {
   }
   throw new Error("no port gives this sum");
 }
+
+describe("Masqueraded connections", () => {
+  const play = (behaviour: typeof FLOWS_6): string[] => {
+    const stand = new Stand({
+      behaviour,
+      rules: rulesOf((hook, _packet, { output }) => {
+        if (hook !== Hook.Postrouting || output === null) return null;
+        return { ...range({ to: "192.0.2.1" }), device: output };
+      }),
+    });
+    const other = new Device({ name: "other", mac: stand.outside.mac });
+    return [
+      stand.forward(udp(ends)),
+      stand.answer(udp({ ...back, dst: "192.0.2.1" })),
+      stand.forward(udp(ends)),
+      stand.forward(udp(ends), stand.inside, other),
+      stand.forward(udp(ends), stand.inside, other),
+    ].map(({ reason }) => reason);
+  };
+
+  it("end when they are to leave by another device, and begin anew there", () => {
+    expect(play(FLOWS_6)).toEqual(["", "", "", "nat/device", ""]);
+  });
+
+  it("stay as they are in Linux 2.6.18", () => {
+    expect(play(FLOWS_2618)).toEqual(["", "", "", "", ""]);
+  });
+});
 
 describe("a UDP checksum that comes out as 0", () => {
   const srcPort = portWithZeroSum(PUBLIC);

@@ -238,6 +238,11 @@ export function read(packet: Uint8Array): Reading {
 
 /** A packet in a line, for the reports of failures. */
 export function tell(packet: Uint8Array): string {
+  const { flagsFragment, id, totalLength } = ipv4Codec.decode(packet);
+  if ((flagsFragment & 0x3fff) !== 0) {
+    const more = (flagsFragment & 0x2000) === 0 ? "last" : "more";
+    return `fragment ${id} at ${(flagsFragment & 0x1fff) * 8} of ${totalLength - 20}, ${more}`;
+  }
   const { protocol, src, dst, srcPort, dstPort, data: rest } = read(packet);
   const ends = `${src}:${srcPort} > ${dst}:${dstPort}`;
   if (protocol !== Protocol.Tcp) return `${protocol} ${ends} ${rest.length} octets`;

@@ -31,13 +31,9 @@ const cases = readFileSync(join(import.meta.dirname, "recorded-flows.jsonl"), "u
   .map((line) => JSON.parse(line) as RecordedCase);
 
 describe("what a kernel did once", () => {
-  it("is of translations that there are", () => {
-    const names = TRANSLATIONS.map(({ name }) => name);
-    for (const { translation } of cases) expect(names).toContain(translation);
-  });
-
   it.each(TRANSLATIONS)("is what we do: $name", (translation) => {
     const recorded = cases.filter(({ translation: name }) => name === translation.name);
+    expect(recorded.length).toBeGreaterThan(0);
     for (const { steps } of recorded) {
       let entries: readonly string[] = [];
       const played = steps.map((step): FlowStep => {

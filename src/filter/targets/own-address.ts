@@ -38,8 +38,9 @@ class Masquerade implements Translator {
   }
 
   rangeFor({ nextHop }: Packet, { output }: HookContext): NatRange | FilterReason {
-    const own = output === null ? null : this.#addresses.select(output, nextHop);
-    return rangeOf(this.#wanted, own);
+    if (output === null) return "filter/no-address";
+    const range = rangeOf(this.#wanted, this.#addresses.select(output, nextHop));
+    return range === "filter/no-address" ? range : { ...range, device: output };
   }
 }
 
@@ -58,7 +59,7 @@ class Redirect implements Translator {
   }
 }
 
-function rangeOf(wanted: Wanted, own: Ipv4Addr | null): NatRange | FilterReason {
+function rangeOf(wanted: Wanted, own: Ipv4Addr | null): NatRange | "filter/no-address" {
   return own === null ? "filter/no-address" : { ...wanted, addresses: { lower: own, upper: own } };
 }
 

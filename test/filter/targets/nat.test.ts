@@ -6,6 +6,8 @@ import { Cast, PacketPool } from "../../../src/wire/packet.ts";
 import { type Circumstances, deviceOf, type FrameParts, packetOf } from "../facts.ts";
 import { newRuleSet } from "../stand.ts";
 
+const peth0 = deviceOf("peth0");
+
 const PARTS: FrameParts = {
   src: parseIpv4("10.254.170.223"),
   dst: parseIpv4("93.184.216.34"),
@@ -96,11 +98,14 @@ describe("The nat table", () => {
     [
       "-A POSTROUTING -p udp -o peth0 -j MASQUERADE --to-ports 100-200",
       Hook.Postrouting,
-      range({
-        side: "source",
-        addresses: address("216.182.232.10"),
-        ports: { lower: 100, upper: 200 },
-      }),
+      {
+        ...range({
+          side: "source",
+          addresses: address("216.182.232.10"),
+          ports: { lower: 100, upper: 200 },
+        }),
+        ...(peth0 === null ? {} : { device: peth0 }),
+      },
     ],
     [
       "-A PREROUTING -p udp -j REDIRECT --to-ports 5353",
