@@ -103,33 +103,38 @@ export class RateTable {
     const last = this.#due + Math.floor((now - this.#due) / period) * period;
     this.#due = last + period;
     const tick = this.#jiffies.ticks(last);
-    for (const account of this.#empty()) {
-      if (account.expires > tick) this.#put(account);
+    for (let bucket = 0; bucket < this.#buckets.length; bucket += 1) this.#weed(bucket, tick);
+  }
+
+  /** Take out what has expired at `tick`. */
+  #weed(bucket: number, tick: number): void {
+    let kept: Account | null = null;
+    let account = this.#buckets[bucket] ?? null;
+    while (account !== null) {
+      const { next } = account;
+      if (account.expires > tick) kept = account;
+      else {
+        if (kept === null) this.#buckets[bucket] = next;
+        else kept.next = next;
+        this.#count -= 1;
+      }
+      account = next;
     }
   }
 
   #grow(): void {
-    const accounts = this.#empty();
-    this.#buckets = newBuckets(this.#buckets.length * 2);
-    for (const account of accounts) this.#put(account);
-  }
-
-  #put(account: Account): void {
-    const bucket = this.#bucketOf(account.source, account.destination, account.ports);
-    account.next = this.#buckets[bucket] ?? null;
-    this.#buckets[bucket] = account;
-    this.#count += 1;
-  }
-
-  /** Take all accounts out. */
-  #empty(): Account[] {
-    const accounts: Account[] = [];
-    for (const [bucket, first] of this.#buckets.entries()) {
-      for (let account = first; account !== null; account = account.next) accounts.push(account);
-      this.#buckets[bucket] = null;
+    const before = this.#buckets;
+    this.#buckets = newBuckets(before.length * 2);
+    for (const first of before) {
+      let account = first;
+      while (account !== null) {
+        const { next, source, destination, ports } = account;
+        const bucket = this.#bucketOf(source, destination, ports);
+        account.next = this.#buckets[bucket] ?? null;
+        this.#buckets[bucket] = account;
+        account = next;
+      }
     }
-    this.#count = 0;
-    return accounts;
   }
 }
 

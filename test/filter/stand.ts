@@ -12,14 +12,17 @@ export interface Heard {
   readonly copied: (PacketCopy & { octets: number })[];
 }
 
+const FIRST = parseIpv4("10.0.0.1");
+const SECOND = parseIpv4("10.0.0.2");
+
 /** One connection, of which every packet finds another status, mark and time that is left. */
 const readFacts: Connections["read"] = ({ flow, id }, _now, facts) => {
   facts.protocol = 6;
   facts.status = id;
   facts.secondsLeft = id;
-  facts.original.source = parseIpv4("10.0.0.1");
+  facts.original.source = FIRST;
   facts.original.sourcePort = 80;
-  facts.reply.source = parseIpv4("10.0.0.2");
+  facts.reply.source = SECOND;
   return flow >= 0;
 };
 

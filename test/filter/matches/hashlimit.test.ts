@@ -50,12 +50,12 @@ describe("A table of hashlimit", () => {
 
   it("finds each of many accounts again while it grows", () => {
     const table = tableOf(100_000);
-    for (let address = 0; address < 5000; address += 1) take(table, address, 0);
-    for (let address = 0; address < 5000; address += 1) {
+    for (let address = 0; address < 1000; address += 1) take(table, address, 0);
+    for (let address = 0; address < 1000; address += 1) {
       expect(take(table, address, 0)).toBe(true);
       expect(take(table, address, 0)).toBe(false);
     }
-    expect(table.count).toBe(5000);
+    expect(table.count).toBe(1000);
   });
 });
 
