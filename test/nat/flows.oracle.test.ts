@@ -48,7 +48,7 @@ describe.skipIf(missing !== null)("the kernel beside us", () => {
     return comparison;
   }
 
-  const runs = Number(process.env["FLOW_ORACLE_RUNS"] ?? 8);
+  const runs = Number(process.env["FLOW_ORACLE_RUNS"] ?? 6);
 
   it.each(TRANSLATIONS)(
     "sends what we send, and knows what we know: $name",
@@ -93,7 +93,7 @@ describe.skipIf(missing !== null)("the kernel beside us", () => {
       inFrom("out0", udp(back), 200_000),
     ]);
     expect(ours).toEqual(kernels);
-    expect(ours.at(-1)?.entries[0]).toContain("udp 17 120 ");
+    expect(ours.at(-1)?.entries[0]).toMatch(/^udp 17 1(?:19|20) /);
   });
 
   it("takes ports from closed connections as we do", async () => {
