@@ -8,20 +8,18 @@ import { onesSum, pseudoHeaderSum } from "../wire/checksum.ts";
 import type { Packet } from "../wire/packet.ts";
 import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
 import { answerState, FlowState } from "../l3/flow-state.ts";
-import { Unreachable } from "../l3/icmp.ts";
+import { ICMP_LENGTH, Unreachable } from "../l3/icmp.ts";
 import { IPV4, IPV4_MIN_LENGTH, Protocol, writeIpv4 } from "../l3/ipv4.ts";
 import { RouteKind } from "../l3/route-table.ts";
 import type { Router } from "../l3/router.ts";
-import { TCP, TCP_MIN_LENGTH, TcpFlag } from "../l4/tcp.ts";
+import { checkTcp, TCP, TCP_MIN_LENGTH, TcpFlag } from "../l4/tcp.ts";
 import { writeRefusal } from "../l4/tcp-reset.ts";
-import { UDP, UDP_LENGTH } from "../l4/udp.ts";
+import { checkUdp, UDP, UDP_LENGTH } from "../l4/udp.ts";
 import type { Rejecter, RejectWith } from "./services.ts";
 
 /** Protocols whose integrity is not the Internet checksum of all that follows the IP header. */
 const NOT_SUMMED: readonly number[] = [33, 50, 51, 132, 136];
 const GRE = 47;
-/** Protocols whose checksum connection tracking has judged. */
-const TRACKED: readonly number[] = [Protocol.Tcp, Protocol.Udp, Protocol.Icmp];
 /** The first bit of GRE's header: a checksum is there (RFC 2784 section 2.1). */
 const GRE_CHECKSUM = 0x80;
 
@@ -106,8 +104,19 @@ function hasSoundChecksum(packet: Packet): boolean {
   const initial = hasPseudoHeader ? pseudoHeaderSum(src, dst, protocol, end - transport) : 0;
   // What tracking judged when it came in is not summed again. Else the sum begins at the IP header:
   // an empty payload is sound, and options that were filled in since make the packet unsound.
-  const { flowState } = packet;
-  const wasJudged = flowState !== FlowState.None && flowState !== FlowState.Untracked;
-  const from = wasJudged && TRACKED.includes(protocol) ? transport : network;
+  const from = wasJudged(packet, protocol) ? transport : network;
   return onesSum(view, from, end, initial) === 0xffff;
+}
+
+/** True if connection tracking looked at the packet, and found a header whose sum it could judge. */
+function wasJudged({ pool, transport, end, flowState }: Packet, protocol: number): boolean {
+  if (flowState === FlowState.None || flowState === FlowState.Untracked) return false;
+  switch (protocol) {
+    case Protocol.Tcp:
+      return checkTcp(pool.view, transport, end) === null;
+    case Protocol.Udp:
+      return checkUdp(pool.view, transport, end) === null;
+    default:
+      return protocol === Protocol.Icmp && end - transport >= ICMP_LENGTH;
+  }
 }

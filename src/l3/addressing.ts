@@ -3,6 +3,7 @@
  * an own packet (RFC 1122 section 3.3.4.3), the address that a peer knows this host by.
  * @module
  */
+import type { Instant } from "../base/time.ts";
 import { OptionError } from "../base/errors.ts";
 import {
   IPV4_ANY,
@@ -13,7 +14,8 @@ import {
   MAC_ZERO,
   maskOf,
 } from "../wire/addr.ts";
-import { Device, PatchCable } from "../wire/device.ts";
+import { Device } from "../wire/device.ts";
+import type { Packet } from "../wire/packet.ts";
 import {
   DEFAULT_SETTINGS,
   Interface,
@@ -39,8 +41,7 @@ export class Addressing {
     this.#owner = owner;
     this.#isLowestBroadcast = isLowestBroadcast;
     const device = new Device({ name: "lo", mac: MAC_ZERO, mtu: 65_535 });
-    const cable = new PatchCable(device, device);
-    device.attachCarrier(cable);
+    device.attachCarrier({ carry: (_from, packet, now) => comeBack(device, packet, now) });
     this.loopback = new Interface(owner, device, DEFAULT_SETTINGS, true);
     this.#interfaces.set(device, this.loopback);
     device.attachStack(this.loopback);
@@ -196,6 +197,14 @@ const hasSamePlace = (left: Route, right: Route): boolean =>
   left.prefix.address === right.prefix.address &&
   left.prefix.length === right.prefix.length &&
   (left.kind === RouteKind.Unicast) === (right.kind === RouteKind.Unicast);
+
+/** What a host sends itself keeps its mark and its connection (`loopback_xmit`). */
+function comeBack(loopback: Device, packet: Packet, now: Instant): void {
+  packet.output = null;
+  packet.largestFragment = 0;
+  packet.pieces = null;
+  loopback.pass(packet, now);
+}
 
 function isSameRoute(left: Route, right: Route): boolean {
   return (

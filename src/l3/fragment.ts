@@ -30,12 +30,12 @@ export function isTooBig({ end, network, pathMtu, largestFragment, pool }: Packe
 
 /**
  * The octets of `packet` before `end` are about to change, and must lie in its first piece
- * (`skb_ensure_writable`).
+ * (`skb_ensure_writable`). What is too short is left alone.
  */
 export function gather(packet: Packet, end: number): void {
   const { pieces, transport } = packet;
-  if (pieces === null) return;
-  let missing = Math.min(end, packet.end) - transport - (pieces[0] ?? 0);
+  if (pieces === null || end > packet.end) return;
+  let missing = end - transport - (pieces[0] ?? 0);
   if (missing <= 0) return;
   pieces[0] = (pieces[0] ?? 0) + missing;
   while (missing > 0) {

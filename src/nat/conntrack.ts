@@ -116,13 +116,8 @@ export class Conntrack implements Machine, FlowTracker {
   /** Look up the packet's connection, or open one. */
   #enter(packet: Packet, context: HookContext): Verdict {
     this.#setClock(context.now);
-    if (packet.flowState !== FlowState.None) {
-      if (packet.flowState < FlowState.New || this.table.flowOf(packet.flow) >= 0) {
-        return Verdict.Accept;
-      }
-      // An answer to a packet whose connection was forgotten while it waited.
-      packet.flowState = FlowState.None;
-    }
+    // Looked at before, or made as an answer: it is told what it was, even of a forgotten flow.
+    if (packet.flowState !== FlowState.None) return Verdict.Accept;
     packet.flow = -1;
     const verdict = this.#classify(packet, context);
     if (packet.path !== null) this.#notePath(packet);

@@ -112,7 +112,7 @@ describe.each(BOTH)("connection tracking of Linux %s", (_, behaviour) => {
         octets: null,
         reason: "",
       }).state,
-    ).toBe(FlowState.New);
+    ).toBe(FlowState.RelatedReply);
   });
 
   it("finds entries by either tuple", () => {

@@ -160,7 +160,7 @@ export interface Outcome {
 }
 
 /** What the kernel did, and what the emulated router does with the same frames at their times. */
-export function outcomesOf(recording: TalkRecording): { kernel: Outcome; emulated: Outcome } {
+function outcomesOf(recording: TalkRecording): { kernel: Outcome; emulated: Outcome } {
   const { world, clock, frames, times, flows, sent, ended, end } = recording;
   const twin = new WorldRouter(world, clock);
   for (const [index, frame] of frames.entries()) {
