@@ -15,14 +15,14 @@ function setup(
   mtu: number,
   onWhole: (packet: Packet) => void,
   protocol = 17,
-  { router: { reassembly } } = LINUX,
+  { router: behaviour } = LINUX,
 ) {
-  const bench = new Bench();
+  const bench = new Bench(behaviour);
   const left = bench.addDevice("e0", ["10.1.2.1/24"], { mac: "02:00:00:00:00:00" });
   const right = bench.addDevice("e1", ["10.2.2.1/24"], { mac: "02:00:00:00:00:01", mtu });
   bench.know(left, "10.1.2.2", "12:31:39:00:00:02");
   bench.know(right, "10.2.2.2", "12:31:39:00:01:02");
-  const defragmenter = new Defragmenter(bench.router, reassembly);
+  const defragmenter = new Defragmenter(bench.router, behaviour.reassembly);
   bench.router.hooks.register(Hook.Prerouting, 0, {
     name: "look",
     onHook: (packet) => {

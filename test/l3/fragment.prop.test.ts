@@ -89,7 +89,8 @@ describe("the pieces of any packet", () => {
     expect(pulled([8, 16, 76], 28)).toEqual([8, 16, 76]);
     expect(pulled([8, 16, 76], 40)).toEqual([20, 4, 76]);
     expect(pulled([8, 16, 76], 44)).toEqual([24, 76]);
-    expect(pulled([8, 8, 84], 160)).toEqual([100]);
+    expect(pulled([8, 8, 84], 120)).toEqual([100]);
+    expect(pulled([8, 8, 84], 121)).toEqual([8, 8, 84]);
     const whole = newPacket(pool, new Uint8Array(4));
     gather(whole, whole.network + 24);
     expect(whole.pieces).toBeNull();

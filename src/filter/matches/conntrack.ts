@@ -18,7 +18,7 @@ import {
   passesConnectionTest,
   printConnectionTest,
   readConnectionTest,
-} from "./connection-test.ts";
+} from "./connection-options.ts";
 
 /** In the order in which `iptables-save` prints them. */
 const STATES = ["INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED"] as const;
