@@ -15,13 +15,17 @@ import {
   type BenchGuest,
   DOM0,
   FABRIC,
-  FRAME,
+  FRAME as ImportedFRAME,
   guestOf,
   newHost,
   PEER,
   udpFrame,
   UPLINK,
 } from "./host.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const FRAME = ImportedFRAME;
+const WORDS = FRAME / 4;
 
 /** Whom flow `index` of the bench talks to, and from which port. */
 function endsOf(index: number): { readonly peer: Ipv4Addr; readonly port: number } {
@@ -87,23 +91,27 @@ export function establishedFrames(size: FlowsSize): Case {
 
 /** Frames of 64 octets one behind the other, as a network card's ring would hold them. */
 class Frames {
-  readonly #view: DataView;
+  readonly #words: Int32Array;
+  readonly #octets: Uint8Array;
 
   constructor(count: number) {
-    this.#view = viewOf(new Uint8Array(count * FRAME));
+    this.#octets = new Uint8Array(count * FRAME);
+    this.#words = new Int32Array(this.#octets.buffer);
   }
 
   write(index: number, frame: Uint8Array): void {
-    frame.forEach((octet, at) => this.#view.setUint8(index * FRAME + at, octet));
+    this.#octets.set(frame, index * FRAME);
   }
 
   /** A copy of frame `index` comes in by `device`. */
   send(index: number, pool: PacketPool, device: Device): void {
     const packet = pool.allocate(FRAME);
     if (packet === null) return;
-    const from = index * FRAME;
-    for (let at = 0; at < FRAME; at += 4) {
-      pool.view.setInt32(packet.frame + at, this.#view.getInt32(from + at));
+    const { view } = pool;
+    const { frame } = packet;
+    const from = index * WORDS;
+    for (let word = 0; word < WORDS; word += 1) {
+      view.setInt32(frame + 4 * word, this.#words[from + word] ?? 0, true);
     }
     device.receive(packet, 0);
   }

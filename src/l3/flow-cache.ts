@@ -10,17 +10,40 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/time.ts";
-import { fold } from "../wire/checksum.ts";
+import { fold as Importedfold } from "../wire/checksum.ts";
 import type { Device } from "../wire/device.ts";
-import { Cast, type Packet } from "../wire/packet.ts";
+import { Cast as ImportedCast, type Packet } from "../wire/packet.ts";
 import type { FlowTracker } from "../wire/path-notes.ts";
-import { ETHERNET, ETHERNET_LENGTH, type EthernetTemplate, EtherType } from "../l2/ethernet.ts";
+import {
+  ETHERNET as ImportedETHERNET,
+  ETHERNET_LENGTH as ImportedETHERNET_LENGTH,
+  type EthernetTemplate,
+  EtherType as ImportedEtherType,
+} from "../l2/ethernet.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
 import { FlowNotes, Lane } from "./flow-path.ts";
-import { FlowRecords, hashOf, Word } from "./flow-records.ts";
-import { FlowState } from "./flow-state.ts";
+import { FlowRecords, hashOf, Word as ImportedWord } from "./flow-records.ts";
+import { FlowState as ImportedFlowState } from "./flow-state.ts";
 import type { Interface } from "./interface.ts";
-import { FRAGMENT_MASK, IPV4, IPV4_MIN_LENGTH, Protocol } from "./ipv4.ts";
+import {
+  FRAGMENT_MASK as ImportedFRAGMENT_MASK,
+  IPV4 as ImportedIPV4,
+  IPV4_MIN_LENGTH as ImportedIPV4_MIN_LENGTH,
+  Protocol as ImportedProtocol,
+} from "./ipv4.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const ETHERNET = ImportedETHERNET;
+const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
+const EtherType = ImportedEtherType;
+const FlowState = ImportedFlowState;
+const Word = ImportedWord;
+const FRAGMENT_MASK = ImportedFRAGMENT_MASK;
+const IPV4 = ImportedIPV4;
+const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
+const Protocol = ImportedProtocol;
+const Cast = ImportedCast;
+const fold = Importedfold;
 
 const Change = { Source: 1, Destination: 2, Reply: 4, ZeroAsFfff: 8 } as const;
 

@@ -7,7 +7,7 @@ import { OptionError } from "../base/errors.ts";
 import type { FlowNotes } from "./flow-path.ts";
 
 /** Words of a record. */
-export const WORDS = 16;
+const WORDS = 16;
 /** What a word of a record says. */
 export const Word = {
   Source: 0,

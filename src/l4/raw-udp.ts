@@ -7,18 +7,39 @@ import type { Instant } from "../base/time.ts";
 import type { Ipv4Addr, Mac } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
 import type { Packet, PacketPool } from "../wire/packet.ts";
-import { ETHERNET, ETHERNET_LENGTH, EtherType, writeEthernet } from "../l2/ethernet.ts";
+import {
+  ETHERNET as ImportedETHERNET,
+  ETHERNET_LENGTH as ImportedETHERNET_LENGTH,
+  EtherType as ImportedEtherType,
+  writeEthernet,
+} from "../l2/ethernet.ts";
 import {
   checkIpv4,
   headerLengthOf,
-  IPV4,
-  IPV4_MIN_LENGTH,
+  IPV4 as ImportedIPV4,
+  IPV4_MIN_LENGTH as ImportedIPV4_MIN_LENGTH,
   isFragment,
-  Protocol,
+  Protocol as ImportedProtocol,
   sealHeader,
   writeIpv4,
 } from "../l3/ipv4.ts";
-import { checkUdp, checkUdpChecksum, sealUdp, UDP, UDP_LENGTH } from "./udp.ts";
+import {
+  checkUdp,
+  checkUdpChecksum,
+  sealUdp,
+  UDP as ImportedUDP,
+  UDP_LENGTH as ImportedUDP_LENGTH,
+} from "./udp.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const ETHERNET = ImportedETHERNET;
+const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
+const EtherType = ImportedEtherType;
+const IPV4 = ImportedIPV4;
+const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
+const Protocol = ImportedProtocol;
+const UDP = ImportedUDP;
+const UDP_LENGTH = ImportedUDP_LENGTH;
 
 /** A datagram in a frame that a packet socket saw. */
 export interface RawDatagram {
@@ -37,12 +58,17 @@ export function readRawUdp(packet: Packet, port: number): RawDatagram | null {
   const { view, bytes } = packet.pool;
   const { frame, end: frameEnd } = packet;
   const at = frame + ETHERNET_LENGTH;
-  if (frameEnd <= at || ETHERNET.type.get(view, frame) !== EtherType.Ipv4) return null;
-  if (checkIpv4(view, at, frameEnd) !== null || isFragment(view, at)) return null;
-  if (IPV4.protocol.get(view, at) !== Protocol.Udp) return null;
+  if (frameEnd - at < IPV4_MIN_LENGTH + UDP_LENGTH) return null;
   const udp = at + headerLengthOf(view, at);
+  // The socket's filter comes first: most frames are not for it, and nothing is summed in vain.
+  const isWanted =
+    ETHERNET.type.get(view, frame) === EtherType.Ipv4 &&
+    IPV4.protocol.get(view, at) === Protocol.Udp &&
+    frameEnd - udp >= UDP_LENGTH &&
+    UDP.dstPort.get(view, udp) === port;
+  if (!isWanted || checkIpv4(view, at, frameEnd) !== null || isFragment(view, at)) return null;
   const end = at + IPV4.totalLength.get(view, at);
-  if (checkUdp(view, udp, end) !== null || UDP.dstPort.get(view, udp) !== port) return null;
+  if (checkUdp(view, udp, end) !== null) return null;
   const source = IPV4.src.get(view, at);
   const destination = IPV4.dst.get(view, at);
   const isSound =

@@ -9,7 +9,7 @@ import { Tally } from "../base/tally.ts";
 import { type Instant, NEVER } from "../base/time.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { FlowTracker } from "../wire/path-notes.ts";
-import { FlowState, isReply } from "../l3/flow-state.ts";
+import { FlowState as ImportedFlowState, isReply } from "../l3/flow-state.ts";
 import {
   Hook,
   HOOK_NAMES,
@@ -25,9 +25,9 @@ import type { ConntrackBehaviour } from "./behaviour.ts";
 import { resolveClash } from "./clash.ts";
 import { Evictor } from "./eviction.ts";
 import { type FlowEntry, formatFlow } from "./flow-entry.ts";
-import { FLOW, Scratch, Status } from "./flow-record.ts";
+import { FLOW as ImportedFLOW, Scratch, Status as ImportedStatus } from "./flow-record.ts";
 import { FlowTable } from "./flow-table.ts";
-import { type InvalidCause, Outcome } from "./outcome.ts";
+import { type InvalidCause, Outcome as ImportedOutcome } from "./outcome.ts";
 import { checkPacket } from "./packet-check.ts";
 import { entryAt, STATE_NAMES } from "./read-entry.ts";
 import { Trackers } from "./trackers.ts";
@@ -40,6 +40,12 @@ import {
   type Tuple,
   writeTuple,
 } from "./tuple.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const FLOW = ImportedFLOW;
+const Status = ImportedStatus;
+const FlowState = ImportedFlowState;
+const Outcome = ImportedOutcome;
 
 /** Why connection tracking drops a packet. */
 export type ConntrackDrop =

@@ -6,9 +6,20 @@
 import { assert } from "../base/assert.ts";
 import { OptionError } from "../base/errors.ts";
 import { viewOf } from "../wire/field.ts";
-import { ANY_DONE, FLOW, FLOW_LENGTH, Scratch, Status } from "./flow-record.ts";
+import {
+  ANY_DONE,
+  FLOW as ImportedFLOW,
+  FLOW_LENGTH as ImportedFLOW_LENGTH,
+  Scratch,
+  Status as ImportedStatus,
+} from "./flow-record.ts";
 import { copyTuple, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
 import { TupleIndex } from "./tuple-index.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const FLOW = ImportedFLOW;
+const FLOW_LENGTH = ImportedFLOW_LENGTH;
+const Status = ImportedStatus;
 
 /** The most entries that a handle can number. */
 export const MAX_FLOWS = 2 ** 20;
@@ -131,8 +142,8 @@ export class FlowTable {
     this.#freeFirst = FLOW.nextFree.get(this.#view, flow);
     if (this.#freeFirst === 0) this.#freeLast = 0;
     const generation = FLOW.generation.get(this.#view, flow);
-    this.#bytes.fill(0, flow, flow + FLOW_LENGTH);
-    this.#recordBytes.fill(0, flow, flow + FLOW_LENGTH);
+    clear(this.#view, flow);
+    clear(this.#records, flow);
     FLOW.generation.set(this.#view, flow, (generation + 1) % MAX_GENERATION);
     this.#pending[this.#pendingAt] = this.handleOf(flow);
     this.#pendingAt = (this.#pendingAt + 1) % MAX_PENDING;
@@ -355,4 +366,9 @@ function hashSource(view: DataView, way: number): number {
   hash = Math.imul((hash ^ (hash >>> 15)) + TUPLE.srcPort.get(view, way), 0xc2b2ae35);
   hash = Math.imul((hash ^ (hash >>> 13)) + TUPLE.protocol.get(view, way), 0x27d4eb2f);
   return hash ^ (hash >>> 16);
+}
+
+/** Write zeros over a record: as few octets as this take longer to fill by a call. */
+function clear(view: DataView, flow: number): void {
+  for (let at = flow; at < flow + FLOW_LENGTH; at += 4) view.setInt32(at, 0);
 }

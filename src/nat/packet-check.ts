@@ -3,16 +3,27 @@
  * `udp_error`, `icmp_error` of Linux).
  * @module
  */
-import { onesSum, pseudoHeaderSum } from "../wire/checksum.ts";
+import {
+  onesSum as ImportedonesSum,
+  pseudoHeaderSum as ImportedpseudoHeaderSum,
+} from "../wire/checksum.ts";
 import type { Packet } from "../wire/packet.ts";
 import { ICMP, ICMP_LAST_TYPE, ICMP_LENGTH } from "../l3/icmp.ts";
-import { IPV4, Protocol } from "../l3/ipv4.ts";
+import { IPV4 as ImportedIPV4, Protocol as ImportedProtocol } from "../l3/ipv4.ts";
 import { checkGre } from "../l4/gre.ts";
-import { checkTcp, TCP } from "../l4/tcp.ts";
-import { checkUdp, UDP } from "../l4/udp.ts";
+import { checkTcp, TCP as ImportedTCP } from "../l4/tcp.ts";
+import { checkUdp, UDP as ImportedUDP } from "../l4/udp.ts";
 import { checkUdpLite, checkUdpLiteChecksum } from "../l4/udp-lite.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
 import type { InvalidCause } from "./outcome.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const IPV4 = ImportedIPV4;
+const Protocol = ImportedProtocol;
+const UDP = ImportedUDP;
+const TCP = ImportedTCP;
+const onesSum = ImportedonesSum;
+const pseudoHeaderSum = ImportedpseudoHeaderSum;
 
 /**
  * Judge the whole packet whose headers are set.

@@ -10,12 +10,17 @@
 import type { Jiffies } from "../base/jiffies.ts";
 import { type Duration, SECOND } from "../base/time.ts";
 import type { Packet } from "../wire/packet.ts";
-import { IPV4, Protocol } from "../l3/ipv4.ts";
+import { IPV4 as ImportedIPV4, Protocol as ImportedProtocol } from "../l3/ipv4.ts";
 import { TCP, TcpFlag } from "../l4/tcp.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
-import { FLOW, Status, TALLY, TALLY_OFFSET } from "./flow-record.ts";
+import {
+  FLOW as ImportedFLOW,
+  Status as ImportedStatus,
+  TALLY as ImportedTALLY,
+  TALLY_OFFSET as ImportedTALLY_OFFSET,
+} from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
-import { type InvalidCause, Outcome } from "./outcome.ts";
+import { type InvalidCause, Outcome as ImportedOutcome } from "./outcome.ts";
 import {
   CONNECTION,
   TcpFlow,
@@ -24,7 +29,18 @@ import {
   TcpState,
   type TcpTimeouts,
 } from "./tcp-record.ts";
-import { isIcmpQuery, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
+import { isIcmpQuery, TUPLE, TUPLE_LENGTH as ImportedTUPLE_LENGTH } from "./tuple.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const IPV4 = ImportedIPV4;
+const Protocol = ImportedProtocol;
+const FLOW = ImportedFLOW;
+const Status = ImportedStatus;
+const TALLY = ImportedTALLY;
+const TALLY_OFFSET = ImportedTALLY_OFFSET;
+const Outcome = ImportedOutcome;
+type Outcome = ImportedOutcome;
+const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
 
 /** Life of an entry from which a mistrusted close shortens it. */
 const SHORTENED: Duration = 120 * SECOND;
