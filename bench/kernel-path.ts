@@ -34,6 +34,7 @@ function obstacle(): string | null {
     ["iptables-restore", "--version"],
     ["ip", "-V"],
     ["ethtool", "--version"],
+    ["conntrack", "--version"],
     ["python3", "--version"],
   ] as const) {
     if (spawnSync(tool, [option]).error !== undefined) return `no ${tool}`;
@@ -88,7 +89,7 @@ export function measureKernel(): KernelFigures | string {
     input: JSON.stringify(world),
     encoding: "utf8",
     maxBuffer: 2 ** 26,
-    timeout: 120_000,
+    timeout: 240_000,
   });
   if (status !== 0) throw new Error(`bench/kernel_path.py: ${stderr}`);
   return JSON.parse(stdout) as KernelFigures;

@@ -4,8 +4,9 @@ Standard input is one JSON object: the rules of both routers as iptables-save pr
 hexadecimal, addresses. Standard output is one: frames a second of an established flow, and of flows
 that are new. Four network namespaces stand for the domU, the router with the vifs, the NAT gateway
 and the fabric, joined by veth pairs without offloads. The load is made in the kernel:
-sendmmsg hands it 1,024 frames at once, past the queueing discipline, from one processor; all that
-receives runs on another, which is full when frames are lost in front of it.
+sendmmsg hands it 1,024 frames at once, past the queueing discipline, from one processor. What
+comes in is done once by the same processor and once by another, which is full when frames are lost
+in front of it; the better figure counts.
 Everything is gone when the process ends, and no load lasts longer than a few seconds.
 """
 
@@ -50,10 +51,11 @@ def join(left, left_device, left_mac, right, right_device, right_mac):
         inside(name, "ip", "link", "set", device, "up")
 
 
-def steer(name, device, processor):
-    """Let `processor` do what a frame that comes in by `device` asks for."""
-    path = f"/sys/class/net/{device}/queues/rx-0/rps_cpus"
-    inside(name, "sh", "-c", f"echo {1 << processor:x} >{path}")
+def steer(mask):
+    """Let the processors of `mask` do what comes in; 0 leaves it to the one that sends."""
+    for name, device in (("dom0", "vif3.0"), ("gateway", "gw0"), ("fabric", "port0")):
+        path = f"/sys/class/net/{device}/queues/rx-0/rps_cpus"
+        inside(name, "sh", "-c", f"echo {mask:x} >{path}")
 
 
 def build(world):
@@ -70,8 +72,6 @@ def build(world):
         setting(name, "net.netfilter.nf_conntrack_acct", 1)
         inside(name, "ip", "-batch", "-", stdin="\n".join(world[name]["ip"]) + "\n")
         inside(name, "iptables-legacy-restore", stdin=world[name]["rules"])
-    for name, device in (("dom0", "vif3.0"), ("gateway", "gw0"), ("fabric", "port0")):
-        steer(name, device, 1)
 
 
 class Counter:
@@ -198,8 +198,14 @@ def main():
     try:
         build(world)
         counter = Counter()
-        figures = {"established": established(world, counter), "fresh": fresh(world, counter)}
-        print(json.dumps(figures))
+        best = {"established": 0.0, "fresh": 0.0}
+        for mask in (0, 2):
+            steer(mask)
+            inside("dom0", "conntrack", "-F")
+            inside("gateway", "conntrack", "-F")
+            best["established"] = max(best["established"], established(world, counter))
+            best["fresh"] = max(best["fresh"], fresh(world, counter))
+        print(json.dumps(best))
     finally:
         if counter is not None:
             counter.close()
