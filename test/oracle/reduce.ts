@@ -55,7 +55,7 @@ function replay(
     { interface: frame.interface, octets: Buffer.from(frame.octets, "hex") },
   ]);
   const site = { world: { routes: [], sysctl: {}, ...world }, own: [], onLink: [], routed: [] };
-  return recordTalk(kernel, { site: { ...site, blockEnds: [] }, world, steps });
+  return recordTalk(kernel, { site: { ...site, blockEnds: [], hasSctp: true }, world, steps });
 }
 
 /** `lines` with only those rules that stand at `kept`. */
