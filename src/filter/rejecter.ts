@@ -108,7 +108,7 @@ function hasSoundChecksum(packet: Packet): boolean {
   return onesSum(view, from, end, initial) === 0xffff;
 }
 
-/** True if connection tracking looked at the packet, and found a header whose sum it could judge. */
+/** True if connection tracking looked at the packet, and found a header with a sum to judge. */
 function wasJudged({ pool, transport, end, flowState }: Packet, protocol: number): boolean {
   if (flowState === FlowState.None || flowState === FlowState.Untracked) return false;
   switch (protocol) {

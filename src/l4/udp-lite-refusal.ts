@@ -1,5 +1,6 @@
 /**
- * The UDP-Lite of a host where nobody listens: RFC 3828, in the order of Linux's `__udp4_lib_rcv`.
+ * The UDP-Lite of a host where nobody listens: RFC 3828 section 3.1, in the order of Linux's
+ * `__udp4_lib_rcv`.
  * @module
  */
 import type { Instant } from "../base/time.ts";
