@@ -4,6 +4,8 @@ export interface Case {
   readonly name: string;
   /** Does `count` operations. */
   readonly run: (count: number) => void;
+  /** Makes room for `count` operations, which is not measured. */
+  readonly prepare?: (count: number) => void;
 }
 
 export interface Figure {
@@ -24,23 +26,25 @@ export function measure(cases: readonly Case[]): Figure[] {
   const counts = cases.map(calibrate);
   const best = cases.map(() => Number.POSITIVE_INFINITY);
   for (let round = 0; round < ROUNDS; round += 1) {
-    cases.forEach(({ run }, index) => {
+    cases.forEach(({ run, prepare }, index) => {
       const count = counts[index] ?? 1;
+      prepare?.(count);
       const spent = time(() => run(count)) / count;
       best[index] = Math.min(best[index] ?? spent, spent);
     });
   }
-  return cases.map(({ name, run }, index) => ({
-    name,
+  return cases.map((one, index) => ({
+    name: one.name,
     nanoseconds: best[index] ?? 0,
-    octets: allocated(run, ALLOCATION_ROUNDS * (counts[index] ?? 1)),
+    octets: allocated(one, ALLOCATION_ROUNDS * (counts[index] ?? 1)),
   }));
 }
 
 /** Warm up, and find how many operations fill a round. */
-function calibrate({ run }: Case): number {
+function calibrate({ run, prepare }: Case): number {
   let count = 16;
   for (;;) {
+    prepare?.(count);
     const spent = time(() => run(count));
     if (spent > ROUND_NANOSECONDS / 2) {
       return Math.max(1, Math.round((count * ROUND_NANOSECONDS) / spent));
@@ -56,9 +60,10 @@ function time(work: () => void): number {
 }
 
 /** The smallest growth of three runs: what the runtime does beside us is not ours. */
-function allocated(run: (count: number) => void, count: number): number {
+function allocated({ run, prepare }: Case, count: number): number {
   let least = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < 3; attempt += 1) {
+    prepare?.(count);
     globalThis.gc?.();
     const before = process.memoryUsage().heapUsed;
     run(count);

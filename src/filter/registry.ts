@@ -37,7 +37,8 @@ import { TCPMSS } from "./targets/tcpmss.ts";
 import { TRACE } from "./targets/trace.ts";
 import { TTL } from "./targets/ttl.ts";
 
-const MATCHES: readonly MatchKind[] = [
+/** Every family of matches, by name. */
+export const MATCHES: readonly MatchKind[] = [
   addrtype,
   comment,
   connlimit,
@@ -63,7 +64,8 @@ const MATCHES: readonly MatchKind[] = [
   udp,
 ];
 
-const TARGETS: readonly TargetKind[] = [
+/** Every family of targets, by name. */
+export const TARGETS: readonly TargetKind[] = [
   CONNMARK,
   CT,
   DNAT,

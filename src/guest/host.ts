@@ -18,6 +18,7 @@ import { Router } from "../l3/router.ts";
 import { DatagramMaker, type SocketBehaviour } from "../l4/datagram.ts";
 import { TcpReset } from "../l4/tcp-reset.ts";
 import { UdpLayer } from "../l4/udp-layer.ts";
+import { UdpLiteRefusal } from "../l4/udp-lite-refusal.ts";
 import { Ping, type PingOptions } from "./ping.ts";
 import type { Tool, ToolHost } from "./tool.ts";
 import { Traceroute, type TracerouteOptions } from "./traceroute.ts";
@@ -103,7 +104,8 @@ export class Host implements Machine, Stack, ToolHost {
     this.#onChange = options.onChange ?? null;
     this.device.attachStack(this);
     router.setProtocol(Protocol.Udp, this.udp);
-    const { echoesEcn } = behaviour;
+    const { echoesEcn, sockets } = behaviour;
+    if (sockets.hasUdpLite) router.setProtocol(Protocol.UdpLite, new UdpLiteRefusal(router));
     router.setProtocol(Protocol.Tcp, new TcpReset({ router, echoesEcn }));
     for (const port of options.echoPorts ?? [ECHO_PORT]) serveUdpEcho(this.udp, port);
   }

@@ -23,6 +23,8 @@ export interface SocketBehaviour {
   readonly identifiesFragmentable: boolean;
   /** True: a connected socket counts all its packets, not only those with DF (since 5.17). */
   readonly countsConnected: boolean;
+  /** True: UDP-Lite is known, and an error about the port answers it (since 2.6.20). */
+  readonly hasUdpLite: boolean;
 }
 
 /** What a socket sets for its packets. */

@@ -32,6 +32,10 @@ export type GreDiscard = "gre/protocol";
 export const hasCall = (view: DataView, at: number, end: number): boolean =>
   end - at >= PPTP_GRE_LENGTH && (GRE.flagsVersion.get(view, at) & 7) === 1;
 
+/** True for the two versions that there are. */
+export const hasGreVersion = (view: DataView, at: number): boolean =>
+  (GRE.flagsVersion.get(view, at) & 7) <= 1;
+
 /** @returns `null` if `[at, end)` can be tracked, or why not. */
 export function checkGre(view: DataView, at: number, end: number): GreDiscard | null {
   return hasCall(view, at, end) && GRE.protocol.get(view, at) !== PPP ? "gre/protocol" : null;

@@ -44,3 +44,20 @@ export function checkUdpLiteChecksum(
   const pseudo = pseudoHeaderSum(src, dst, Protocol.Udp, (end - at) & 255);
   return onesSum(view, at, covered, pseudo) === 0xffff ? null : "udp-lite/checksum";
 }
+
+/**
+ * Judge the checksum of a checked datagram as RFC 3828 section 3.1 wants it, as a socket does.
+ * @returns `null` if it holds, or why to discard the datagram.
+ */
+export function checkCoveredChecksum(
+  view: DataView,
+  at: number,
+  end: number,
+  src: Ipv4Addr,
+  dst: Ipv4Addr,
+): UdpLiteDiscard | null {
+  const coverage = UDP.length.get(view, at);
+  const covered = coverage === 0 ? end : at + coverage;
+  const pseudo = pseudoHeaderSum(src, dst, Protocol.UdpLite, end - at);
+  return onesSum(view, at, covered, pseudo) === 0xffff ? null : "udp-lite/checksum";
+}

@@ -68,7 +68,7 @@ export interface ConntrackBehaviour {
 export interface NatBehaviour {
   /** Protocols whose ports or ids are translated too. */
   readonly portProtocols: ReadonlySet<number>;
-  /** True: a GRE packet that is too short for the number of a call cannot be translated. */
+  /** True: GRE too short for a call, or to go elsewhere in no version there is, cannot pass. */
   readonly wantsGreCall: boolean;
   /** True: a masqueraded connection ends when it is to leave by another device (since 3.7). */
   readonly endsWhereDeviceChanges: boolean;

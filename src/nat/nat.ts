@@ -26,7 +26,7 @@ import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
 import { TCP_MIN_LENGTH } from "../l4/tcp.ts";
 import type { NatRules } from "../l3/nat-range.ts";
 import { UDP_LENGTH } from "../l4/udp.ts";
-import { PPTP_GRE_LENGTH } from "../l4/gre.ts";
+import { hasGreVersion, PPTP_GRE_LENGTH } from "../l4/gre.ts";
 import type { NatBehaviour } from "./behaviour.ts";
 import type { Conntrack } from "./conntrack.ts";
 import { formatTuple } from "./flow-entry.ts";
@@ -192,7 +192,12 @@ export class Nat {
       return rewrite(view, network, end, side, address, port, sendsZeroAsFfff);
     }
     const isGre = protocol === Protocol.Gre && wantsGreCall;
-    if (isGre && end - network - headerLengthOf(view, network) < PPTP_GRE_LENGTH) return false;
+    if (isGre) {
+      // `gre_manip_pkt`: the destination's key would go into the header.
+      const at = network + headerLengthOf(view, network);
+      if (end - at < PPTP_GRE_LENGTH) return false;
+      if (side === "destination" && !hasGreVersion(view, at)) return false;
+    }
     rewriteAddress(view, network, side, address);
     return true;
   }

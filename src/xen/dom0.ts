@@ -27,6 +27,7 @@ import { newRoute, type RouteOptions } from "../l3/route-table.ts";
 import { Router } from "../l3/router.ts";
 import { TcpReset } from "../l4/tcp-reset.ts";
 import { UdpLayer } from "../l4/udp-layer.ts";
+import { UdpLiteRefusal } from "../l4/udp-lite-refusal.ts";
 import { DhcpdService } from "./dhcpd-service.ts";
 import { Firewall } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
@@ -251,6 +252,7 @@ export class Dom0 implements Machine {
     const { sockets, echoesEcnInResets } = this.profile;
     const udp = new UdpLayer({ router, behaviour: sockets, chance });
     router.setProtocol(Protocol.Udp, udp);
+    if (sockets.hasUdpLite) router.setProtocol(Protocol.UdpLite, new UdpLiteRefusal(router));
     router.setProtocol(Protocol.Tcp, new TcpReset({ router, echoesEcn: echoesEcnInResets }));
     return udp;
   }

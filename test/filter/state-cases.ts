@@ -116,14 +116,15 @@ const CONNECTION: Text = words(
   maybe(words("--ctstate", one("NEW", "ESTABLISHED", "INVALID,NEW"))),
 ).filter((text) => text.split("--ctstate").length < 3);
 /** Of connections alone: docs/deviations.md says how packets of none are counted. */
-const CONNLIMIT: Text = words(
+export const CONNLIMIT: Text = words(
   "-m state ! --state INVALID,UNTRACKED -m connlimit",
   one("--connlimit-upto", "--connlimit-above"),
   one("0", "1", "2", "3"),
   maybe(words("--connlimit-mask", one("0", "24", "32"))),
   one("", "--connlimit-daddr"),
 );
-const RECENT: Text = words(
+/** `-m recent`: two lists. The first rule that names one says its mask. */
+export const RECENT: Text = words(
   "-m recent",
   any(
     words(not, one("--set", "--remove")),
@@ -146,7 +147,8 @@ const rest = words(
   maybe(words("--hashlimit-srcmask 24")),
   "--hashlimit-htable-expire 600000",
 );
-const HASHLIMIT: Text = any(
+/** `-m hashlimit`: tables whose names are alike count alike; the first rule says how. */
+export const HASHLIMIT: Text = any(
   words(
     words("-m hashlimit", side, one("10/s", "5/s", "100/min")),
     words("--hashlimit-name", one("p", "q"), "--hashlimit-burst", one("1", "2", "4")),

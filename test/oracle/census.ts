@@ -10,6 +10,9 @@ const PROTOCOLS: ReadonlyMap<number, string> = new Map([
   [Protocol.Icmp, "ICMP"],
   [Protocol.Tcp, "TCP"],
   [Protocol.Udp, "UDP"],
+  [Protocol.Gre, "GRE"],
+  [Protocol.Sctp, "SCTP"],
+  [Protocol.UdpLite, "UDP-Lite"],
 ]);
 
 /** How often each kind of world, rule and frame came. */
@@ -18,20 +21,31 @@ export class Census {
 
   add({ world, frames, sent, flows, end }: TalkRecording): void {
     this.#count("worlds");
-    const rules = (world.iptables ?? "").split("\n").filter((line) => line.startsWith("-A"));
-    if (rules.length > 0) this.#count("worlds with rules");
+    this.addRules(world.iptables ?? "");
     if (end.connections.length > 0) this.#count("worlds with connections");
-    if (rules.length > 0) this.#count("rules", rules.length);
     this.#count("connections", flows.flat().length);
+    for (const { octets } of frames) this.addInput(octets);
+    for (const { octets } of sent) this.#count(`out: ${kindOf(octets)}`);
+    this.#count("frames in", frames.length);
+    this.#count("frames out", sent.length);
+  }
+
+  /** Count the rules of a world. */
+  addRules(text: string): void {
+    const rules = text.split("\n").filter((line) => line.startsWith("-A"));
+    if (rules.length === 0) return;
+    this.#count("worlds with rules");
+    this.#count("rules", rules.length);
     for (const line of rules) {
       for (const [, kind = "", name = ""] of line.matchAll(/ -([mj]) (\S+)/g)) {
         if (kind === "m" || /^[A-Z]+$/.test(name)) this.#count(`rules with ${name}`);
       }
     }
-    for (const { octets } of frames) this.#count(`in: ${kindOf(octets)}`);
-    for (const { octets } of sent) this.#count(`out: ${kindOf(octets)}`);
-    this.#count("frames in", frames.length);
-    this.#count("frames out", sent.length);
+  }
+
+  /** Count a frame, in hexadecimal, that the router gets. */
+  addInput(octets: string): void {
+    this.#count(`in: ${kindOf(octets)}`);
   }
 
   /** One line a kind, in alphabetical order. */

@@ -1,5 +1,6 @@
 /** Random tests of rules: every match that there is, on what packets of the oracle have. @module */
 import fc from "fast-check";
+import { STATEFUL } from "./rule-states.ts";
 import {
   address,
   addressRange,
@@ -114,14 +115,14 @@ export const UDP: AnyWords = row(
 );
 const ICMP: AnyWords = row("-p icmp", maybe(row("-m icmp", not, "--icmp-type", icmpType)));
 const MULTIPORT: AnyWords = row(
-  one("-p tcp", "-p udp"),
+  one("-p tcp", "-p tcp", "-p udp", "-p udp", "-p udplite", "-p sctp"),
   "-m multiport",
   not,
   one("--sports", "--dports", "--ports"),
   portList,
 );
 const OTHER: AnyWords = any(
-  row(not, "-p", one("253", "esp", "igmp", "tcp", "udp", "icmp")),
+  row(not, "-p", one("253", "esp", "igmp", "gre", "udplite", "sctp", "tcp", "udp", "icmp")),
   row("-p", one("tcp", "udp"), "--dport", port),
 );
 export const protocol: AnyWords = some(
@@ -152,6 +153,7 @@ export function tests({ chain }: Place): AnyWords {
     maybe(row(not, "-f"), 19),
     maybe(EVERYWHERE),
     maybe(EVERYWHERE, 5),
+    maybe(STATEFUL, 3),
     knowsSender ? maybe(row("-m mac", not, "--mac-source", MAC_NEIGHBOR), 19) : "",
   );
 }

@@ -43,13 +43,36 @@ const LOG = row(
   maybe(row("--log-prefix", one('"seen "'))),
   maybe(one("--log-ip-options")),
 );
+const NFLOG = row(
+  "-j NFLOG",
+  maybe(row("--nflog-group", integer(0, 9))),
+  maybe(one('--nflog-prefix "copy "')),
+  maybe(one("--nflog-size 20", "--nflog-threshold 2")),
+);
+const masks = any(
+  row("--mask", one("0xff", "0x3")),
+  row(one("--nfmask 0xf", "--nfmask 0x33"), maybe(row("--ctmask", one("0xff", "0xf0")))),
+);
+const CONNMARK = row(
+  "-j CONNMARK",
+  any(
+    row(one("--set-xmark", "--set-mark"), one("0x1/0xffffffff", "0x2/0x3", "0x30/0xf0")),
+    row(one("--and-mark", "--or-mark", "--xor-mark"), one("0x1", "0x2", "0xfffffffe")),
+    row("--save-mark", maybe(masks)),
+    row("--restore-mark", maybe(masks)),
+  ),
+  maybe(row(one("--left-shift-mark", "--right-shift-mark"), integer(1, 4)), 4),
+);
 const COMMON: readonly (readonly [number, AnyWords])[] = [
   [3, row(protocol, "-j ACCEPT")],
   [1, row(protocol, "-j RETURN")],
   [2, row(protocol, MARK)],
   [1, row(protocol, LOG)],
+  [1, row(protocol, NFLOG)],
+  [2, row(protocol, CONNMARK)],
   [1, protocol],
 ];
+const UNTRACK = one("-j NOTRACK", "-j CT --notrack", "-j TRACE");
 const DROP = row(protocol, "-j DROP");
 const FILTER = [
   [2, DROP],
@@ -125,7 +148,7 @@ function ends(table: TableName, chain: string | null): AnyWords {
   if (chain !== "own" && chain !== "last") leads.push([2, row(protocol, one("-j own", "-g own"))]);
   switch (table) {
     case "raw":
-      return some(...COMMON, ...leads, [1, DROP]);
+      return some(...COMMON, ...leads, [1, DROP], [2, row(protocol, UNTRACK)]);
     case "mangle": {
       const isLate = chain === "FORWARD" || chain === "OUTPUT" || chain === "POSTROUTING";
       return some(...COMMON, ...leads, ...MANGLE, ...(isLate ? [[2, CLAMP] as const] : []));
@@ -170,6 +193,13 @@ function ruleOf(table: TableName): fc.Arbitrary<RuleSpec> {
   return fc.oneof(...rules);
 }
 
+/**
+ * The order in which the kernel meets the rules of a table: the first of those that share a list
+ * says what it is.
+ */
+const orderOf = (chains: readonly string[], { chain }: RuleSpec): number =>
+  [...chains, ...OWN_CHAINS.toSorted()].indexOf(chain);
+
 /** One table as `iptables-restore` reads it. */
 function tableOf(table: TableName, most: number): AnyWords {
   const chains = builtIn(table);
@@ -187,7 +217,9 @@ function tableOf(table: TableName, most: number): AnyWords {
         `*${table}`,
         ...chains.map((chain, at) => `:${chain} ${policies[at] ?? ""} [0:0]`),
         ...OWN_CHAINS.map((chain) => `:${chain} - [0:0]`),
-        ...rules.map(({ chain, words }) => `-A ${chain} ${words(site)}`.trimEnd()),
+        ...rules
+          .toSorted((left, right) => orderOf(chains, left) - orderOf(chains, right))
+          .map(({ chain, words }) => `-A ${chain} ${words(site)}`.trimEnd()),
         "COMMIT",
         "",
       ];

@@ -78,6 +78,15 @@ export const block: AnyWords = fc
         `${make(site)}${length}`,
   );
 
+/** An address, or a block whose mask has no gaps. */
+export const prefix: AnyWords = fc
+  .tuple(address, fc.constantFrom("", "", "/24", "/16", "/31", "/0"))
+  .map(
+    ([make, length]) =>
+      (site) =>
+        `${make(site)}${length}`,
+  );
+
 /** Two addresses around one of the site, in order. */
 export const addressRange: AnyWords = fc
   .tuple(address, fc.nat({ max: 2 }), fc.nat({ max: 3 }))

@@ -58,6 +58,9 @@ const step: fc.Arbitrary<StepSpec | null> = fc
   )
   .map(([kept, spec]) => (kept === 0 ? null : spec));
 
+/** Words of rules that make the router track connections. */
+const TRACKS = /^\*nat$| -m (conn|state)| -j CONNMARK/m;
+
 /** Any world, with rules two times of three, and as many steps of talk. */
 export const talkCase = (steps: number): fc.Arbitrary<TalkCase> =>
   fc
@@ -69,11 +72,14 @@ export const talkCase = (steps: number): fc.Arbitrary<TalkCase> =>
       ),
       fc.array(step, { minLength: steps, maxLength: steps }),
     )
-    .map(([where, rules, specs]) => ({
-      site: where,
-      world: { ...where.world, iptables: rules(where) },
-      steps: specs,
-    }));
+    .map(([where, rules, specs]) => {
+      const iptables = rules(where);
+      return {
+        site: { ...where, hasSctp: !TRACKS.test(iptables) },
+        world: { ...where.world, iptables },
+        steps: specs,
+      };
+    });
 
 const SHOW = [
   ["conntrack", "-L"],

@@ -14,6 +14,8 @@ export interface Site {
   readonly routed: readonly string[];
   /** Broadcast and network addresses of the router's blocks. */
   readonly blockEnds: readonly string[];
+  /** True if SCTP may be spoken: no rule makes the router track connections of it. */
+  readonly hasSctp: boolean;
 }
 
 /** One interface with what lies on its link. */
@@ -229,5 +231,6 @@ export const site: fc.Arbitrary<Site> = fc
       onLink: all.map(({ hosts }) => hosts),
       routed: [...choices.map(({ prefix }) => inside(prefix)), "8.8.8.8"],
       blockEnds: all.flatMap(({ blockEnds }) => blockEnds),
+      hasSctp: true,
     };
   });

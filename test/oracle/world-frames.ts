@@ -128,6 +128,11 @@ const icmpType = fc.oneof(
 const rarely = (value: fc.Arbitrary<number>): fc.Arbitrary<number> =>
   fc.oneof({ arbitrary: fc.constant(0), weight: 9 }, { arbitrary: value, weight: 1 });
 
+const OTHER_PROTOCOLS = [
+  ...[0, Protocol.Igmp, 3, Protocol.Tcp, 99, 253, 255],
+  ...[Protocol.Gre, Protocol.Sctp, Protocol.UdpLite],
+];
+
 /** What a payload is; its octets follow when the addresses are known. */
 const content = fc.oneof(
   {
@@ -151,7 +156,7 @@ const content = fc.oneof(
   {
     arbitrary: fc.record({
       kind: fc.constant("other" as const),
-      protocol: fc.constantFrom(0, Protocol.Igmp, 3, Protocol.Tcp, 99, 253, 255),
+      protocol: fc.constantFrom(...OTHER_PROTOCOLS),
     }),
     weight: 3,
   },
@@ -164,7 +169,7 @@ function payloadOf(
   ends: { src: string; dst: string },
   length: number,
   seed: number,
-  own: readonly string[],
+  { own, hasSctp }: Site,
 ): { protocol: number; payload: Uint8Array } {
   const data = pattern(Math.max(length, 0), seed);
   switch (what.kind) {
@@ -179,7 +184,8 @@ function payloadOf(
     case "other": {
       // The emulated router has no TCP: segments to it would be answered by the kernel alone.
       const isTcpToRouter = what.protocol === Protocol.Tcp && own.includes(ends.dst);
-      return { protocol: isTcpToRouter ? 253 : what.protocol, payload: data };
+      const isUnspoken = what.protocol === Protocol.Sctp && !hasSctp;
+      return { protocol: isTcpToRouter || isUnspoken ? 253 : what.protocol, payload: data };
     }
   }
 }
@@ -235,7 +241,7 @@ const packet: fc.Arbitrary<FrameSpec> = fc
   .map((spec) => (site: Site): PlacedFrame[] => {
     const on = spec.on % Object.keys(site.world.interfaces).length;
     const ends = { src: addressOf(site, on, spec.src), dst: addressOf(site, on, spec.dst) };
-    const body = payloadOf(spec.content, ends, spec.size, spec.seed, site.own);
+    const body = payloadOf(spec.content, ends, spec.size, spec.seed, site);
     const { tos, id, ttl: hops, options } = spec;
     const words: PacketWords = {
       ...ends,
@@ -288,7 +294,7 @@ const fragments: fc.Arbitrary<FrameSpec> = fc
     const ends = { src: addressOf(site, on, spec.src), dst: addressOf(site, on, spec.dst) };
     const step = spec.unit * 8;
     const length = Math.min(spec.size, step * 50, longestAnswer(site));
-    const body = payloadOf(spec.content, ends, length, spec.seed, site.own);
+    const body = payloadOf(spec.content, ends, length, spec.seed, site);
     const pieces: [number, number][] = [];
     for (let from = 0; from < body.payload.length; from += step) pieces.push([from, from + step]);
     const places = new Map(pieces.map((piece, at) => [piece, spec.order[at] ?? at]));

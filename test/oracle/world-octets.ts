@@ -114,6 +114,14 @@ export function mayCutTimes(packet: Uint8Array, leastMtu: number): boolean {
   return isIcmp && headerLength > IPV4_MIN_LENGTH && packet[headerLength] === IcmpType.Timestamp;
 }
 
+/** An INIT of SCTP, whose checksum no router judges. */
+export function sctpOf(ports: readonly [number, number], data: Uint8Array): Uint8Array {
+  const packet = concat(new Uint8Array(12), Uint8Array.of(1, 0, 0, 4), data);
+  viewOf(packet).setUint16(0, ports[0]);
+  viewOf(packet).setUint16(2, ports[1]);
+  return packet;
+}
+
 /** What a TCP segment says apart from its ports, options and data. */
 export interface SegmentWords {
   readonly seq: number;

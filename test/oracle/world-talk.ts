@@ -9,14 +9,24 @@ import { viewOf } from "../../src/wire/field.ts";
 import { ArpOp, arpCodec } from "../../src/l2/arp.ts";
 import { ETHERNET, ETHERNET_LENGTH, EtherType } from "../../src/l2/ethernet.ts";
 import { IcmpType } from "../../src/l3/icmp.ts";
-import { Protocol } from "../../src/l3/ipv4.ts";
+import { IPV4_MIN_LENGTH, Protocol } from "../../src/l3/ipv4.ts";
 import { TcpFlag } from "../../src/l4/tcp.ts";
+import { gre, udpLite } from "../nat/packets.ts";
 import { readPacket, type Reading, readSegment } from "./packet-reading.ts";
 import { MAC_NEIGHBOR } from "./rule-words.ts";
 import type { Site } from "./world-arbitrary.ts";
 import { addressOf, leastMtuOf, type PlacedFrame, source, target } from "./world-frames.ts";
 import { optionOctets } from "./world-options.ts";
-import { frameOf, icmpOf, mayCutTimes, packetOf, pattern, tcpOf, udpOf } from "./world-octets.ts";
+import {
+  frameOf,
+  icmpOf,
+  mayCutTimes,
+  packetOf,
+  pattern,
+  sctpOf,
+  tcpOf,
+  udpOf,
+} from "./world-octets.ts";
 
 /** What far ends remember, the latest last. */
 export interface Memory {
@@ -29,7 +39,7 @@ export interface Memory {
 /** The next frames of a case, once the site is known and what was said before. */
 export type StepSpec = (site: Site, memory: Memory) => PlacedFrame[];
 
-/** A protocol without ports. */
+/** Protocols without ports. */
 const ESP = 50;
 const UNKNOWN = 99;
 const nat = fc.nat({ max: 255 });
@@ -129,6 +139,30 @@ const unit = fc.oneof(
 );
 
 type Opening = "tcp" | "udp" | "icmp" | "other";
+type Ends = Pick<Datagram, "src" | "dst">;
+type Payload = Pick<Datagram, "protocol" | "payload">;
+
+/** A message of a protocol that is not of every day. */
+function otherPayload(kind: number, ends: Ends, [from, to]: readonly [number, number]): Payload {
+  const data = pattern(from & 15, to & 255);
+  const way = { ...ends, srcPort: from, dstPort: to };
+  switch (kind) {
+    case Protocol.Gre:
+      return { protocol: kind, payload: behindHeader(gre(ends, to === 53 ? null : to, data)) };
+    case Protocol.UdpLite: {
+      const coverage = from === 80 ? 8 : 0;
+      const summed = to === 600 ? Protocol.UdpLite : Protocol.Udp;
+      return { protocol: kind, payload: behindHeader(udpLite(way, data, coverage, summed)) };
+    }
+    case Protocol.Sctp:
+      return { protocol: kind, payload: sctpOf([from, to], data) };
+    default:
+      return { protocol: kind, payload: data };
+  }
+}
+
+const behindHeader = (packet: Uint8Array): Uint8Array => packet.subarray(IPV4_MIN_LENGTH);
+const OTHERS = [ESP, UNKNOWN, Protocol.Gre, Protocol.Gre, Protocol.UdpLite, Protocol.Sctp];
 
 /** The first packet of a connection. */
 const opening: fc.Arbitrary<StepSpec> = fc
@@ -137,6 +171,7 @@ const opening: fc.Arbitrary<StepSpec> = fc
     src: source,
     dst: target,
     kind: fc.constantFrom<Opening>("tcp", "tcp", "tcp", "udp", "udp", "icmp", "icmp", "other"),
+    other: fc.constantFrom(...OTHERS),
     ports: fc.tuple(port, port),
     header,
     segment,
@@ -173,8 +208,9 @@ const opening: fc.Arbitrary<StepSpec> = fc
         return send(site, name, { ...whole, protocol: Protocol.Icmp, payload }, spec.unit);
       }
       case "other": {
-        const protocol = (spec.ports[0] & 1) === 0 ? ESP : UNKNOWN;
-        return send(site, name, { ...whole, protocol, payload: data }, spec.unit);
+        const kind = spec.other === Protocol.Sctp && !site.hasSctp ? ESP : spec.other;
+        const message = otherPayload(kind, ends, spec.ports);
+        return send(site, name, { ...whole, ...message }, spec.unit);
       }
     }
   });
@@ -222,7 +258,12 @@ function answerPayload(reading: Reading, how: Segment, data: Uint8Array, hasChec
     const ports = [view.getUint16(2), view.getUint16(0)] as const;
     return udpOf({ src: dst, dst: src }, ports, data, { hasChecksum });
   }
-  return data;
+  if (protocol === Protocol.UdpLite && payload.length >= 8) {
+    const view = viewOf(payload);
+    const ports = [view.getUint16(2), view.getUint16(0)] as const;
+    return otherPayload(protocol, { src: dst, dst: src }, ports).payload;
+  }
+  return protocol === Protocol.Gre || protocol === Protocol.Sctp ? payload : data;
 }
 
 /** Tell the router the MAC address that it asked for. */

@@ -18,6 +18,7 @@ import { Protocol } from "../../l3/ipv4.ts";
 import { Router } from "../../l3/router.ts";
 import { TcpReset } from "../../l4/tcp-reset.ts";
 import { UdpLayer } from "../../l4/udp-layer.ts";
+import { UdpLiteRefusal } from "../../l4/udp-lite-refusal.ts";
 import type { Sink } from "../../pcap/block-buffer.ts";
 import { Firewall } from "../../xen/firewall.ts";
 import { LINUX, PROFILES } from "../../xen/profile.ts";
@@ -95,6 +96,9 @@ export class RouterWorld implements Machine, Carrier {
     });
     const { router } = this;
     router.setProtocol(Protocol.Udp, new UdpLayer({ router, behaviour: profile.sockets, chance }));
+    if (profile.sockets.hasUdpLite) {
+      router.setProtocol(Protocol.UdpLite, new UdpLiteRefusal(router));
+    }
     router.setProtocol(
       Protocol.Tcp,
       new TcpReset({ router, echoesEcn: profile.echoesEcnInResets }),
