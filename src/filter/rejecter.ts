@@ -18,10 +18,7 @@ import { checkUdp, UDP, UDP_LENGTH } from "../l4/udp.ts";
 import type { Rejecter, RejectWith } from "./services.ts";
 
 /** Protocols whose integrity is not the Internet checksum of all that follows the IP header. */
-const NOT_SUMMED: readonly number[] = [33, 50, 51, 132, 136];
-const GRE = 47;
-/** The first bit of GRE's header: a checksum is there (RFC 2784 section 2.1). */
-const GRE_CHECKSUM = 0x80;
+const NOT_SUMMED: readonly number[] = [33, 47, 50, 51, 132, 136];
 
 const CODES: Readonly<Record<Exclude<RejectWith, "tcp-reset">, number>> = {
   "icmp-net-unreachable": Unreachable.Net,
@@ -95,8 +92,6 @@ function hasSoundChecksum(packet: Packet): boolean {
   if (packet.hasBlankChecksum || NOT_SUMMED.includes(protocol)) return true;
   if (protocol === Protocol.Udp) {
     if (end - transport < UDP_LENGTH || UDP.checksum.get(view, transport) === 0) return true;
-  } else if (protocol === GRE) {
-    if (end === transport || (view.getUint8(transport) & GRE_CHECKSUM) === 0) return true;
   }
   const hasPseudoHeader = protocol === Protocol.Udp || protocol === Protocol.Tcp;
   const src = IPV4.src.get(view, network);
