@@ -63,8 +63,20 @@ interface Run {
   end: number;
 }
 
+/** Who sent incomplete datagrams. */
+interface Sender {
+  readonly address: number;
+  /** Fragments that came (`struct inet_peer`, `rid`). */
+  fragments: number;
+  /** Incomplete datagrams. */
+  datagrams: number;
+}
+
 interface Datagram {
   readonly key: string;
+  readonly sender: Sender;
+  /** The sender's fragments up to the last one of this datagram. */
+  seen: number;
   /** In order of `start`, without overlap. */
   readonly pieces: Piece[];
   /** What Linux compares new pieces with; in no order but that the last one ends last. */
@@ -79,6 +91,8 @@ interface Datagram {
   congestion: number;
 }
 
+/** Fragments of others that its sender may send between two of a datagram (`ipfrag_max_dist`). */
+const MAX_DISTANCE = 64;
 const NOT_CAPABLE = 1;
 const CONGESTION_EXPERIENCED = 8;
 
@@ -90,6 +104,7 @@ export class Reassembler implements Machine {
   readonly #fragmentLimit: number;
   readonly #onTimeout: ((first: Packet, now: Instant) => void) | null;
   readonly #datagrams = new Map<string, Datagram>();
+  readonly #senders = new Map<number, Sender>();
   readonly #deadlines = new DeadlineHeap<Datagram>();
   #fragments = 0;
   #octets = 0;
@@ -121,6 +136,7 @@ export class Reassembler implements Machine {
       packet.pool.end(packet, "discarded", "reassembly/no-room", now);
       return null;
     }
+    if (isTooFar(datagram)) this.#restart(datagram, now);
     const isTaken = this.#accept(datagram, packet, now);
     // Linux before 4.19 looks for the whole even after a last fragment that brought nothing new.
     if (!isTaken && this.#behaviour.onOverlap === "discard") return null;
@@ -159,8 +175,12 @@ export class Reassembler implements Machine {
       this.#discard(oldest, "reassembly/evicted", now);
     }
     if (known !== undefined) return known;
+    const sender = this.#senderOf(IPV4.src.get(view, at));
+    sender.datagrams += 1;
     const datagram: Datagram = {
       key,
+      sender,
+      seen: 0,
       pieces: [],
       runs: [],
       present: 0,
@@ -173,6 +193,29 @@ export class Reassembler implements Machine {
     this.#datagrams.set(key, datagram);
     this.#deadlines.set(datagram, this.#jiffies.firing(now, this.#timeout));
     return datagram;
+  }
+
+  #senderOf(address: number): Sender {
+    const known = this.#senders.get(address);
+    if (known !== undefined) return known;
+    const sender: Sender = { address, fragments: 0, datagrams: 0 };
+    this.#senders.set(address, sender);
+    return sender;
+  }
+
+  /** `ip_frag_reinit`: what came so far belongs to another datagram of the same identification. */
+  #restart(datagram: Datagram, now: Instant): void {
+    for (const { packet } of datagram.pieces) {
+      this.#release(packet);
+      packet.pool.end(packet, "discarded", "reassembly/too-far", now);
+    }
+    datagram.pieces.length = 0;
+    datagram.runs.length = 0;
+    datagram.present = 0;
+    datagram.length = 0;
+    datagram.hasLast = false;
+    datagram.congestion = 0;
+    this.#deadlines.set(datagram, this.#jiffies.firing(now, this.#timeout));
   }
 
   /** `ip_frag_queue`. @returns true if the fragment was taken. */
@@ -295,6 +338,9 @@ export class Reassembler implements Machine {
 
   #forget(datagram: Datagram): void {
     this.#datagrams.delete(datagram.key);
+    const { sender } = datagram;
+    sender.datagrams -= 1;
+    if (sender.datagrams === 0) this.#senders.delete(sender.address);
     this.#deadlines.delete(datagram);
     for (const { packet } of datagram.pieces) this.#release(packet);
   }
@@ -303,6 +349,14 @@ export class Reassembler implements Machine {
     this.#fragments -= 1;
     this.#octets -= packet.end - packet.frame;
   }
+}
+
+/** `ip_frag_too_far`: true if its sender has sent too many others since the last one. */
+function isTooFar(datagram: Datagram): boolean {
+  const { sender, seen, pieces } = datagram;
+  sender.fragments += 1;
+  datagram.seen = sender.fragments;
+  return pieces.length > 0 && sender.fragments - seen > MAX_DISTANCE;
 }
 
 /** True if one of `runs` holds every octet of `piece`: it came before, if not in the same cut. */

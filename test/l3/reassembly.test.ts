@@ -104,6 +104,20 @@ describe("a datagram that stays incomplete", () => {
     expect(pool.ends.entries()).toEqual([["reassembly/no-room", 1]]);
   });
 
+  it.each([
+    [64, true],
+    [65, false],
+  ])("whose next fragment is its sender's %i-th since becomes whole: %s", (others, isWhole) => {
+    const { pool, receive } = setup();
+    receive(8, MORE, { id: 1 });
+    // Of nothing: each is discarded at once, but counts.
+    for (let at = 1; at < others; at += 1) receive(0, MORE | 1, { id: 2 });
+    const whole = receive(8, 1, { id: 1 });
+    expect(whole !== null).toBe(isWhole);
+    expect(pool.ends.get("reassembly/too-far")).toBe(isWhole ? 0 : 1);
+    if (!isWhole) expect(receive(8, MORE, { id: 1 })).not.toBeNull();
+  });
+
   it("needs a bound of at least one fragment", () => {
     expect(() => setup({ fragmentLimit: 0 })).toThrow(OptionError);
   });
