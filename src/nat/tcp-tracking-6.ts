@@ -293,14 +293,14 @@ function judgeReset(
 
 /** True for the reset that answers a SYN or an ACK that was let through before. */
 function answersIgnored(flow: TcpFlow, segment: TcpSegment, before: number): boolean {
-  const { view, at, direction } = flow;
+  const { view, at } = flow;
   const last = CONNECTION.lastKind.get(view, at);
   const lastDirection = CONNECTION.lastDirection.get(view, at);
-  const followsSyn = flow.has(Status.SeenReply) && last === TcpKind.Syn;
+  const isOther = lastDirection !== flow.direction;
+  const followsSyn = flow.has(Status.SeenReply) && last === TcpKind.Syn && isOther;
   const followsAck = !flow.has(Status.Assured) && last === TcpKind.Ack;
-  if ((followsSyn || followsAck) && lastDirection !== direction) {
-    if (isSame(segment.ack, CONNECTION.lastEnd.get(view, at))) return true;
-  }
+  const isAnswer = isSame(segment.ack, CONNECTION.lastEnd.get(view, at));
+  if ((followsSyn || followsAck) && isAnswer) return true;
   return (
     before === TcpState.SynSent &&
     last === TcpKind.Ack &&
