@@ -52,7 +52,7 @@ export class RouterRejecter implements Rejecter {
   reject(packet: Packet, how: RejectWith, now: Instant): void {
     if (IPV4.fragmentOffset.get(packet.pool.view, packet.network) > 0) return;
     if (how === "tcp-reset") this.#reset(packet, now);
-    else if (!this.#verifies || hasSoundChecksum(packet)) {
+    else if (!this.#verifies || hasSoundChecksum(packet, true)) {
       this.#router.reportUnreachable(packet, CODES[how], now);
     }
   }
@@ -62,7 +62,8 @@ export class RouterRejecter implements Rejecter {
     const { view, bytes } = pool;
     if (end - transport < TCP_MIN_LENGTH) return;
     if ((TCP.flags.get(view, transport) & TcpFlag.Rst) !== 0) return;
-    if (!hasSoundChecksum(segment)) return;
+    // `ip_forward` forgets the sum, which is all that a reset asks for (`skb_forward_csum`).
+    if (!hasSoundChecksum(segment, routeKind === RouteKind.Local)) return;
     if (routeKind === RouteKind.Broadcast || routeKind === RouteKind.Multicast) return;
     const reset = pool.allocate(ETHERNET_LENGTH + IPV4_MIN_LENGTH + TCP_MIN_LENGTH);
     if (reset === null) return;
@@ -84,8 +85,11 @@ export class RouterRejecter implements Rejecter {
   }
 }
 
-/** `nf_reject_verify_csum`: what has no checksum of its kind is believed. */
-function hasSoundChecksum(packet: Packet): boolean {
+/**
+ * `nf_reject_verify_csum`: what has no checksum of its kind is believed.
+ * @param isJudgementKnown false: what tracking found has been forgotten.
+ */
+function hasSoundChecksum(packet: Packet, isJudgementKnown: boolean): boolean {
   const { pool, network, transport, end } = packet;
   const { view } = pool;
   const protocol = IPV4.protocol.get(view, network);
@@ -97,9 +101,9 @@ function hasSoundChecksum(packet: Packet): boolean {
   const src = IPV4.src.get(view, network);
   const dst = IPV4.dst.get(view, network);
   const initial = hasPseudoHeader ? pseudoHeaderSum(src, dst, protocol, end - transport) : 0;
-  // What tracking judged when it came in is not summed again. Else the sum begins at the IP header:
-  // an empty payload is sound, and options that were filled in since make the packet unsound.
-  const from = wasJudged(packet, protocol) ? transport : network;
+  // What tracking judged is not summed again. Else the sum begins at the IP header: an empty
+  // payload is sound, and options that were filled in since make the packet unsound.
+  const from = isJudgementKnown && wasJudged(packet, protocol) ? transport : network;
   return onesSum(view, from, end, initial) === 0xffff;
 }
 
