@@ -144,7 +144,11 @@ function inOrder(changes: readonly (() => Undo)[]): Undo {
   return undo;
 }
 
-function readNames(
+/**
+ * The words of a command that takes so many.
+ * @throws {ParseError} with the first word too many, or the command if there are too few.
+ */
+export function readNames(
   command: string,
   words: readonly string[],
   least: number,
@@ -156,7 +160,8 @@ function readNames(
   return words;
 }
 
-function readNumber(word: string): number {
+/** The number of a rule, from 1. @throws {ParseError} if `word` is none. */
+export function readNumber(word: string): number {
   const number = findNumber(word);
   if (number === null || number < 1) refuse(word, `rules are counted from 1, not "${word}"`);
   return number;

@@ -14,15 +14,15 @@ export const Word = {
   Destination: 1,
   Ports: 2,
   Protocol: 3,
-  /** Of {@link FlowCache} when it was written; 0 for an empty place. */
+  /** {@link FlowRecords.epoch} when it was written; 0 for an empty place. */
   Epoch: 4,
-  /** Index of the lane; {@link ASK} for none. */
+  /** Index of the lane; 0 for none. */
   Lane: 5,
   /** Of connection tracking; 0 for none. */
   Flow: 6,
   Generation: 7,
   Status: 8,
-  /** {@link Change} bits. */
+  /** Bits that say what becomes of the packet. */
   Change: 9,
   Address: 10,
   NewPorts: 11,

@@ -1,8 +1,7 @@
 /** The commands of `ebtables` that change chains, in words (`do_commandeb`). @module */
-import { readCounters } from "../commands.ts";
+import { readCounters, readNames, readNumber } from "../commands.ts";
 import { refuse } from "../errors.ts";
 import type { Counters } from "../step.ts";
-import { findNumber } from "../values.ts";
 import type { FramePolicy } from "./frame-chain.ts";
 import type { FrameTable } from "./frame-table.ts";
 import { findVerdict, FrameVerdict } from "./frame-target.ts";
@@ -110,22 +109,4 @@ function createChain(table: FrameTable, words: readonly string[]): void {
   const read = letter === undefined ? null : readFramePolicy(policy ?? "");
   table.create(name);
   if (read !== null) table.setPolicy(name, read);
-}
-
-function readNames(
-  command: string,
-  words: readonly string[],
-  least: number,
-  most: number,
-): readonly string[] {
-  const extra = words[most];
-  if (extra !== undefined) refuse(extra, `${command} has no use for "${extra}"`);
-  if (words.length < least) refuse(command, `${command} needs ${least} words after it`);
-  return words;
-}
-
-function readNumber(word: string): number {
-  const number = findNumber(word);
-  if (number === null || number < 1) refuse(word, `rules are counted from 1, not "${word}"`);
-  return number;
 }
