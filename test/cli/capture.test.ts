@@ -29,7 +29,9 @@ const FIELDS = [
 
 type Frame = Record<(typeof FIELDS)[number], string>;
 
-describe.skipIf(!hasWireshark)("Wireshark, on what a run captured", () => {
+const skipped = hasWireshark ? "" : " (skipped: no tshark)";
+
+describe.skipIf(!hasWireshark)(`Wireshark, on what a run captured${skipped}`, () => {
   const frames = new Map<string, readonly Frame[]>();
   for (const name of ["seed-host", "elastic-address", "bad-link"]) {
     const path = join(folder, `${name}.pcapng`);

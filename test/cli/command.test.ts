@@ -322,7 +322,7 @@ describe("Ctrl-C", () => {
 /** util-linux's `script` gives a command a terminal of its own. */
 const hasTerminals = shell("script --version", folder).status === 0;
 
-describe.skipIf(!hasTerminals)("a terminal", () => {
+describe.skipIf(!hasTerminals)(`a terminal${hasTerminals ? "" : " (skipped: no script)"}`, () => {
   const onTerminal = (environment: string): string => {
     const command = `stty cols 80; ${process.execPath} ${MAIN} demo`;
     const line = `${environment} script -qec '${command}' /dev/null < /dev/null`;

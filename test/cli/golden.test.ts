@@ -38,6 +38,8 @@ const tshark = (...args: string[]): string => {
 const isThere = spawnSync("tshark", ["--version"]).status === 0;
 const CHECKSUMS = ["ip", "udp", "tcp"].flatMap((one) => ["-o", `${one}.check_checksum:TRUE`]);
 
+const skipped = isThere ? "" : " (skipped: no tshark)";
+
 describe("the demo's capture", () => {
   it("is the golden one, octet for octet", async () => {
     const capture = await playDemo();
@@ -46,16 +48,19 @@ describe("the demo's capture", () => {
     expect(capture.equals(golden)).toBe(true);
   });
 
-  it.skipIf(!isThere)("is sound to tshark: nothing malformed, every checksum good", () => {
-    const bad = ["ip", "udp", "tcp", "icmp"].map((one) => `${one}.checksum.status == "Bad"`);
-    expect(tshark(...CHECKSUMS, "-Y", ["_ws.malformed", ...bad].join(" || "))).toBe("");
-    expect(tshark("-Y", "dhcp.type == 2").trim().split("\n").length).toBeGreaterThanOrEqual(4);
-    expect(tshark("-Y", "arp").length).toBeGreaterThan(0);
-    expect(tshark("-Y", "icmp.type == 11").length).toBeGreaterThan(0);
-  });
+  it.skipIf(!isThere)(
+    `is sound to tshark: nothing malformed, every checksum good${skipped}`,
+    () => {
+      const bad = ["ip", "udp", "tcp", "icmp"].map((one) => `${one}.checksum.status == "Bad"`);
+      expect(tshark(...CHECKSUMS, "-Y", ["_ws.malformed", ...bad].join(" || "))).toBe("");
+      expect(tshark("-Y", "dhcp.type == 2").trim().split("\n").length).toBeGreaterThanOrEqual(4);
+      expect(tshark("-Y", "arp").length).toBeGreaterThan(0);
+      expect(tshark("-Y", "icmp.type == 11").length).toBeGreaterThan(0);
+    },
+  );
 
   it.skipIf(!isThere)(
-    "shows tshark packet ids on every interface, and why frames were dropped",
+    `shows tshark packet ids on every interface, and why frames were dropped${skipped}`,
     () => {
       const fields = ["frame.interface_name", "frame.packet_id", "frame.comment"].flatMap(
         (field) => ["-e", field],
