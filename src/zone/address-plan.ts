@@ -21,6 +21,15 @@ export function placeOf(address: Ipv4Addr): GuestPlace {
   return { length, gateway: ipv4Of((address & (isWide ? ~0x1ff : ~0xff)) + 1) };
 }
 
+/** The blocks of domUs in the /22 of a host. */
+export function blocksBeside(privateAddress: Ipv4Addr): Prefix[] {
+  const base = privateAddress & ~0x3ff;
+  return [
+    { address: ipv4Of(base + 0x100), length: 24 },
+    { address: ipv4Of(base + 0x200), length: 23 },
+  ];
+}
+
 /** The fourth octet of a MAC address by the second octet of the address (Bleikertz, April 2010). */
 const FOURTH_OCTET = new Map([
   [254, 0x00],

@@ -1,7 +1,6 @@
 /**
  * A zone: hosts, the fabric between them, the internet behind it, in one virtual time. Same seed,
- * same
- * calls: the same frames, octet for octet.
+ * same calls: the same frames, octet for octet.
  * @module
  */
 import { OptionError } from "../base/errors.ts";
@@ -31,7 +30,7 @@ import { Dom0 } from "../xen/dom0.ts";
 import { EC2_2010, LINUX, type Profile, PROFILES } from "../xen/profile.ts";
 import type { Permission } from "../xen/permission.ts";
 import { type SecurityGroupLimits, SecurityGroups } from "../xen/security-group.ts";
-import { AddressPlan } from "./address-plan.ts";
+import { AddressPlan, blocksBeside } from "./address-plan.ts";
 import { DHCP_SERVER, dhcpdText } from "./dhcpd-text.ts";
 import type { Domain } from "./domain.ts";
 import { Fabric } from "./fabric.ts";
@@ -141,6 +140,11 @@ export class Zone {
   /** Microseconds since the zone began. */
   get now(): Instant {
     return this.#scheduler.now;
+  }
+
+  /** What drives everything here; an outside clock may drive it instead of {@link Zone.run}. */
+  get scheduler(): Scheduler {
+    return this.#scheduler;
   }
 
   get hosts(): Iterable<ZoneHost> {
@@ -372,15 +376,6 @@ export class Zone {
     this.#nextSerial = Math.max(this.#nextSerial, serial + 1);
     return serial;
   }
-}
-
-/** The blocks of domUs in the /22 of a host. */
-function blocksBeside(privateAddress: Ipv4Addr): Prefix[] {
-  const base = privateAddress & ~0x3ff;
-  return [
-    { address: ipv4Of(base + 0x100), length: 24 },
-    { address: ipv4Of(base + 0x200), length: 23 },
-  ];
 }
 
 /** A domU, or a host outside, with the kernel of a profile. */
