@@ -1,0 +1,11 @@
+/** Error numbers as a hypercall answers them (Xen: `public/errno.h`), negative. @module */
+
+/** By the standard's names. */
+export const Errno = {
+  EPERM: -1,
+  ENOENT: -2,
+  ESRCH: -3,
+  EEXIST: -17,
+  EINVAL: -22,
+  ENOSPC: -28,
+} as const;
