@@ -102,7 +102,7 @@ describe.each([
     expect(memory.view.getUint32(4096, true)).toBe(2);
     expect(back.unconsumed).toBe(4);
     expect(places.map(() => back.take())).toEqual(places);
-    for (const _ of places) back.reserve();
+    places.forEach(() => back.reserve());
     expect(back.push()).toBe(true);
     expect(front.unconsumed).toBe(4);
     expect(places.map(() => front.take())).toEqual(places);
