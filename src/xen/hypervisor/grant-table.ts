@@ -16,27 +16,14 @@ import {
   FRAME_SHIFT,
   FRAME_WORD_SHIFT,
 } from "./domain-memory.ts";
+import {
+  type CopyEnd,
+  type GrantCopy,
+  GrantMap,
+  GrantStatus,
+  type GrantTableSize,
+} from "./grant-operations.ts";
 import { GRANTS_SHIFT, GrantFlag } from "./guest-grants.ts";
-
-/** What an operation answers: 0, or why not (`GNTST_*`). */
-export const GrantStatus = {
-  okay: 0,
-  /** Not granted to the caller, or not so. */
-  generalError: -1,
-  badDomain: -2,
-  badReference: -3,
-  badHandle: -4,
-  badVirtualAddress: -5,
-  badDeviceAddress: -6,
-  /** No handle is free. */
-  noDeviceSpace: -7,
-  permissionDenied: -8,
-  badPage: -9,
-  badCopyArgument: -10,
-} as const;
-
-/** How a frame is mapped (`GNTMAP_*`). */
-export const GrantMap = { device: 1, host: 2, readonly: 4 } as const;
 
 const ENTRIES_MASK = (1 << GRANTS_SHIFT) - 1;
 /** A pin word counts four kinds of users, 127 of each; the upper half of the pins writes or not. */
@@ -51,31 +38,6 @@ const HANDLES_OF_PAGE = 512;
 const HANDLE_PAGES_OF_FRAME = 8;
 const INITIAL_FRAMES = 4;
 const MAX_FRAMES = 32;
-
-/** One end of a {@link GrantCopy}. */
-export interface CopyEnd {
-  /** {@link DOMID_SELF} for a frame of the caller's own. */
-  domid: number;
-  /** True: `frame` is a reference that `domid` granted. False: a frame of the caller's own. */
-  isReference: boolean;
-  frame: number;
-  /** Octet in the frame. */
-  offset: number;
-}
-
-/** `GNTTABOP_copy`: octets from one frame to another. May be used again: nothing keeps it. */
-export interface GrantCopy {
-  readonly source: CopyEnd;
-  readonly target: CopyEnd;
-  /** Octets, 0 to 4,096. */
-  length: number;
-}
-
-/** What `GNTTABOP_query_size` tells. */
-export interface GrantTableSize {
-  readonly frames: number;
-  readonly maxFrames: number;
-}
 
 /** The tables of all domains of a host. */
 export class GrantTables {

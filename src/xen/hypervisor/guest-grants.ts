@@ -55,7 +55,7 @@ export class GuestGrants {
     return this.#free.length + (this.#frames.length << GRANTS_SHIFT) - this.#fresh;
   }
 
-  /** Let `domid` read frame `gfn`, and write it unless `isReadonly`. @returns -1 if none is free. */
+  /** Let `domid` read frame `gfn`, and write it unless `isReadonly`. @returns the reference; -1. */
   grant(domid: number, gfn: number, isReadonly: boolean): number {
     const ref = this.#take();
     if (ref >= 0) this.grantAt(ref, domid, gfn, isReadonly);
@@ -72,7 +72,7 @@ export class GuestGrants {
     else words[at] = (domid << 16) | flags;
   }
 
-  /** End the grant and free its reference. @returns false, with nothing done, while it is mapped. */
+  /** End the grant, free its reference. @returns false, with nothing done, while it is mapped. */
   revoke(ref: number): boolean {
     if (!this.revokeAt(ref)) return false;
     this.#free.push(ref);

@@ -29,7 +29,7 @@ export function ringEntries(entryOctets: number): number {
   return 2 ** Math.floor(Math.log2((FRAME_OCTETS - RING_HEADER_OCTETS) / entryOctets));
 }
 
-/** An empty ring on frame `gfn`: producers 0, events 1 (`SHARED_RING_INIT`). The front end's work. */
+/** An empty ring on frame `gfn`: producers 0, events 1 (`SHARED_RING_INIT`): the front end's. */
 export function initializeRing(memory: DomainMemory, gfn: number): void {
   const first = gfn << FRAME_SHIFT;
   memory.bytes.fill(0, first, first + RING_HEADER_OCTETS);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DOMID_SELF, DomainMemory } from "../../../src/xen/hypervisor/domain-memory.ts";
-import { GrantMap, GrantStatus, GrantTables } from "../../../src/xen/hypervisor/grant-table.ts";
+import { GrantMap, GrantStatus } from "../../../src/xen/hypervisor/grant-operations.ts";
+import { GrantTables } from "../../../src/xen/hypervisor/grant-table.ts";
 import { GuestGrants } from "../../../src/xen/hypervisor/guest-grants.ts";
 
 const READ = GrantMap.host | GrantMap.readonly;
