@@ -1,0 +1,288 @@
+/** Writes scripts by chance: the same seed, the same script. @module */
+import { Prng } from "../../../src/base/prng.ts";
+import { type Request, SOCKET, type Step, typeOf, type Who, words } from "./script.ts";
+import {
+  anyDomid,
+  anyPath,
+  anyPerm,
+  anyValue,
+  draw,
+  GUESTS,
+  oddNumber,
+  pick,
+  watchPath,
+} from "./script-words.ts";
+
+const SOCKETS = 3;
+
+/** The script of a seed. @param length steps after those that make the guests. */
+export function writeScript(seed: number, length: number): Step[] {
+  return new ScriptWriter(new Prng(seed, "xenstore")).write(length);
+}
+
+class ScriptWriter {
+  readonly #prng: Prng;
+  readonly #steps: Step[] = [];
+  /** The ids that a client may have open; never all right, for requests fail. */
+  readonly #transactions = new Map<Who, number[]>();
+  readonly #started = new Map<Who, number>();
+  readonly #watches: [Who, string, string][] = [];
+  readonly #paths: string[] = [];
+  /** Who probably gets answers. */
+  readonly #talking = new Set<Who>();
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+  }
+
+  write(length: number): Step[] {
+    this.#connect(SOCKET);
+    if (this.#prng.below(3) > 0) this.#connect(SOCKET + 1);
+    for (const domid of GUESTS.slice(0, this.#prng.below(4))) this.#makeGuest(domid);
+    const first = this.#steps.length;
+    while (this.#steps.length < first + length) this.#step();
+    return this.#steps;
+  }
+
+  #connect(who: Who): void {
+    this.#steps.push({ do: "connect", who });
+    this.#begin(who);
+  }
+
+  #begin(who: Who): void {
+    if (this.#talking.has(who)) return;
+    this.#talking.add(who);
+    this.#started.delete(who);
+    this.#transactions.delete(who);
+  }
+
+  /** As the toolstack makes one. */
+  #makeGuest(domid: number): void {
+    const home = `/local/domain/${domid}`;
+    this.#begin(domid);
+    this.#steps.push({ do: "create", who: domid });
+    this.#ask(SOCKET, "MKDIR", `${home}\0`, 0);
+    if (this.#prng.below(8) > 0) this.#ask(SOCKET, "SET_PERMS", `${home}\0n${domid}\0`, 0);
+    this.#ask(SOCKET, "INTRODUCE", words(String(domid), "100", String(1 + domid)), 0);
+  }
+
+  #step(): void {
+    const kind = draw(this.#prng, [
+      [100, (): void => this.#request(this.#anyone())],
+      [2, (): void => this.#pipeline(this.#anyone())],
+      [5, (): void => this.#life()],
+      [1, (): void => this.#burst(this.#anyone())],
+    ]);
+    kind();
+  }
+
+  #anyone(): Who {
+    const isSilent = this.#prng.below(50) === 0;
+    const all = isSilent ? [...GUESTS, SOCKET + 2] : [...this.#talking];
+    return all[this.#prng.below(all.length || 1)] ?? SOCKET;
+  }
+
+  /** Clients and domains come and go. */
+  #life(): void {
+    const prng = this.#prng;
+    const guest = GUESTS[prng.below(GUESTS.length)] ?? 1;
+    const socket = SOCKET + prng.below(SOCKETS);
+    const step = draw<Step>(prng, [
+      [3, { do: "connect", who: socket }],
+      [2, { do: "close", who: socket }],
+      [4, { do: "create", who: guest }],
+      [3, { do: "destroy", who: guest }],
+      [2, { do: "shutdown", who: guest, reason: prng.below(5) }],
+      [1, { do: "dying", who: guest }],
+      [1, { do: "resume", who: guest }],
+    ]);
+    if (step.do === "close" || step.do === "destroy") this.#talking.delete(step.who);
+    if (step.do === "create" && prng.below(4) > 0) this.#makeGuest(guest);
+    else if (step.do === "connect") this.#connect(socket);
+    else this.#steps.push(step);
+  }
+
+  /** What asks for more than a quota of Xen 4.17 allows. */
+  #burst(who: Who): void {
+    const prng = this.#prng;
+    const [name, count, payload] = draw<[string, number, (n: number) => string]>(prng, [
+      [3, ["WATCH", 135, (n): string => `a\0t${n}\0`]],
+      [3, ["TRANSACTION_START", 14, (): string => "\0"]],
+      [1, ["WRITE", 1010, (n): string => `q/${n % 40}/${n}\0`]],
+      [1, ["MKDIR", 560, (n): string => `data/${n}\0`]],
+      [1, ["WRITE", 320, (n): string => `a/${String(n).padEnd(40, "x")}\0`]],
+    ]);
+    const tx = name === "WRITE" ? this.#anyTransaction(who) : 0;
+    const requests = Array.from({ length: count }, (_, n) => request(name, payload(n), tx, n));
+    this.#steps.push({ do: "ask", who, requests });
+  }
+
+  #pipeline(who: Who): void {
+    const requests = Array.from({ length: 2 + this.#prng.below(4) }, () => this.#anyRequest(who));
+    this.#steps.push({ do: "ask", who, requests });
+  }
+
+  #request(who: Who): void {
+    this.#steps.push({ do: "ask", who, requests: [this.#anyRequest(who)] });
+  }
+
+  #ask(who: Who, name: string, payload: string, tx: number): void {
+    this.#steps.push({ do: "ask", who, requests: [request(name, payload, tx)] });
+  }
+
+  #anyTransaction(who: Who): number {
+    const open = this.#transactions.get(who) ?? [];
+    const prng = this.#prng;
+    if (prng.below(60) === 0) return pick(prng, [1, 2, 3, 99, 0xffff_ffff]);
+    return open.length > 0 && prng.below(5) > 1 ? (open[prng.below(open.length)] ?? 0) : 0;
+  }
+
+  #anyRequest(who: Who): Request {
+    const prng = this.#prng;
+    const one = draw(prng, REQUESTS)(this, who);
+    // Broken now and then: without its end, with more than its end, empty.
+    const payload =
+      prng.below(80) > 0
+        ? one.payload
+        : pick(prng, [one.payload.slice(0, -1), `${one.payload}x\0`, `${one.payload}\0`, "", "\0"]);
+    return { ...one, payload, req: prng.below(4) === 0 ? prng.next() : 0 };
+  }
+
+  /** Mostly one that came before. */
+  #path(): string {
+    const known = this.#paths[this.#prng.below(this.#paths.length || 1)];
+    if (known !== undefined && this.#prng.below(5) > 1) return known;
+    const path = anyPath(this.#prng);
+    this.#paths.push(path);
+    return path;
+  }
+
+  path(name: string, who: Who): Request {
+    return request(name, `${this.#path()}\0`, this.#anyTransaction(who));
+  }
+
+  write1(who: Who): Request {
+    const path = this.#path();
+    const value = anyValue(this.#prng).slice(0, Math.max(0, 4095 - path.length));
+    return request("WRITE", `${path}\0${value}`, this.#anyTransaction(who));
+  }
+
+  setPerms(who: Who): Request {
+    const prng = this.#prng;
+    const count = draw(prng, [
+      [8, 1],
+      [8, 2],
+      [3, 3],
+      [1, 6],
+      [1, 0],
+    ]);
+    const isSpecial = prng.below(20) === 0;
+    const path = isSpecial ? watchPath(prng) : this.#path();
+    const perms = Array.from({ length: count }, () => `${anyPerm(prng)}\0`).join("");
+    return request("SET_PERMS", `${path}\0${perms}`, this.#anyTransaction(who));
+  }
+
+  watch(who: Who): Request {
+    const prng = this.#prng;
+    const path = prng.below(2) === 0 ? watchPath(prng) : this.#path();
+    const token = pick(prng, ["t", "t", "u", "", "a token/with:signs"]);
+    this.#watches.push([who, path, token]);
+    return request("WATCH", `${path}\0${token}\0`, prng.below(10) === 0 ? 1 : 0);
+  }
+
+  unwatch(who: Who): Request {
+    const prng = this.#prng;
+    const own = this.#watches.filter(([whose]) => whose === who);
+    const [, path, token] = own[prng.below(own.length || 1)] ?? [who, watchPath(prng), "t"];
+    return request("UNWATCH", `${path}\0${token}\0`, prng.below(10) === 0 ? 1 : 0);
+  }
+
+  start(who: Who): Request {
+    const isNested = this.#prng.below(20) === 0;
+    if (isNested) return request("TRANSACTION_START", "\0", this.#anyTransaction(who));
+    const id = (this.#started.get(who) ?? 0) + 1;
+    this.#started.set(who, id);
+    this.#transactions.set(who, [...(this.#transactions.get(who) ?? []), id]);
+    return request("TRANSACTION_START", "\0", 0);
+  }
+
+  end(who: Who): Request {
+    const open = this.#transactions.get(who) ?? [];
+    if (open.length === 0 && this.#prng.below(6) > 0) return this.start(who);
+    const isOpen = open.length > 0 && this.#prng.below(12) > 0;
+    const tx = isOpen ? (open[this.#prng.below(open.length)] ?? 0) : this.#anyTransaction(who);
+    const word = draw(this.#prng, [
+      [24, "T\0"],
+      [5, "F\0"],
+      [1, "X\0"],
+    ]);
+    const left = open.filter((id) => id !== tx);
+    if (word !== "X\0") this.#transactions.set(who, left);
+    return request("TRANSACTION_END", word, tx);
+  }
+
+  directoryPart(who: Who): Request {
+    const prng = this.#prng;
+    const offset = pick(prng, ["0", "0", "1", "2", "4", "100", "4000", oddNumber(prng)]);
+    return request("DIRECTORY_PART", `${this.#path()}\0${offset}\0`, this.#anyTransaction(who));
+  }
+
+  /** A domid and other numbers. */
+  numbers(name: string, more: number): Request {
+    const prng = this.#prng;
+    const other = (): string =>
+      prng.below(12) === 0 ? oddNumber(prng) : String(1 + prng.below(9));
+    const first = prng.below(25) === 0 ? oddNumber(prng) : anyDomid(prng);
+    const all = [first, ...Array.from({ length: more }, other)];
+    if (prng.below(40) === 0) all.push("1");
+    return request(name, words(...all), prng.below(12) === 0 ? 1 : 0);
+  }
+
+  setTarget(): Request {
+    const { payload, ...rest } = this.numbers("SET_TARGET", 0);
+    return { ...rest, payload: `${payload}${anyDomid(this.#prng)}\0` };
+  }
+
+  other(who: Who): Request {
+    const prng = this.#prng;
+    const type = pick(prng, [15, 16, 20, 23, 24, 25, 26, 27, 100, 0xffff, 0xffff_ffff]);
+    return { type, req: 0, tx: this.#anyTransaction(who), payload: `${anyPath(prng)}\0` };
+  }
+
+  control(): Request {
+    const good = ["check", "help", "print hello", "quota", "quota 1", "log", "log on", "log off"];
+    const bad = ["nonsense", "", "quota 9", "quota x", "quota set", "check more"];
+    const line = pick(this.#prng, ["quota 2", ...good, ...bad]);
+    return request("CONTROL", `${line.replaceAll(" ", "\0")}\0`, 0);
+  }
+}
+
+function request(name: string, payload: string, tx: number, req = 0): Request {
+  return { type: typeOf(name), req, tx, payload };
+}
+
+type Maker = (writer: ScriptWriter, who: Who) => Request;
+
+const REQUESTS: readonly (readonly [number, Maker])[] = [
+  [24, (writer, who) => writer.write1(who)],
+  [10, (writer, who) => writer.path("READ", who)],
+  [9, (writer, who) => writer.path("MKDIR", who)],
+  [10, (writer, who) => writer.path("RM", who)],
+  [8, (writer, who) => writer.path("DIRECTORY", who)],
+  [6, (writer, who) => writer.path("GET_PERMS", who)],
+  [9, (writer, who) => writer.setPerms(who)],
+  [11, (writer, who) => writer.watch(who)],
+  [4, (writer, who) => writer.unwatch(who)],
+  [9, (writer, who) => writer.start(who)],
+  [9, (writer, who) => writer.end(who)],
+  [3, (writer, who) => writer.directoryPart(who)],
+  [4, (writer) => writer.numbers("INTRODUCE", 2)],
+  [2, (writer) => writer.numbers("RELEASE", 0)],
+  [1, (writer) => writer.numbers("RESUME", 0)],
+  [1, (writer) => writer.numbers("GET_DOMAIN_PATH", 0)],
+  [1, (writer) => writer.numbers("IS_DOMAIN_INTRODUCED", 0)],
+  [2, (writer) => writer.setTarget()],
+  [1, (): Request => request("RESET_WATCHES", "\0", 0)],
+  [1, (writer, who) => writer.other(who)],
+  [1, (writer) => writer.control()],
+];
