@@ -1,0 +1,15 @@
+/** What is wrong with a socket that the user named. @module */
+import { EmulatorError } from "../base/errors.ts";
+
+/** A socket cannot be opened, or its place is taken; the message begins with its path. */
+export class SocketError extends EmulatorError {
+  constructor(path: string, what: string) {
+    super("socket", path, `${path}: ${what}`);
+  }
+}
+
+/** The `code` of a system error, such as "EPIPE"; empty if it has none. */
+export function systemCode(error: unknown): string {
+  const isCoded = error instanceof Error && "code" in error && typeof error.code === "string";
+  return isCoded ? String(error.code) : "";
+}
