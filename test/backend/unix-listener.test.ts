@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SocketError } from "../../src/backend/socket-error.ts";
 import { LONGEST_SOCKET_PATH, openUnixListener } from "../../src/backend/unix-listener.ts";
@@ -12,7 +12,8 @@ const open = (path: string) => openUnixListener({ path, onConnection: () => {} }
 
 /** A socket as a program leaves it that was killed while it listened. */
 function leaveStale(path: string): void {
-  const text = `require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, 9))`;
+  const text = `
+    require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, 9));`;
   spawnSync(process.execPath, ["-e", text, path]);
   expect(statSync(path).isSocket()).toBe(true);
 }
@@ -20,10 +21,15 @@ function leaveStale(path: string): void {
 describe("a unix listener", () => {
   it("makes its socket for the owner alone, and removes it", async () => {
     const path = join(newFolder(), "a.sock");
-    const mask = process.umask();
+    const modeOfFile = (name: string): number => {
+      const beside = join(dirname(path), name);
+      writeFileSync(beside, "");
+      return statSync(beside).mode;
+    };
+    const usual = modeOfFile("before");
     const listener = await open(path);
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(process.umask()).toBe(mask);
+    expect(modeOfFile("after")).toBe(usual);
     await listener.close();
     expect(existsSync(path)).toBe(false);
     await listener.close();
@@ -47,6 +53,7 @@ describe("a unix listener", () => {
     const listener = await open(path);
     const socket = connect(path);
     await once(socket, "connect");
+    await expect.poll(() => listener.connections).toBe(1);
     socket.destroy();
     await listener.close();
   });
