@@ -33,6 +33,15 @@ const newWay = (): ConnectionWay => ({
   destinationPort: 0,
 });
 
+/** What tells a connection from others: its protocol and its original direction. */
+export interface ConnectionTuple extends ConnectionWay {
+  protocol: number;
+}
+
+/** What there is of a tuple: nothing that is confirmed, or a connection, closed or not. */
+export const Existence = { None: 0, Closed: 1, Open: 2 } as const;
+export type Existence = (typeof Existence)[keyof typeof Existence];
+
 /** Room for what is known of a connection. Who asks for each packet keeps one, filled anew. */
 export class ConnectionFacts {
   protocol = 0;
@@ -55,8 +64,12 @@ export interface Connections {
   /** Set the mark of the packet's connection, if it belongs to one. */
   setMark(packet: Packet, mark: number): void;
   /**
-   * True while the connection of `Packet.flow` is known, confirmed and not closed: TCP closes
-   * with TIME_WAIT (`already_closed` of nf_conncount.c).
+   * As {@link read}, for a packet of no connection, too: if another packet's connection has its
+   * tuple in either direction, `facts` are of that one; else its own tuple is the original way,
+   * with the status 0, and the rest of `facts` is not told.
+   * @returns false if the packet has no tuple.
    */
-  isOpen(flow: number, now: Instant): boolean;
+  identify(packet: Packet, now: Instant, facts: ConnectionFacts): boolean;
+  /** What is known of a tuple, whichever direction it is of; TCP closes with TIME_WAIT. */
+  existence(tuple: Readonly<ConnectionTuple>, now: Instant): Existence;
 }

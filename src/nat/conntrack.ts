@@ -47,10 +47,9 @@ const Status = ImportedStatus;
 const FlowState = ImportedFlowState;
 const Outcome = ImportedOutcome;
 
-/** Why connection tracking drops a packet. */
+/** Why connection tracking drops a packet; `clash`: another connection has one of its tuples. */
 export type ConntrackDrop =
   | "conntrack/table-full"
-  /** Another connection has one of its tuples. */
   | "conntrack/clash"
   /** An answer to a SYN that was let through, withheld so that the client begins anew. */
   | "conntrack/out-of-step";
@@ -116,8 +115,6 @@ export class Conntrack implements Machine, FlowTracker {
     hooks.unregister(this.#entering);
     hooks.unregister(this.#leaving);
   }
-
-  // The way of a packet.
 
   /** Look up the packet's connection, or open one. */
   #enter(packet: Packet, context: HookContext): Verdict {
@@ -311,8 +308,6 @@ export class Conntrack implements Machine, FlowTracker {
     this.#evictor.prune();
   }
 
-  // For people.
-
   /** The confirmed entries that live at `now`, in the order of their confirmation. */
   entries(now: Instant): FlowEntry[] {
     this.#setClock(now);
@@ -332,10 +327,15 @@ export class Conntrack implements Machine, FlowTracker {
 
   /** The entry that has `tuple` in either direction at `now`, or `null`. */
   find(tuple: Tuple, now: Instant): FlowEntry | null {
-    this.#setClock(now);
     writeTuple(tuple, this.table.view, Scratch.Probe);
-    const way = this.table.find();
+    const way = this.findProbe(now);
     return way < 0 ? null : this.#entryAt(this.table.flowAt(way));
+  }
+
+  /** {@link FlowTable.find} at `now`. */
+  findProbe(now: Instant): number {
+    this.#setClock(now);
+    return this.table.find();
   }
 
   /** The entry that packets with `handle` belong to, or `null` once it is forgotten. */

@@ -1,27 +1,36 @@
 /** Connections as rules see them: facts of entries, and their marks. @module */
 import type { Instant } from "../base/time.ts";
 import type { Packet } from "../wire/packet.ts";
-import type { ConnectionFacts, Connections, ConnectionWay } from "../l3/connections.ts";
+import {
+  type ConnectionFacts,
+  type Connections,
+  type ConnectionTuple,
+  type ConnectionWay,
+  Existence,
+} from "../l3/connections.ts";
 import { Protocol } from "../l3/ipv4.ts";
+import type { ConntrackBehaviour } from "./behaviour.ts";
 import type { Conntrack } from "./conntrack.ts";
-import { FLOW } from "./flow-record.ts";
+import { FLOW, Scratch } from "./flow-record.ts";
 import { CONNECTION, TcpState } from "./tcp-record.ts";
-import { TUPLE, TUPLE_LENGTH } from "./tuple.ts";
+import { readTuple, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
 
 /** The entries of a {@link Conntrack} that may be made later. */
 export class FlowConnections implements Connections {
   /** Most connections at a time. */
   readonly limit: number;
+  readonly #behaviour: ConntrackBehaviour;
   readonly #hz: number;
   readonly #find: () => Conntrack | null;
 
   /**
-   * @param limit most entries that connection tracking will have.
+   * @param behaviour that connection tracking will have.
    * @param hz ticks a second of its clock.
    * @param find answers connection tracking; `null` while there is none: no packet is of any.
    */
-  constructor(limit: number, hz: number, find: () => Conntrack | null) {
-    this.limit = limit;
+  constructor(behaviour: ConntrackBehaviour, hz: number, find: () => Conntrack | null) {
+    this.limit = behaviour.limit;
+    this.#behaviour = behaviour;
     this.#hz = hz;
     this.#find = find;
   }
@@ -29,16 +38,18 @@ export class FlowConnections implements Connections {
   read(packet: Packet, now: Instant, facts: ConnectionFacts): boolean {
     const conntrack = this.#find();
     if (conntrack === null) return false;
-    const { table } = conntrack;
-    const flow = table.flowOf(packet.flow);
-    if (flow < 0) return false;
-    const { view } = table;
+    const flow = conntrack.table.flowOf(packet.flow);
+    if (flow >= 0) this.#fill(conntrack, flow, now, facts);
+    return flow >= 0;
+  }
+
+  #fill(conntrack: Conntrack, flow: number, now: Instant, facts: ConnectionFacts): void {
+    const { view } = conntrack.table;
     facts.protocol = TUPLE.protocol.get(view, flow);
     facts.status = FLOW.status.get(view, flow);
     readWay(view, flow, facts.original);
     readWay(view, flow + TUPLE_LENGTH, facts.reply);
     facts.secondsLeft = Math.floor(conntrack.ticksLeft(flow, now) / this.#hz);
-    return true;
   }
 
   markOf(packet: Packet): number {
@@ -53,15 +64,43 @@ export class FlowConnections implements Connections {
     if (table !== undefined && flow >= 0) FLOW.mark.set(table.view, flow, mark);
   }
 
-  isOpen(handle: number, now: Instant): boolean {
+  identify(packet: Packet, now: Instant, facts: ConnectionFacts): boolean {
+    if (this.read(packet, now, facts)) return true;
     const conntrack = this.#find();
     if (conntrack === null) return false;
     const { table } = conntrack;
-    const flow = table.flowOf(handle);
-    if (flow < 0 || conntrack.ticksLeft(flow, now) === 0 || !table.isLive(flow)) return false;
-    if (TUPLE.protocol.get(table.view, flow) !== Protocol.Tcp) return true;
-    const state = CONNECTION.state.get(table.records, flow);
-    return state !== TcpState.TimeWait && state !== TcpState.Close;
+    const { view } = table;
+    const { pool, network, end } = packet;
+    const { quotedPortOctets, trackers } = this.#behaviour;
+    const to = Scratch.Probe;
+    if (!readTuple(pool.view, network, end, view, to, quotedPortOctets, trackers)) return false;
+    const way = conntrack.findProbe(now);
+    if (way >= 0) this.#fill(conntrack, table.flowAt(way), now, facts);
+    else {
+      facts.protocol = TUPLE.protocol.get(view, to);
+      facts.status = 0;
+      readWay(view, to, facts.original);
+    }
+    return true;
+  }
+
+  existence(tuple: Readonly<ConnectionTuple>, now: Instant): Existence {
+    const conntrack = this.#find();
+    if (conntrack === null) return Existence.None;
+    const { table } = conntrack;
+    const { view } = table;
+    TUPLE.protocol.set(view, Scratch.Probe, tuple.protocol);
+    TUPLE.src.set(view, Scratch.Probe, tuple.source);
+    TUPLE.dst.set(view, Scratch.Probe, tuple.destination);
+    TUPLE.srcPort.set(view, Scratch.Probe, tuple.sourcePort);
+    TUPLE.dstPort.set(view, Scratch.Probe, tuple.destinationPort);
+    const way = conntrack.findProbe(now);
+    if (way < 0) return Existence.None;
+    if (tuple.protocol !== Protocol.Tcp) return Existence.Open;
+    const state = CONNECTION.state.get(table.records, table.flowAt(way));
+    return state === TcpState.TimeWait || state === TcpState.Close
+      ? Existence.Closed
+      : Existence.Open;
   }
 }
 

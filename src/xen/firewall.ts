@@ -60,11 +60,7 @@ export class Firewall {
         if (profile.closesRejected) this.#conntrack?.close(segment.flow, now);
       }),
       ...sinks,
-      connections: new FlowConnections(
-        profile.flows.conntrack.limit,
-        jiffies.hz,
-        () => this.#conntrack,
-      ),
+      connections: new FlowConnections(profile.flows.conntrack, jiffies.hz, () => this.#conntrack),
     });
     this.rules.attach(router.hooks);
     if (profile.tracksAlways) this.#track();

@@ -1,6 +1,6 @@
 /** A rule set with every service at hand, for tests. */
 import { Prng } from "../../src/base/prng.ts";
-import type { Connections } from "../../src/l3/connections.ts";
+import { type Connections, Existence } from "../../src/l3/connections.ts";
 import { RuleSet } from "../../src/filter/rule-set.ts";
 import { completeServices, type PacketCopy, type RuleServices } from "../../src/filter/services.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";
@@ -43,7 +43,8 @@ export function newServices(): { services: RuleServices; heard: Heard } {
       read: readFacts,
       markOf: ({ flow, id }) => (flow < 0 ? -1 : id),
       setMark: () => undefined,
-      isOpen: () => false,
+      identify: () => false,
+      existence: () => Existence.None,
     },
     packetLog: {
       copy: (how, _packet, octets) => void heard.copied.push({ ...how, octets }),

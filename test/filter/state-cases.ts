@@ -77,6 +77,15 @@ const wait = fc.oneof(
   { weight: 1, arbitrary: fc.constant(1_050_000) },
 );
 
+/** A packet of `flow` in its turn. */
+function stepOf(flow: Flow, turn: (typeof TURNS)[number], size: number, ttl: number) {
+  const [isBack, packet] = packetOf(flow, turn, size);
+  packet[8] = ttl;
+  sealHeader(viewOf(packet), 0);
+  const away = flow.from === "in0" ? "out0" : "in0";
+  return { from: isBack ? away : flow.from, packet };
+}
+
 const step: fc.Arbitrary<Step> = fc
   .record({
     flow: fc.constantFrom(...FLOWS),
@@ -85,16 +94,29 @@ const step: fc.Arbitrary<Step> = fc
     ttl: fc.constantFrom(64, 64, 64, 60),
     wait,
   })
-  .map(({ flow, turn, size, ttl, wait: pause }) => {
-    const [isBack, packet] = packetOf(flow, turn, size);
-    packet[8] = ttl;
-    sealHeader(viewOf(packet), 0);
-    const away = flow.from === "in0" ? "out0" : "in0";
-    return { from: isBack ? away : flow.from, packet, wait: pause };
-  });
+  .map(({ flow, turn, size, ttl, wait: pause }) => ({
+    ...stepOf(flow, turn, size, ttl),
+    wait: pause,
+  }));
 
 /** Packets in a row. */
 export const steps = fc.array(step, { minLength: 5, maxLength: 25, size: "max" });
+
+/** TCP connections from beginning to end, mixed, and datagrams among them. */
+export const conversations = fc
+  .array(
+    fc.constantFrom(...FLOWS.filter(({ protocol }) => protocol === "tcp"), ...FLOWS.slice(0, 1)),
+    {
+      ...{ minLength: 10, maxLength: 25, size: "max" },
+    },
+  )
+  .map((flows) =>
+    flows.flatMap((flow, at): Step[] => {
+      const before = flows.slice(0, at).filter((earlier) => earlier === flow).length;
+      const turn = TURNS[before % TURNS.length];
+      return turn === undefined ? [] : [{ ...stepOf(flow, turn, 0, 64), wait: 0 }];
+    }),
+  );
 
 const address = one("10.0.0.1", "10.0.0.0/24", "8.8.8.8", "9.9.9.9", "192.0.2.100", "0.0.0.0/0");
 const port = one("4000", "4001", "53", "80", "22", "7000", "4000:4001", "7", ":100", "2048");
@@ -115,9 +137,8 @@ const CONNECTION: Text = words(
   maybe(words("--ctdir", one("ORIGINAL", "REPLY"))),
   maybe(words("--ctstate", one("NEW", "ESTABLISHED", "INVALID,NEW"))),
 ).filter((text) => text.split("--ctstate").length < 3);
-/** Of connections alone: docs/deviations.md says how packets of none are counted. */
 export const CONNLIMIT: Text = words(
-  "-m state ! --state INVALID,UNTRACKED -m connlimit",
+  "-m connlimit",
   one("--connlimit-upto", "--connlimit-above"),
   one("0", "1", "2", "3"),
   maybe(words("--connlimit-mask", one("0", "24", "32"))),
@@ -236,3 +257,11 @@ export const ruleTables: Text = fc
     table("filter", rule("FORWARD", MATCH, any(CHANGE, VERDICT, VERDICT))),
   )
   .map((all) => all.join("").replace("*filter\n", "*filter\n-A INPUT -j DROP\n"));
+
+/** Rules that count connections, whoever else looks at them. */
+export const limitTables: Text = table(
+  "mangle",
+  rule("PREROUTING", CONNLIMIT, one("", "", "-j DROP", "-j MARK --set-mark 1")),
+  rule("FORWARD", any(CONNLIMIT, words("-m mark --mark 0", CONNLIMIT)), VERDICT),
+  rule("POSTROUTING", words(one("-p tcp", "-p udp", ""), CONNLIMIT), one("")),
+).map((text) => `*raw\nCOMMIT\n${text}*filter\n-A INPUT -j DROP\nCOMMIT\n`);

@@ -5,7 +5,7 @@ import { TABLE_NAMES } from "../../src/filter/placement.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
 import type { FlowEntry } from "../../src/nat/flow-entry.ts";
 import { KernelRouter, missingForRouter, type TimedInput } from "./kernel-router.ts";
-import { type Step, ruleTables, steps } from "./state-cases.ts";
+import { conversations, limitTables, type Step, ruleTables, steps } from "./state-cases.ts";
 import { commandsOf, frameTo, KERNEL_WORLD, NAT, StateTwin } from "./state-world.ts";
 
 const missing = missingForRouter();
@@ -56,9 +56,12 @@ describe.skipIf(missing !== null)(`Rules that have a state (${missing ?? "here"}
     expect(marksOf(conntrack.text(now).split("\n"))).toEqual(marksOf(played.connections));
   }
 
-  it("count the same packets as the kernel's own", { timeout: 600_000 }, async () => {
+  it.each([
+    ["of every kind", ruleTables, steps],
+    ["that count connections", limitTables, conversations],
+  ])("%s match the same packets as the kernel's own", { timeout: 600_000 }, async (_, ...both) => {
     await fc.assert(
-      fc.asyncProperty(ruleTables, steps, async (rules, sent) => compare(rules, sent)),
+      fc.asyncProperty(...both, async (rules, sent) => compare(rules, sent)),
       { numRuns: runs },
     );
   });

@@ -5,7 +5,7 @@ import { viewOf } from "../../src/wire/field.ts";
 import { RouterWorld } from "../../src/zone/world/router-world.ts";
 import { icmpError, ipv4, query, udp } from "../nat/packets.ts";
 import { readPacket } from "./packet-reading.ts";
-import { concat, frameOf, icmpOf, packetOf } from "./world-octets.ts";
+import { concat, distort, frameOf, icmpOf, packetOf } from "./world-octets.ts";
 
 const ROUTER = "02:00:00:00:00:00";
 const PEER = "12:31:39:00:00:00";
@@ -66,5 +66,16 @@ describe("where the kernel and the emulated router differ, the latter", () => {
       ...[14, 0, 0, 7, 0, 1, 0, 0, 0, 0],
     ]);
     expect(onesSum(viewOf(reply), 0, 20)).toBe(0xffff);
+  });
+
+  it("is not asked about SCTP that a defect makes of another protocol", () => {
+    // Seed 20058: an echo request whose protocol became SCTP's, and a rule that tracks.
+    const defect = { octet: 9, by: 1 ^ 132, isSealed: true };
+    const protocols = [false, true].map((hasSctp) => {
+      const packet = query({ src: HOST, dst: OWN, srcPort: 7, dstPort: 0 }, 8);
+      distort(packet, defect, hasSctp);
+      return packet[9];
+    });
+    expect(protocols).toEqual([1, 132]);
   });
 });

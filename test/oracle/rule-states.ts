@@ -43,10 +43,7 @@ const connection = row(
 );
 const mark = row("-m connmark", not, "--mark", one("0", "1", "0x1/0xf", "0x30/0xf0", "0x0/0x1"));
 
-/**
- * Tests that have a state. `connlimit` asks for a connection first: what belongs to none is counted
- * in another way (docs/deviations.md).
- */
+/** Tests that have a state. */
 export const STATEFUL: AnyWords = some(
   [4, connection],
   [2, mark],

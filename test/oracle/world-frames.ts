@@ -253,10 +253,7 @@ const packet: fc.Arbitrary<FrameSpec> = fc
       options,
     };
     const octets = packetOf(words);
-    if (spec.defect !== null) {
-      const { octet, by, isSealed } = spec.defect;
-      distort(octets, octet, by, isSealed);
-    }
+    if (spec.defect !== null) distort(octets, spec.defect, site.hasSctp);
     const padded = new Uint8Array(octets.length + spec.padding).fill(0x5a);
     padded.set(octets);
     return place(site, on, spec.cast, EtherType.Ipv4, padded, spec.tag ?? -1);

@@ -60,14 +60,23 @@ export function packetOf(words: PacketWords): Uint8Array {
   return packet;
 }
 
-/** Change one octet of a packet's header; `isSealed` makes the checksum right again. */
-export function distort(packet: Uint8Array, octet: number, by: number, isSealed: boolean): void {
+/** A change of one octet of a packet's header; `isSealed` makes the checksum right again. */
+export interface Defect {
+  readonly octet: number;
+  readonly by: number;
+  readonly isSealed: boolean;
+}
+
+/** Make a defect, but no SCTP of other packets unless `hasSctp`. */
+export function distort(packet: Uint8Array, defect: Defect, hasSctp: boolean): void {
   const view = viewOf(packet);
   const headerLength = IPV4.ihl.get(view, 0) * 4;
-  const at = octet % headerLength;
-  view.setUint8(at, view.getUint8(at) ^ by);
+  const at = defect.octet % headerLength;
+  const changed = view.getUint8(at) ^ defect.by;
+  if (at === IPV4.protocol.offset && changed === Protocol.Sctp && !hasSctp) return;
+  view.setUint8(at, changed);
   const claimed = IPV4.ihl.get(view, 0) * 4;
-  if (isSealed && claimed <= packet.length) sealHeader(view, 0);
+  if (defect.isSealed && claimed <= packet.length) sealHeader(view, 0);
 }
 
 /** An ICMP message of type, code and the rest; `by` breaks its checksum. */

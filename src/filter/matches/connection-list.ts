@@ -1,55 +1,100 @@
 /**
  * The connections that one address or network has, as far as a rule has met them (Linux
- * `__nf_conncount_add` of 6.18).
+ * `struct nf_conncount_list` and `__nf_conncount_add` of net/netfilter/nf_conncount.c, 6.18).
  * @module
  */
-import type { Jiffies } from "../../base/jiffies.ts";
 import type { Instant } from "../../base/time.ts";
-import type { Connections } from "../../l3/connections.ts";
+import {
+  type ConnectionFacts,
+  type Connections,
+  ConnectionStatus,
+  type ConnectionTuple,
+  Existence,
+} from "../../l3/connections.ts";
 
-/** Connections by `Packet.flow`, in the order in which they came. */
+/** Gone connections after which a look at the list ends (`CONNCOUNT_GC_MAX_COLLECT`). */
+const MAX_COLLECT = 64;
+
+/**
+ * Tuples in the order in which they came. One whose connection is gone or closed goes when the list
+ * is looked at, for most packets once a tick at most.
+ */
 export class ConnectionList {
-  readonly #jiffies: Jiffies;
-  readonly #flows: number[] = [];
-  /** The tick at which the last one came; -1 before the first. */
-  #last = -1;
+  readonly #tuples: ConnectionTuple[];
+  /** The tick of the last whole look. */
+  #looked: number;
+  /** How many were left then. */
+  #left = 0;
 
-  constructor(jiffies: Jiffies) {
-    this.#jiffies = jiffies;
+  /** @param first the connection, or what may become one, whose packet makes the list. */
+  constructor(first: ConnectionFacts, tick: number) {
+    this.#tuples = [tupleOf(first)];
+    this.#looked = tick;
   }
 
-  /** Connections that are listed; some may have closed since. */
+  /** Connections that are listed; some may be gone. */
   get count(): number {
-    return this.#flows.length;
+    return this.#tuples.length;
   }
 
   /**
-   * A packet of `flow` is here; -1 for one of no connection, which counts until the next look.
-   * Closed connections before its own go. Within one tick, new ones come without a look at the
-   * others, even twice: dropped first packets count.
+   * A packet with `facts` is here. One that belongs to an assured connection adds nothing: it was
+   * listed before, or its first packets never came here. What is not confirmed comes without a look
+   * at the others if there was one in this tick, even twice.
    */
-  add(flow: number, isConfirmed: boolean, connections: Connections, now: Instant): void {
-    const tick = this.#jiffies.ticks(now);
-    if ((isConfirmed || tick !== this.#last) && this.#weed(flow, connections, now)) return;
-    this.#flows.push(flow);
-    this.#last = tick;
+  meet(facts: ConnectionFacts, connections: Connections, tick: number, now: Instant): void {
+    if ((facts.status & ConnectionStatus.Assured) !== 0) {
+      if (tick !== this.#looked) this.sweep(connections, tick, now);
+      return;
+    }
+    const isConfirmed = (facts.status & ConnectionStatus.Confirmed) !== 0;
+    const isFresh = tick === this.#looked && this.count - this.#left < MAX_COLLECT;
+    if (isConfirmed || !isFresh) {
+      if (this.#look(facts, connections, now)) return;
+      this.#note(tick);
+    }
+    this.#tuples.push(tupleOf(facts));
   }
 
-  /** Closed connections go. */
-  sweep(connections: Connections, now: Instant): void {
-    this.#weed(-1, connections, now);
+  /** What is gone goes. */
+  sweep(connections: Connections, tick: number, now: Instant): void {
+    this.#look(null, connections, now);
+    this.#note(tick);
   }
 
-  /** Take out what has closed, up to `flow`. @returns true if `flow` is listed. */
-  #weed(flow: number, connections: Connections, now: Instant): boolean {
-    const flows = this.#flows;
+  #note(tick: number): void {
+    this.#looked = tick;
+    this.#left = this.count;
+  }
+
+  /** Take out what is gone, up to the tuple of `facts`. @returns true if that is listed. */
+  #look(facts: ConnectionFacts | null, connections: Connections, now: Instant): boolean {
+    const tuples = this.#tuples;
+    let seen = 0;
     let kept = 0;
     let isListed = false;
-    for (const one of flows) {
-      isListed ||= one === flow && one >= 0;
-      if (isListed || connections.isOpen(one, now)) flows[kept++] = one;
+    for (const tuple of tuples) {
+      if (facts !== null && seen - kept > MAX_COLLECT) break;
+      seen += 1;
+      const existence = connections.existence(tuple, now);
+      isListed = existence !== Existence.None && facts !== null && isTupleOf(tuple, facts);
+      if (!isListed && existence !== Existence.Open) continue;
+      tuples[kept++] = tuple;
+      if (isListed || seen - kept > MAX_COLLECT) break;
     }
-    flows.length = kept;
+    tuples.splice(kept, seen - kept);
     return isListed;
   }
 }
+
+const tupleOf = ({ protocol, original }: ConnectionFacts): ConnectionTuple => ({
+  protocol,
+  ...original,
+});
+
+const isTupleOf = (tuple: ConnectionTuple, { protocol, original }: ConnectionFacts): boolean =>
+  tuple.protocol === protocol &&
+  tuple.source === original.source &&
+  tuple.destination === original.destination &&
+  tuple.sourcePort === original.sourcePort &&
+  tuple.destinationPort === original.destinationPort;

@@ -4,20 +4,17 @@
  * @module
  */
 import type { Jiffies } from "../../base/jiffies.ts";
+import type { Instant } from "../../base/time.ts";
 import type { Packet } from "../../wire/packet.ts";
-import { ConnectionFacts, type Connections, ConnectionStatus } from "../../l3/connections.ts";
+import { ConnectionFacts, type Connections } from "../../l3/connections.ts";
 import type { HookContext } from "../../l3/hooks.ts";
-import { ICMP_LENGTH } from "../../l3/icmp.ts";
-import { IPV4, Protocol } from "../../l3/ipv4.ts";
+import { IPV4 } from "../../l3/ipv4.ts";
 import { maskOf } from "../../wire/addr.ts";
 import { RuleError } from "../errors.ts";
 import { judge, type Matcher, type MatchKind, MatchResult, newMatch } from "../match.ts";
 import { option, type Options, printOption } from "../options.ts";
 import { MAX_UINT, parseNumber, parsePrefixLength } from "../values.ts";
 import { ConnectionList } from "./connection-list.ts";
-
-/** Octets with the ports of TCP and UDP. */
-const PORTS_LENGTH = 4;
 
 /** What a rule asks. */
 interface LimitTest {
@@ -35,56 +32,55 @@ class ConnectionLimitMatcher implements Matcher {
   readonly #mask: number;
   readonly #facts = new ConnectionFacts();
   readonly #lists = new Map<number, ConnectionList>();
-  /** Of all lists. */
+  /** Lists, and connections in all of them. */
   #count = 0;
+  /** The count at which all are looked at; twice what was left, so that it is seldom. */
+  #bound: number;
 
   constructor(connections: Connections, jiffies: Jiffies, test: LimitTest) {
     this.#connections = connections;
     this.#jiffies = jiffies;
     this.#test = test;
     this.#mask = maskOf(test.prefixLength);
+    this.#bound = 2 * connections.limit;
   }
 
   matches(packet: Packet, { now }: HookContext): MatchResult {
-    const isKnown = this.#connections.read(packet, now, this.#facts);
-    if (!isKnown && !hasTuple(packet)) return MatchResult.Malformed;
+    if (!this.#connections.identify(packet, now, this.#facts)) return MatchResult.Malformed;
     const { view } = packet.pool;
     const field = this.#test.isDestination ? IPV4.dst : IPV4.src;
-    const list = this.#listOf(field.get(view, packet.network) & this.#mask);
-    const isConfirmed = isKnown && (this.#facts.status & ConnectionStatus.Confirmed) !== 0;
+    const connections = this.#meet(field.get(view, packet.network) & this.#mask, now);
+    if (this.#count > this.#bound) this.#sweep(now);
+    // Linux 6.18: that there are none looks like a lack of memory.
+    if (connections === 0) return MatchResult.Malformed;
+    return judge(connections > this.#test.limit, this.#test.isInverted);
+  }
+
+  /** A packet of the address or network `key` is here. @returns how many connections that has. */
+  #meet(key: number, now: Instant): number {
+    const tick = this.#jiffies.ticks(now);
+    const list = this.#lists.get(key);
+    if (list === undefined) {
+      this.#lists.set(key, new ConnectionList(this.#facts, tick));
+      this.#count += 2;
+      return 1;
+    }
     const before = list.count;
-    list.add(isKnown ? packet.flow : -1, isConfirmed, this.#connections, now);
+    list.meet(this.#facts, this.#connections, tick, now);
     this.#count += list.count - before;
-    if (this.#count > this.#connections.limit) this.#sweep(now);
-    return judge(list.count > this.#test.limit, this.#test.isInverted);
+    return list.count;
   }
 
-  #listOf(key: number): ConnectionList {
-    const found = this.#lists.get(key);
-    if (found !== undefined) return found;
-    const list = new ConnectionList(this.#jiffies);
-    this.#lists.set(key, list);
-    return list;
-  }
-
-  /** What is listed for addresses that nobody uses any more goes: the open ones always fit. */
-  #sweep(now: number): void {
+  /** What is listed of addresses that nobody uses any more goes: open connections always fit. */
+  #sweep(now: Instant): void {
     this.#count = 0;
     for (const [key, list] of this.#lists) {
-      list.sweep(this.#connections, now);
-      this.#count += list.count;
+      list.sweep(this.#connections, this.#jiffies.ticks(now), now);
       if (list.count === 0) this.#lists.delete(key);
+      else this.#count += 1 + list.count;
     }
+    this.#bound = 2 * Math.max(this.#connections.limit, this.#count);
   }
-}
-
-/** True if a packet of no connection has what would tell it from others. */
-function hasTuple({ pool: { view }, network, transport, end }: Packet): boolean {
-  if (IPV4.fragmentOffset.get(view, network) !== 0) return false;
-  const protocol = IPV4.protocol.get(view, network);
-  if (protocol === Protocol.Icmp) return end - transport >= ICMP_LENGTH;
-  const hasPorts = protocol === Protocol.Tcp || protocol === Protocol.Udp;
-  return !hasPorts || end - transport >= PORTS_LENGTH;
 }
 
 /**

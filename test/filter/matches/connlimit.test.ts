@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Jiffies } from "../../../src/base/jiffies.ts";
 import { SECOND } from "../../../src/base/time.ts";
-import { ConnectionStatus, type Connections } from "../../../src/l3/connections.ts";
-import { Hook, Verdict } from "../../../src/l3/hooks.ts";
+import { type Connections, ConnectionStatus, Existence } from "../../../src/l3/connections.ts";
+import { Hook, type HookContext } from "../../../src/l3/hooks.ts";
 import { RuleError } from "../../../src/filter/errors.ts";
 import { RuleSet } from "../../../src/filter/rule-set.ts";
 import { Cast, PacketPool } from "../../../src/wire/packet.ts";
@@ -15,63 +15,144 @@ const PARTS = {
 };
 const PLACE = { input: "vif1.0", output: null, cast: Cast.Host, flowState: 3, mark: 0 };
 
-/** Connections by number; all are confirmed, and open until they are closed. */
-class Flows implements Connections {
-  readonly limit = 4;
-  readonly closed = new Set<number>();
+const PASSED = "test/passed";
+const OVER = "filter/dropped";
+const HOT = "filter/malformed";
 
-  read: Connections["read"] = ({ flow }, _now, facts) => {
-    facts.status = ConnectionStatus.Confirmed;
+/** Connections by number, which is their source port; what is to be known of them is set. */
+class Flows implements Connections {
+  readonly limit = 100;
+  readonly status = new Map<number, number>();
+  readonly existences = new Map<number, Existence>();
+
+  read = (): boolean => false;
+  identify: Connections["identify"] = ({ flow }, _now, facts) => {
+    facts.status = this.status.get(flow) ?? ConnectionStatus.Confirmed;
+    facts.original.sourcePort = flow;
     return flow >= 0;
   };
   markOf = (): number => -1;
   setMark = (): void => undefined;
-  isOpen = (flow: number): boolean => flow >= 0 && !this.closed.has(flow);
+  existence: Connections["existence"] = ({ sourcePort }) =>
+    this.existences.get(sourcePort) ?? Existence.Open;
 }
 
-/** Sends packets of connections of one host through a rule that drops those above two. */
-function limiter(): { flows: Flows; isDropped: (flow: number, second: number) => boolean } {
+/** Sends packets of connections of one host through a rule that matches more than two. */
+function limiter(mask = 32) {
   const flows = new Flows();
   const { rules } = newRuleSet({ connections: flows, jiffies: new Jiffies() });
-  rules.command("-A INPUT -m connlimit --connlimit-above 2 -j DROP");
+  const test = `-m connlimit --connlimit-above 2 --connlimit-mask ${mask}`;
+  rules.command(`-A INPUT ${test} -j DROP`);
   const pool = new PacketPool({ slots: 1, largeSlots: 0 });
   return {
     flows,
-    isDropped(flow, second) {
-      const packet = packetOf(pool, PARTS, PLACE);
+    /** Why a packet at a time in seconds was dropped, if it was. */
+    end(flow: number, second: number, src = PARTS.src): string {
+      const packet = packetOf(pool, { ...PARTS, src }, PLACE);
       packet.flow = flow;
-      const context = { hook: Hook.Input, packet, input: null, output: null };
-      const verdict = rules.table("filter").onHook(packet, {
-        ...{ ...context, now: second * SECOND, reason: "test/none", detail: "" },
-      });
+      const context = { hook: Hook.Input, packet, input: null, output: null, detail: "" };
+      const heard: HookContext = { ...context, now: second * SECOND, reason: PASSED };
+      rules.table("filter").onHook(packet, heard);
       pool.end(packet, "consumed", "test/asked", 0);
-      return verdict === Verdict.Drop;
+      return heard.reason;
     },
   };
 }
 
 describe("-m connlimit", () => {
   it("counts each connection once, however many packets it has", () => {
-    const { isDropped } = limiter();
-    const seen = [1, 1, 2, 1, 2, 3, 1].map((flow, second) => isDropped(flow, second));
-    expect(seen).toEqual([false, false, false, false, false, true, true]);
+    const { end } = limiter();
+    const seen = [1, 1, 2, 1, 2, 3, 1].map((flow, second) => end(flow, second));
+    expect(seen).toEqual([...Array<string>(5).fill(PASSED), OVER, OVER]);
   });
 
-  it("forgets a connection once it is closed", () => {
-    const { isDropped, flows } = limiter();
-    for (const flow of [1, 2]) isDropped(flow, flow);
-    expect(isDropped(3, 3)).toBe(true);
-    flows.closed.add(1);
-    expect(isDropped(3, 4)).toBe(false);
+  it("forgets what is closed or gone", () => {
+    const { end, flows } = limiter();
+    for (const flow of [1, 2]) end(flow, flow);
+    expect(end(3, 3)).toBe(OVER);
+    flows.existences.set(1, Existence.Closed);
+    expect(end(3, 4)).toBe(PASSED);
+    flows.existences.set(2, Existence.None);
+    expect(end(4, 5)).toBe(PASSED);
+    expect(end(5, 6)).toBe(OVER);
   });
 
-  it("counts a packet of no connection until the next look", () => {
-    const { isDropped } = limiter();
-    isDropped(1, 1);
-    isDropped(2, 2);
-    expect(isDropped(-1, 3)).toBe(true);
-    expect(isDropped(2, 4)).toBe(true);
-    expect(isDropped(5, 5)).toBe(true);
+  it("looks at what is left at each packet of a confirmed connection, up to its own", () => {
+    const { end, flows } = limiter();
+    for (const flow of [1, 2, 3]) end(flow, 1);
+    flows.existences.set(3, Existence.Closed);
+    expect(end(2, 2)).toBe(OVER);
+    flows.existences.set(1, Existence.Closed);
+    expect(end(2, 2)).toBe(PASSED);
+  });
+
+  it("counts first packets of one tick without a look, even twice", () => {
+    const { end, flows } = limiter();
+    flows.status.set(7, 0).set(8, 0);
+    flows.existences.set(7, Existence.None).set(8, Existence.None);
+    expect([end(7, 1), end(7, 1.001), end(8, 1.002)]).toEqual([PASSED, PASSED, OVER]);
+    expect(end(8, 1.004)).toBe(PASSED);
+  });
+
+  it("keeps both of what came twice if one was let through", () => {
+    const { end, flows } = limiter();
+    flows.status.set(7, 0);
+    end(7, 1);
+    end(7, 1);
+    flows.status.delete(7);
+    expect(end(8, 2)).toBe(OVER);
+  });
+
+  it("does not list what was assured elsewhere, and looks at the others once a tick", () => {
+    const { end, flows } = limiter();
+    for (const flow of [1, 2]) end(flow, 1);
+    flows.status.set(9, ConnectionStatus.Confirmed | ConnectionStatus.Assured);
+    expect(end(9, 2)).toBe(PASSED);
+    expect(end(3, 2)).toBe(OVER);
+    flows.existences.set(1, Existence.Closed);
+    expect(end(9, 2)).toBe(OVER);
+    expect(end(9, 2.004)).toBe(PASSED);
+  });
+
+  it("drops what is assured where no connection is left", () => {
+    const { end, flows } = limiter();
+    end(1, 1);
+    flows.existences.set(1, Existence.Closed);
+    flows.status.set(1, ConnectionStatus.Confirmed | ConnectionStatus.Assured);
+    expect([end(1, 2), end(1, 3)]).toEqual([HOT, HOT]);
+    expect(end(2, 4)).toBe(PASSED);
+    flows.status.set(3, ConnectionStatus.Confirmed | ConnectionStatus.Assured);
+    expect(end(3, 4, 0x0a00_0002)).toBe(PASSED);
+  });
+
+  it("takes out at most 65 gone connections at a time", () => {
+    const { end, flows } = limiter(0);
+    const all = Array.from({ length: 68 }, (_, at) => at);
+    for (const flow of all) end(flow, 1);
+    for (const flow of all) flows.existences.set(flow, Existence.None);
+    expect(end(100, 2)).toBe(OVER);
+    expect(end(101, 3)).toBe(PASSED);
+  });
+
+  it("looks again within a tick once 64 have come", () => {
+    const { end, flows } = limiter(0);
+    end(0, 1);
+    const all = Array.from({ length: 64 }, (_, at) => 1 + at);
+    for (const flow of all) flows.status.set(flow, 0);
+    for (const flow of all) flows.existences.set(flow, Existence.None);
+    const seen = all.map((flow) => end(flow, 1));
+    expect(seen.flatMap((reason, at) => (reason === PASSED ? [at] : []))).toEqual([0, 63]);
+  });
+
+  it("forgets the addresses of gone connections when it lists too much", () => {
+    const { end, flows } = limiter();
+    for (let at = 0; at < 1000; at += 1) {
+      flows.existences.set(at, Existence.None);
+      end(at, at, at);
+    }
+    flows.status.set(5, ConnectionStatus.Confirmed | ConnectionStatus.Assured);
+    // The kernel would still have an empty list, and take that for a lack of memory.
+    expect(end(5, 1001, 5)).toBe(PASSED);
   });
 
   it("is refused where nobody knows connections", () => {
