@@ -17,6 +17,8 @@ export interface RouterBehaviour {
   readonly checksMtuBeforeForward: boolean;
   /** True: what was reassembled on the way leaves in pieces no larger than it came in. */
   readonly refragmentsToLargest: boolean;
+  /** True: what a large segment is cut into must fit the route (since 3.14). */
+  readonly checksSegments: boolean;
   /** True: TCP's header is put together before routing, to look for its socket (since 3.6). */
   readonly looksForSocketsEarly: boolean;
   /** True: the first address of a block is a broadcast address too (before 5.14). */

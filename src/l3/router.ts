@@ -27,8 +27,8 @@ import {
 import { NeighborCache, type NeighborHost } from "../l2/neighbor-cache.ts";
 import { Addressing } from "./addressing.ts";
 import type { RouterBehaviour } from "./behaviour.ts";
-import { completeChecksum } from "./blank-checksum.ts";
-import { fragment, gatherTcp, isTooBig, precut } from "./fragment.ts";
+import { Egress } from "./egress.ts";
+import { gatherTcp, precut } from "./fragment.ts";
 import { Hook, Hooks } from "./hooks.ts";
 import { Unreachable } from "./icmp.ts";
 import { IcmpReporter, type ReportHost } from "./icmp-reporter.ts";
@@ -51,6 +51,7 @@ import { PacketOptions } from "./packet-options.ts";
 import { Peers } from "./peers.ts";
 import { Reassembler } from "./reassembly.ts";
 import { describeRoute, type Route, RouteKind } from "./route-table.ts";
+import type { Segmenter } from "./segmenter.ts";
 import { DEFAULT_STACK_SETTINGS, type StackSettings } from "./stack-settings.ts";
 
 /** Takes the packets of one protocol that came to this host; owns each. */
@@ -89,6 +90,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   readonly #midnightOffset: Duration;
   readonly #protocols = new Map<number, ProtocolHandler>();
   readonly #reporter: IcmpReporter;
+  readonly #egress: Egress;
   readonly #reassembler: Reassembler;
   readonly #routing: InputRouting;
 
@@ -114,6 +116,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const parts = { pool, neighbors, jiffies, chance };
     this.arp = new ArpResponder({ ...parts, routing: this, behaviour: arp });
     this.#reporter = new IcmpReporter(this, chance, behaviour);
+    this.#egress = new Egress(behaviour, this.#reporter);
     this.icmp = new IcmpResponder(this, this.#reporter);
     this.#protocols.set(Protocol.Icmp, this.icmp);
     this.#reassembler = new Reassembler({
@@ -127,6 +130,11 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   /** Packets of `protocol` that come to this host go to `handler`. */
   setProtocol(protocol: number, handler: ProtocolHandler): void {
     this.#protocols.set(protocol, handler);
+  }
+
+  /** Large segments that leave by a device which takes none are cut by `segmenter`. */
+  setSegmenter(segmenter: Segmenter): void {
+    this.#egress.segmenter = segmenter;
   }
 
   /** Take `device` out of the stack; what waits for it is dropped. */
@@ -219,7 +227,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
       return;
     }
     this.#setRoute(packet, route);
-    if (this.#behaviour.checksMtuBeforeForward && isTooBig(packet)) {
+    if (this.#behaviour.checksMtuBeforeForward && this.#egress.isTooBig(packet)) {
       this.#reporter.tooBig(packet, now);
       this.pool.end(packet, "discarded", "ipv4/too-big", now);
       return;
@@ -260,18 +268,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   #output(packet: Packet, now: Instant): void {
     if (packet.routeKind === RouteKind.Broadcast) this.#hear(packet, now);
     const passed = this.hooks.pass(Hook.Postrouting, packet, packet.input, packet.output, now);
-    if (passed === null) return;
-    const { largestFragment, pathMtu } = passed;
-    const keepsSize = largestFragment > 0 && this.#behaviour.refragmentsToLargest;
-    const limit = keepsSize ? Math.min(largestFragment, pathMtu) : pathMtu;
-    if (passed.end - passed.network <= limit && !keepsSize) this.#resolve(passed, now);
-    else if (isTooBig(passed)) {
-      this.#reporter.tooBig(passed, now);
-      this.pool.end(passed, "discarded", "ipv4/too-big", now);
-    } else {
-      completeChecksum(passed);
-      fragment(passed, limit, this.#resolve, now);
-    }
+    if (passed !== null) this.#egress.fit(passed, this.#resolve, now);
   }
 
   /** What this host tells all on a link comes in to itself by the same device (`ip_mc_output`). */
@@ -299,10 +296,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
 
   /** Send `packet` in a new frame that begins with `header`. Takes ownership. */
   output(device: Device, packet: Packet, header: EthernetTemplate, now: Instant): void {
-    completeChecksum(packet);
-    packet.frame = packet.network - ETHERNET_LENGTH;
-    header.write(this.pool.view, packet.frame);
-    device.transmit(packet, now);
+    this.#egress.transmit(device, packet, header, now);
   }
 
   /**

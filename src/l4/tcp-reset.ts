@@ -92,7 +92,8 @@ function checkSegment(segment: Packet): TcpDiscard | null {
   const { view } = segment.pool;
   const { transport: at, end } = segment;
   const wrong = checkTcp(view, at, end);
-  if (wrong !== null || segment.hasBlankChecksum) return wrong;
+  const isBelieved = segment.hasBlankChecksum || segment.hasSoundChecksums;
+  if (wrong !== null || isBelieved) return wrong;
   const src = IPV4.src.get(view, segment.network);
   const dst = IPV4.dst.get(view, segment.network);
   return checkTcpChecksum(view, at, end, src, dst);

@@ -210,7 +210,9 @@ export class UdpLayer implements ProtocolHandler, SocketOwner {
     const dst = IPV4.dst.get(view, packet.network);
     const wrong =
       checkUdp(view, at, packet.end) ??
-      (packet.hasBlankChecksum ? null : checkUdpChecksum(view, at, src, dst));
+      (packet.hasBlankChecksum || packet.hasSoundChecksums
+        ? null
+        : checkUdpChecksum(view, at, src, dst));
     if (wrong !== null) {
       this.#pool.end(packet, "discarded", wrong, now);
       return;

@@ -20,7 +20,7 @@ import {
   Verdict,
 } from "../l3/hooks.ts";
 import { ICMP, ICMP_LENGTH, IcmpType, sealIcmp } from "../l3/icmp.ts";
-import { completeChecksum } from "../l3/blank-checksum.ts";
+import { blankSumOf, mendBlankSum } from "../l3/blank-checksum.ts";
 import { gather } from "../l3/fragment.ts";
 import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
 import { TCP_MIN_LENGTH } from "../l4/tcp.ts";
@@ -168,11 +168,13 @@ export class Nat {
     const usesDstPort = isSource && protocol !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
     packet.path?.translate(this.#behaviour.sendsZeroAsFfff ? 0xffff : 0);
-    completeChecksum(packet);
     gather(packet, packet.transport + transportLength(protocol));
+    const sum = blankSumOf(packet);
+    const before = (isSource ? IPV4.src : IPV4.dst).get(pool.view, network);
     if (!this.#rewrite(pool.view, network, end, side, address, port)) {
       return drop(context, "nat/truncated");
     }
+    if (sum >= 0) mendBlankSum(packet, sum, before, address);
     if (pool.isTracing) this.#trace(packet, context, answer, side);
     return Verdict.Accept;
   }

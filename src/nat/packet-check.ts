@@ -27,7 +27,8 @@ const pseudoHeaderSum = ImportedpseudoHeaderSum;
 
 /**
  * Judge the whole packet whose headers are set.
- * @param verifies false to believe every checksum.
+ * @param verifies false to believe every checksum; those that Dom0 is to complete, or whose sender
+ * answers for them, are believed in any case.
  * @returns `null` if the headers that tracking reads are sound; or why the packet is invalid.
  */
 export function checkPacket(
@@ -37,26 +38,27 @@ export function checkPacket(
 ): InvalidCause | null {
   const { view } = packet.pool;
   const { network, transport: at, end } = packet;
+  const sums = verifies && !packet.hasBlankChecksum && !packet.hasSoundChecksums;
   if (IPV4.fragmentOffset.get(view, network) !== 0) return "ipv4/fragment";
   switch (IPV4.protocol.get(view, network)) {
     case Protocol.Tcp: {
       const wrong = checkTcp(view, at, end);
       if (wrong !== null) return wrong;
-      if (verifies && !isWhole(packet, Protocol.Tcp)) return "tcp/checksum";
+      if (sums && !isWhole(packet, Protocol.Tcp)) return "tcp/checksum";
       return tcp.isSound(TCP.flags.get(view, at)) ? null : "tcp/flags";
     }
     case Protocol.Udp: {
       const wrong = checkUdp(view, at, end);
       if (wrong !== null) return wrong;
       const isSummed = UDP.checksum.get(view, at) !== 0;
-      return isSummed && verifies && !isWhole(packet, Protocol.Udp) ? "udp/checksum" : null;
+      return isSummed && sums && !isWhole(packet, Protocol.Udp) ? "udp/checksum" : null;
     }
     case Protocol.Icmp:
       if (end - at < ICMP_LENGTH) return "icmp/truncated";
-      if (verifies && onesSum(view, at, end) !== 0xffff) return "icmp/checksum";
+      if (sums && onesSum(view, at, end) !== 0xffff) return "icmp/checksum";
       return ICMP.type.get(view, at) > ICMP_LAST_TYPE ? "icmp/type" : null;
     default:
-      return trackers.has(IPV4.protocol.get(view, network)) ? checkKin(packet, verifies) : null;
+      return trackers.has(IPV4.protocol.get(view, network)) ? checkKin(packet, sums) : null;
   }
 }
 

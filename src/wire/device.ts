@@ -48,6 +48,10 @@ export class Device {
   rxOctets = 0;
   txFrames = 0;
   txOctets = 0;
+  /** True: what stands below passes blank checksums on, or completes them (`ethtool -k`: tx). */
+  takesBlankChecksums = false;
+  /** True: what stands below takes large segments whole (`ethtool -k`: tso). */
+  takesLargeSegments = false;
   /** Ends of the packets that came in here, by reason. */
   readonly ends = new Tally();
   /**

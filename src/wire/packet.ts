@@ -75,6 +75,11 @@ export class Packet {
   pieces: number[] | null = null;
   /** The transport checksum holds the pseudo-header's sum alone (Xen's `csum_blank`). */
   hasBlankChecksum = false;
+  /**
+   * Payload octets of each segment that it is to be cut into before a wire; 0 for a packet that is
+   * one (Linux `gso_size`).
+   */
+  segmentSize = 0;
   /** The checksums of its IP and transport headers were found to hold, and mended since. */
   hasSoundChecksums = false;
   /** Free for rules (`MARK`). */
@@ -254,6 +259,7 @@ export class PacketPool {
     packet.cast = Cast.Host;
     packet.hasBlankChecksum = false;
     packet.hasSoundChecksums = false;
+    packet.segmentSize = 0;
     packet.forgetStack();
     packet.isLive = true;
     this.allocated += 1;

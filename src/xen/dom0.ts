@@ -26,6 +26,7 @@ import { Protocol } from "../l3/ipv4.ts";
 import { newRoute, type RouteOptions } from "../l3/route-table.ts";
 import { Router } from "../l3/router.ts";
 import { TcpReset } from "../l4/tcp-reset.ts";
+import { TCP_SEGMENTER } from "../l4/tcp-segmentation.ts";
 import { UdpLayer } from "../l4/udp-layer.ts";
 import { UdpLiteRefusal } from "../l4/udp-lite-refusal.ts";
 import { DhcpdService } from "./dhcpd-service.ts";
@@ -254,6 +255,7 @@ export class Dom0 implements Machine {
     router.setProtocol(Protocol.Udp, udp);
     if (sockets.hasUdpLite) router.setProtocol(Protocol.UdpLite, new UdpLiteRefusal(router));
     router.setProtocol(Protocol.Tcp, new TcpReset({ router, echoesEcn: echoesEcnInResets }));
+    router.setSegmenter(TCP_SEGMENTER);
     return udp;
   }
 
@@ -315,6 +317,11 @@ export class Dom0 implements Machine {
       description: "the NAT gateway's side of it",
     });
     new PatchCable(eth0, gw0);
+    // No wire is between them: checksums stay blank and segments large until the uplink.
+    for (const device of [eth0, gw0]) {
+      device.takesBlankChecksums = true;
+      device.takesLargeSegments = true;
+    }
     const join = (from: Router, device: Device, own: Ipv4Addr, peer: Ipv4Addr, mac: Mac): void => {
       const { addressing, neighbors } = from;
       const settings = { isForwarding: true, sendsRedirects: false };
