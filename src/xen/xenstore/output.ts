@@ -1,0 +1,104 @@
+/** Messages on their way to a client, as octets one after the other. @module */
+import { viewOf } from "../../wire/field.ts";
+import type { Errno } from "./errno.ts";
+import { HEADER_LENGTH, MESSAGE, Operation } from "./message.ts";
+import { writeText } from "./octets.ts";
+import type { Request } from "./request.ts";
+
+const FIRST_SIZE = 8192;
+
+/** Grows as need be; whoever owns it keeps the bound. */
+export class Output {
+  readonly #payloadLimit: number;
+  #bytes = new Uint8Array(FIRST_SIZE);
+  #view = viewOf(this.#bytes);
+  #start = 0;
+  #end = 0;
+
+  /** Answers with more than `payloadLimit` octets become the error E2BIG. */
+  constructor(payloadLimit: number) {
+    this.#payloadLimit = payloadLimit;
+  }
+
+  /** Octets that wait. */
+  get length(): number {
+    return this.#end;
+  }
+
+  /** Begin the answer to `request`, of the same type. `text` and `octets` follow, then `finish`. */
+  begin(request: Request, type = request.type): this {
+    this.#header(type, request.requestId, request.transactionId);
+    return this;
+  }
+
+  /** Append text without a NUL. */
+  text(text: string): this {
+    this.#reserve(text.length);
+    writeText(text, this.#bytes, this.#end);
+    this.#end += text.length;
+    return this;
+  }
+
+  octets(octets: Uint8Array): this {
+    this.#reserve(octets.length);
+    this.#bytes.set(octets, this.#end);
+    this.#end += octets.length;
+    return this;
+  }
+
+  /** The message is whole: `request` is what it answers. */
+  finish(request: Request): void {
+    const length = this.#end - this.#start - HEADER_LENGTH;
+    if (length <= this.#payloadLimit) {
+      MESSAGE.length.set(this.#view, this.#start, length);
+    } else {
+      this.#end = this.#start;
+      this.error(request, "E2BIG");
+    }
+  }
+
+  ok(request: Request): void {
+    this.begin(request).text("OK\0").finish(request);
+  }
+
+  /** Refuse `request`. */
+  error(request: Request, errno: Errno): void {
+    this.begin(request, Operation.ERROR).text(errno).text("\0").finish(request);
+  }
+
+  event(path: string, token: string): void {
+    this.#header(Operation.WATCH_EVENT, 0, 0);
+    this.text(path).text("\0").text(token).text("\0");
+    MESSAGE.length.set(this.#view, this.#start, this.#end - this.#start - HEADER_LENGTH);
+  }
+
+  /** All octets that wait, of the caller's own. */
+  copy(): Uint8Array {
+    return this.#bytes.slice(0, this.#end);
+  }
+
+  /** `count` octets have been taken. */
+  drop(count: number): void {
+    if (count < this.#end) this.#bytes.copyWithin(0, count, this.#end);
+    this.#end -= count;
+  }
+
+  #header(type: number, requestId: number, transactionId: number): void {
+    this.#reserve(HEADER_LENGTH);
+    const at = this.#end;
+    MESSAGE.type.set(this.#view, at, type);
+    MESSAGE.requestId.set(this.#view, at, requestId);
+    MESSAGE.transactionId.set(this.#view, at, transactionId);
+    this.#start = at;
+    this.#end = at + HEADER_LENGTH;
+  }
+
+  #reserve(octets: number): void {
+    const wanted = this.#end + octets;
+    if (wanted <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(wanted, 2 * this.#bytes.length));
+    larger.set(this.#bytes.subarray(0, this.#end));
+    this.#bytes = larger;
+    this.#view = viewOf(larger);
+  }
+}

@@ -1,0 +1,126 @@
+/** Which watches hear of a change (xenstored's `fire_watches` and `add_event`). @module */
+import type { XenstoreBehaviour } from "./behaviour.ts";
+import type { DomainTable } from "./domain-table.ts";
+import type { StoreNode } from "./node.ts";
+import type { NodeTable } from "./node-table.ts";
+import { parentOf } from "./path.ts";
+import {
+  type Permission,
+  type Permissions,
+  Rights,
+  ROOT_PERMISSIONS,
+  rightsOf,
+} from "./permission.ts";
+import type { StoreSession } from "./session.ts";
+import type { ChangeKind } from "./view.ts";
+import type { Watch, WatchIndex } from "./watch-index.ts";
+
+/** The names that stand for the coming and going of domains. */
+export const SPECIAL_NAMES = ["@introduceDomain", "@releaseDomain"] as const;
+
+/** Sends the events of one store. */
+export class WatchEvents {
+  /** Who hears of the special names, where they have permissions. */
+  readonly special = new Map<string, Permissions>(
+    SPECIAL_NAMES.map((name) => [name, ROOT_PERMISSIONS]),
+  );
+  readonly #behaviour: XenstoreBehaviour;
+  readonly #nodes: NodeTable;
+  readonly #domains: DomainTable;
+  readonly #index: WatchIndex;
+
+  constructor(
+    behaviour: XenstoreBehaviour,
+    nodes: NodeTable,
+    domains: DomainTable,
+    index: WatchIndex,
+  ) {
+    this.#behaviour = behaviour;
+    this.#nodes = nodes;
+    this.#domains = domains;
+    this.#index = index;
+  }
+
+  /** A node changed, outside of transactions. Arguments as in {@link StoreView.fire}. */
+  fire(path: string, kind: ChangeKind, node: StoreNode | null, before: Permissions | null): void {
+    const found: Watch[] = [];
+    if (kind === "removed-below") this.#index.collectAt(path, found);
+    else this.#index.collectAbove(path, found);
+    const firesBelow = this.#behaviour.removalFires === "watches-below";
+    if (kind === "removed" && firesBelow) this.#index.collectBelow(path, found);
+    if (found.length > 1) found.sort(byOrder);
+    for (const watch of found) {
+      const changed = watch.path.length > path.length ? watch.path : path;
+      if (this.#hears(watch.session, changed, node, before)) {
+        watch.session.event(watch.nameOf(changed), watch.token);
+      }
+    }
+  }
+
+  /** A domain came or went. */
+  fireSpecial(name: string): void {
+    const found: Watch[] = [];
+    this.#index.collectAt(name, found);
+    if (this.#behaviour.rootHearsSpecial) this.#index.collectAt("/", found);
+    found.sort(byOrder);
+    for (const watch of found) {
+      if (this.#hearsSpecial(watch.session, name)) watch.session.event(name, watch.token);
+    }
+  }
+
+  /** The event that answers a new watch is due, whether there is such a node or not. */
+  hearsFirst({ session, path }: Watch): boolean {
+    if (this.#behaviour.eventsFor === "node-or-parent" || path.startsWith("@")) return true;
+    return this.#mayKnow(session, path);
+  }
+
+  /** What `who` may do to `node`. */
+  rights(who: StoreSession, node: StoreNode): number {
+    if (!this.#behaviour.ignoresStaleEntries || node.permissions.length === 1) {
+      return rightsOf(who, node.permissions, null);
+    }
+    return rightsOf(who, node.permissions, (entry) => this.isStale(entry, node));
+  }
+
+  /** `entry` of `node` is older than the domain that it names. */
+  isStale(entry: Permission, node: StoreNode): boolean {
+    return !this.#domains.isOlder(entry.domid, node.generation);
+  }
+
+  #hearsSpecial(who: StoreSession, name: string): boolean {
+    if (!this.#behaviour.protectsSpecialWatches) return true;
+    const permissions = this.special.get(name) ?? ROOT_PERMISSIONS;
+    return (rightsOf(who, permissions, null) & Rights.read) !== 0;
+  }
+
+  #hears(
+    who: StoreSession,
+    path: string,
+    node: StoreNode | null,
+    before: Permissions | null,
+  ): boolean {
+    if (this.#behaviour.eventsFor === "readable-or-absent") return this.#mayKnow(who, path);
+    if (before !== null && (rightsOf(who, before, null) & Rights.read) !== 0) return true;
+    const seen = node ?? this.#nodes.get(path);
+    if (seen === undefined) return false;
+    return this.#reads(who, seen) || this.#reads(who, this.#nodes.get(seen.parent));
+  }
+
+  /** `who` can read the node, or is told that there is none. */
+  #mayKnow(who: StoreSession, path: string): boolean {
+    if (who.isPrivileged) return true;
+    const node = this.#nodes.get(path);
+    if (node !== undefined) return this.#reads(who, node);
+    let at = parentOf(path);
+    while (!this.#nodes.get(at) && at !== "/") at = parentOf(at);
+    return this.#reads(who, this.#nodes.get(at));
+  }
+
+  #reads(who: StoreSession, node: StoreNode | undefined): boolean {
+    return node !== undefined && (this.rights(who, node) & Rights.read) !== 0;
+  }
+}
+
+function byOrder(one: Watch, other: Watch): number {
+  return one.order - other.order;
+}
