@@ -93,8 +93,10 @@ export class Addressing {
 
   /** Give an address up, and the routes that only it had. */
   removeAddress(via: Interface, own: InterfaceAddress): void {
+    const kin = via.addresses.filter((one) => isKin(one, own));
+    const all = kin.flatMap((one) => this.#routesOf(via, one));
     via.drop(own);
-    for (const made of this.#routesOf(via, own)) {
+    for (const made of all) {
       if (this.fib.remove((route) => isSameRoute(made, route)) > 0) this.#restore(made);
     }
   }
@@ -164,11 +166,15 @@ export class Addressing {
     return newRoute({ prefix: { address: dst, length: 32 }, kind, device: leaving });
   }
 
-  /** The routes that come with an address (`fib_add_ifaddr`). */
+  /**
+   * The routes that come with an address (`fib_add_ifaddr`); their source is the first address in
+   * its network, the primary one.
+   */
   #routesOf(via: Interface, own: InterfaceAddress): Route[] {
     const { address, length, broadcast } = own;
     const network = networkOf(own);
-    const made = { source: address, origin: "kernel" } as const;
+    const primary = via.addresses.find((one) => isKin(one, own)) ?? own;
+    const made = { source: primary.address, origin: "kernel" } as const;
     const local = newRoute({
       ...made,
       kind: RouteKind.Local,
@@ -191,6 +197,10 @@ export class Addressing {
     return routes;
   }
 }
+
+/** True for addresses of one device that are in one network. */
+const isKin = (left: InterfaceAddress, right: InterfaceAddress): boolean =>
+  left.length === right.length && networkOf(left).address === networkOf(right).address;
 
 /** Of one prefix in one table: all that come with addresses have the metric 0. */
 const hasSamePlace = (left: Route, right: Route): boolean =>
