@@ -64,9 +64,9 @@ export interface Connections {
   /** Set the mark of the packet's connection, if it belongs to one. */
   setMark(packet: Packet, mark: number): void;
   /**
-   * As {@link read}, for a packet of no connection, too: if another packet's connection has its
-   * tuple in either direction, `facts` are of that one; else its own tuple is the original way,
-   * with the status 0, and the rest of `facts` is not told.
+   * As {@link read}, for a packet of no connection, too: its tuple is then the original way, the
+   * status that of the connection that has this tuple in either direction, or 0, and the rest of
+   * `facts` is not told.
    * @returns false if the packet has no tuple.
    */
   identify(packet: Packet, now: Instant, facts: ConnectionFacts): boolean;

@@ -74,13 +74,10 @@ export class FlowConnections implements Connections {
     const { quotedPortOctets, trackers } = this.#behaviour;
     const to = Scratch.Probe;
     if (!readTuple(pool.view, network, end, view, to, quotedPortOctets, trackers)) return false;
+    facts.protocol = TUPLE.protocol.get(view, to);
+    readWay(view, to, facts.original);
     const way = conntrack.findProbe(now);
-    if (way >= 0) this.#fill(conntrack, table.flowAt(way), now, facts);
-    else {
-      facts.protocol = TUPLE.protocol.get(view, to);
-      facts.status = 0;
-      readWay(view, to, facts.original);
-    }
+    facts.status = way < 0 ? 0 : FLOW.status.get(view, table.flowAt(way));
     return true;
   }
 

@@ -84,7 +84,7 @@ describe("Connections as rules see them", () => {
     stand.forward(udp(ends));
     expect(connections.identify(answer, stand.now, facts)).toBe(true);
     expect(facts.status & ConnectionStatus.Confirmed).not.toBe(0);
-    expect(facts.original.sourcePort).toBe(4000);
+    expect(facts.original.sourcePort).toBe(53);
     const cut = stand.take(udp(ends).subarray(0, 23));
     expect(connections.identify(cut, stand.now, facts)).toBe(false);
   });
