@@ -39,6 +39,8 @@ OFFLOADS = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
 # the kernel's time stamps and its ticks are known.
 LATEST_IN_MILLISECOND = 600_000
 AFTER_TICK, BEFORE_TICK = 40_000, 300_000
+# How often a frame is tried for which the kernel has no room, and seconds before the second try.
+TRIES, FIRST_PAUSE = 8, 0.002
 NETLINK_NETFILTER = 12
 NEW_CONNECTIONS = 1
 # One lock serves all namespaces: others may hold it for a moment.
@@ -197,9 +199,8 @@ class World:
 
     def step(self, frame):
         wait_until(self.start + frame["at"] * 1000)
-        before = now()
         far = self.far[frame["interface"]]
-        self.ends.sender.sendto(bytes.fromhex(frame["octets"]), (far, 0))
+        before = transmit(self.ends.sender, bytes.fromhex(frame["octets"]), far)
         sent = [before // 1000, now() // 1000]
         return {"sent": sent, "received": self.take(), "flows": self.connections.take()}
 
@@ -296,6 +297,27 @@ class Ticks:
 
 
 TICKS = Ticks()
+
+
+def transmit(sender, octets, device):
+    """Send a frame; the real time in nanoseconds at which that began.
+
+    All namespaces share a processor's queue of received frames. Where another has filled it, the
+    veth refuses the frame before it has gone anywhere (ENOBUFS): it is tried again, ever later.
+    """
+    pause = FIRST_PAUSE
+    for _ in range(TRIES):
+        before = now()
+        try:
+            sender.sendto(octets, (device, 0))
+            return before
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+        time.sleep(pause)
+        pause *= 2
+        wait_until(now())
+    raise RuntimeError(f"{device}: the processor's queue of received frames stays full")
 
 
 def tick_clock():

@@ -28,13 +28,13 @@ const { values } = parseArgs({
 
 const began = performance.now();
 
-function show({ census, differences, unstable }: OracleReport): void {
+function show({ census, differences, unstable, torn }: OracleReport): void {
   const seconds = Math.round((performance.now() - began) / 1000);
   const worlds = census.get("worlds");
   const frames = census.get("frames in");
   const line = `${worlds} worlds, ${frames} frames in, ${differences.length} differ`;
   const end = process.stderr.isTTY ? "\r" : "\n";
-  process.stderr.write(`${line}, ${unstable} unstable, ${seconds} s${end}`);
+  process.stderr.write(`${line}, ${unstable} unstable, ${torn} torn, ${seconds} s${end}`);
 }
 
 async function main(): Promise<number> {
@@ -57,9 +57,9 @@ async function main(): Promise<number> {
   const report = await runOracle({ cases, seed, steps, kernels, folder, onProgress: show });
   process.stdout.write(`${report.census.lines.join("\n")}\n`);
   const last = seed + Math.ceil(cases / BATCH) - 1;
-  const { differences, unstable } = report;
+  const { differences, unstable, torn } = report;
   process.stdout.write(
-    `seeds ${seed} to ${last}: ${differences.length} differ, ${unstable} unstable\n`,
+    `seeds ${seed} to ${last}: ${differences.length} differ, ${unstable} unstable, ${torn} torn\n`,
   );
   for (const { seed: one, text } of differences) {
     process.stdout.write(`\nseed ${one}, in ${folder}/${one}\n${text}`);

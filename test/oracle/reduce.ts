@@ -1,7 +1,7 @@
 /** Makes a recorded difference as small as the kernel still shows it. @module */
 import type { World } from "../../src/zone/world/world.ts";
 import type { Kernel } from "./kernel.ts";
-import { differencesOf, recordTalk, type TalkRecording } from "./talk-case.ts";
+import { differencesOf, type Recorded, recordTalk, type TalkRecording } from "./talk-case.ts";
 import type { InputFrame } from "./world.ts";
 
 /** True if what is left still shows the difference. */
@@ -29,8 +29,9 @@ export async function reduce(kernel: Kernel, recording: TalkRecording): Promise<
   const shows = async (world: World, frames: readonly InputFrame[]): Promise<boolean> => {
     const played = await replay(kernel, world, frames).catch(() => null);
     // A kernel that refuses what is left, such as a gateway without its link, shows nothing.
-    if (played === null || differencesOf(played).length === 0) return false;
-    smallest = played;
+    if (played === null || !played.isExact) return false;
+    if (differencesOf(played.recording).length === 0) return false;
+    smallest = played.recording;
     return true;
   };
   await without(smallest.frames, (frames) => shows(smallest.world, frames));
@@ -47,11 +48,7 @@ export async function reduce(kernel: Kernel, recording: TalkRecording): Promise<
 }
 
 /** Play the frames of a recording once more. @throws {Error} if the kernel refuses the world. */
-function replay(
-  kernel: Kernel,
-  world: World,
-  frames: readonly InputFrame[],
-): Promise<TalkRecording> {
+function replay(kernel: Kernel, world: World, frames: readonly InputFrame[]): Promise<Recorded> {
   const steps = frames.map((frame) => () => [
     { interface: frame.interface, octets: Buffer.from(frame.octets, "hex") },
   ]);

@@ -90,28 +90,37 @@ const SHOW = [
 const ATTEMPTS = 5;
 
 /** True if the processing of a frame that began and ended so met neither. */
-function isExact([before, after]: readonly [number, number], { began, hz }: Ticks): boolean {
+function metNeither([before, after]: readonly [number, number], { began, hz }: Ticks): boolean {
   const tick = SECOND / hz;
   const isOneTick = Math.floor((before - began) / tick) === Math.floor((after - began) / tick);
   return isOneTick && Math.floor(before / MILLISECOND) === Math.floor(after / MILLISECOND);
 }
 
+/** A recording; it is exact if the kernel's clocks are known for each frame. */
+export interface Recorded {
+  readonly recording: TalkRecording;
+  readonly isExact: boolean;
+}
+
 /** Play a case to the kernel. @throws {Error} if it refuses the world or its rules. */
-export async function recordTalk(kernel: Kernel, one: TalkCase): Promise<TalkRecording> {
+export async function recordTalk(kernel: Kernel, one: TalkCase): Promise<Recorded> {
   for (let attempt = 1; ; attempt += 1) {
-    const { recording, isSound } = await playOnce(kernel, one);
-    if (isSound || attempt === ATTEMPTS) return recording;
+    const recorded = await playOnce(kernel, one);
+    if (recorded.isExact || attempt === ATTEMPTS) return recorded;
   }
 }
 
-async function playOnce(kernel: Kernel, { site: where, world, steps }: TalkCase) {
+async function playOnce(
+  kernel: Kernel,
+  { site: where, world, steps }: TalkCase,
+): Promise<Recorded> {
   const start = await kernel.build(world);
   const frames: InputFrame[] = [];
   const times: Instant[] = [];
   const flows: (readonly NewFlow[])[] = [];
   const sent: TimedFrame[] = [];
   const memory = { seen: [] as PlacedFrame[], said: [] as PlacedFrame[] };
-  let isSound = true;
+  let isExact = true;
   const keep = (received: readonly TimedFrame[]): void => {
     for (const frame of received) {
       sent.push({ ...frame, at: frame.at - start });
@@ -133,7 +142,7 @@ async function playOnce(kernel: Kernel, { site: where, world, steps }: TalkCase)
       frames.push({ ...frame, at });
       times.push(at);
       flows.push(done.flows);
-      isSound &&= isExact(done.sent, kernel.jiffies);
+      isExact &&= metNeither(done.sent, kernel.jiffies);
       keep(done.received);
     }
     memory.said.push(...next);
@@ -148,7 +157,7 @@ async function playOnce(kernel: Kernel, { site: where, world, steps }: TalkCase)
   };
   const ended = (connections?.[0] ?? start) - start;
   const clock = { start, jiffies: kernel.jiffies };
-  return { recording: { world, frames, clock, times, flows, sent, ended, end }, isSound };
+  return { recording: { world, frames, clock, times, flows, sent, ended, end }, isExact };
 }
 
 const linesOf = (text: string): string[] =>
