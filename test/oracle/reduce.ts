@@ -8,7 +8,7 @@ import type { InputFrame } from "./world.ts";
 type Shows<T> = (left: readonly T[]) => Promise<boolean>;
 
 /** Leave out of `items` what can be left out: halves first, then ever smaller parts. */
-async function without<T>(items: readonly T[], shows: Shows<T>): Promise<readonly T[]> {
+export async function without<T>(items: readonly T[], shows: Shows<T>): Promise<readonly T[]> {
   let left = items;
   for (let size = Math.ceil(left.length / 2); size >= 1; size = size === 1 ? 0 : size >> 1) {
     for (let at = 0; at < left.length;) {

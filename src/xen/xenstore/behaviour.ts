@@ -68,6 +68,11 @@ export interface XenstoreBehaviour {
   readonly removalFires: "watches-below" | "nodes-removed";
   /** True: an event that still waits to be sent is not sent twice. */
   readonly dropsDuplicateEvents: boolean;
+  /**
+   * True: while the main loop serves a client it holds the next one, so that the RELEASE of that
+   * is answered before its events.
+   */
+  readonly holdsNextSession: boolean;
   /** True: WATCH and UNWATCH look at no transaction. */
   readonly watchesOutsideTransactions: boolean;
   /** True: unknown operations and missing privilege are told before an unknown transaction. */
@@ -117,6 +122,7 @@ export const XENSTORE_3_1: XenstoreBehaviour = Object.freeze({
   eventsFor: "readable-or-absent",
   removalFires: "watches-below",
   dropsDuplicateEvents: false,
+  holdsNextSession: false,
   watchesOutsideTransactions: false,
   judgesOperationFirst: false,
   guestsSeeIntroductions: true,
@@ -157,6 +163,7 @@ export const XENSTORE_4_17: XenstoreBehaviour = Object.freeze({
   eventsFor: "node-or-parent",
   removalFires: "nodes-removed",
   dropsDuplicateEvents: true,
+  holdsNextSession: true,
   watchesOutsideTransactions: true,
   judgesOperationFirst: true,
   guestsSeeIntroductions: false,

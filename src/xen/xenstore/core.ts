@@ -73,7 +73,7 @@ export class StoreCore implements StoreParts {
   }
 
   introduce(domid: number, gfn: number, port: number, by: StoreSession): Errno | null {
-    if (port <= 0) return "EINVAL";
+    if (port === 0) return "EINVAL";
     const known = this.domains.findIntroduced(domid);
     if (known !== null) return this.#introduceAnew(known, gfn, port, by);
     const hadDomain = this.domains.find(domid) !== null;
@@ -92,10 +92,13 @@ export class StoreCore implements StoreParts {
     return null;
   }
 
-  release(domid: number): Errno | null {
+  release(domid: number, by: StoreSession, acknowledge: () => void): Errno | null {
     const domain = this.#findGuest(domid);
     if (typeof domain === "string") return domain;
+    const isHeld = this.behaviour.holdsNextSession && domain.session === this.#after(by);
+    if (isHeld) acknowledge();
     this.#destroy(domain);
+    if (!isHeld) acknowledge();
     return null;
   }
 
@@ -182,6 +185,16 @@ export class StoreCore implements StoreParts {
     const session = this.#add(new StoreSession(this, this.#options(domain, false)));
     domain.session = session;
     return session;
+  }
+
+  /** The session that was opened next after `session`. */
+  #after(session: StoreSession): StoreSession | null {
+    let isNext = false;
+    for (const one of this.#sessions) {
+      if (isNext) return one;
+      isNext = one === session;
+    }
+    return null;
   }
 
   #add(session: StoreSession): StoreSession {

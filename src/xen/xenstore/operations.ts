@@ -192,12 +192,12 @@ function introduce(session: StoreSession, request: Request, output: Output): Err
   const [domid, gfn, port] = request.strings;
   if (domid === undefined || gfn === undefined || port === undefined) return "EINVAL";
   const [domain, frame, channel] = [parseDecimal(domid), parseDecimal(gfn), parseDecimal(port)];
-  return done(session.introduce(domain >>> 0, frame, channel), request, output);
+  return done(session.introduce(domain >>> 0, frame, channel >>> 0), request, output);
 }
 
 function release(session: StoreSession, request: Request, output: Output): Errno | null {
   const domid = parseDecimal(request.only ?? "0") >>> 0;
-  return done(domid === 0 ? "EINVAL" : session.release(domid), request, output);
+  return domid === 0 ? "EINVAL" : session.release(domid, () => output.ok(request));
 }
 
 function resume(session: StoreSession, request: Request, output: Output): Errno | null {

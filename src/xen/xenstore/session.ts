@@ -223,9 +223,9 @@ export class StoreSession implements Principal {
     return this.#refusal() ?? this.#core.introduce(domid, gfn, port, this);
   }
 
-  /** RELEASE: a domain is gone. */
-  release(domid: number): Errno | null {
-    return this.#refusal() ?? this.#core.release(domid);
+  /** RELEASE: a domain is gone. `acknowledge` is called when the answer is due. */
+  release(domid: number, acknowledge: () => void = () => {}): Errno | null {
+    return this.#refusal() ?? this.#core.release(domid, this, acknowledge);
   }
 
   /** RESUME: a domain that was shut down runs again. */

@@ -114,11 +114,12 @@ export class TouchedTransaction implements Transaction {
   #refusal(): Errno | null {
     if (this.#hasFailed) return "ENOMEM";
     const { nodes, domains, quotas } = this.#parts;
-    if (this.#hasCreated && !this.#who.isPrivileged) {
-      for (const [domid, change] of this.#counts) {
-        const domain = domid === 0 ? null : domains.find(domid);
-        if (domain !== null && domain.nodes + change >= quotas.get("nodes")) return "ENOSPC";
-      }
+    const isBounded = this.#hasCreated && !this.#who.isPrivileged;
+    for (const [domid, change] of this.#counts) {
+      const domain = domains.findExisting(domid);
+      if (domain === null) return "ENOMEM";
+      const isOver = domid !== 0 && domain.nodes + change >= quotas.get("nodes");
+      if (isBounded && isOver) return "ENOSPC";
     }
     for (const [path, { seen }] of this.#touched) {
       if ((nodes.get(path)?.generation ?? 0) !== (seen?.generation ?? 0)) return "EAGAIN";

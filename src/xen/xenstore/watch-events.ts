@@ -49,8 +49,9 @@ export class WatchEvents {
     const firesBelow = this.#behaviour.removalFires === "watches-below";
     if (kind === "removed" && firesBelow) this.#index.collectBelow(path, found);
     if (found.length > 1) found.sort(byOrder);
-    for (const watch of found) {
+    for (const [index, watch] of found.entries()) {
       const changed = watch.path.length > path.length ? watch.path : path;
+      if (this.#repeats(found, index, path)) continue;
       if (this.#hears(watch.session, changed, node, before)) {
         watch.session.event(watch.nameOf(changed), watch.token);
       }
@@ -85,6 +86,17 @@ export class WatchEvents {
   /** `entry` of `node` is older than the domain that it names. */
   isStale(entry: Permission, node: StoreNode): boolean {
     return !this.#domains.isOlder(entry.domid, node.generation);
+  }
+
+  /** An earlier watch of the same client tells the same, which waits to be sent as long as this. */
+  #repeats(found: readonly Watch[], index: number, path: string): boolean {
+    const watch = found[index];
+    if (index === 0 || watch === undefined || !this.#behaviour.dropsDuplicateEvents) return false;
+    const isSame = (one: Watch): boolean =>
+      one.session === watch.session &&
+      one.token === watch.token &&
+      one.nameOf(path) === watch.nameOf(path);
+    return found.findIndex(isSame) < index;
   }
 
   #hearsSpecial(who: StoreSession, name: string): boolean {

@@ -9,8 +9,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, resolve as pathOf } from "node:path";
 import {
   CLOSED,
   encode,
@@ -24,8 +23,9 @@ import {
 /** Where Debian's package xen-utils-4.17 has its programs. */
 export const XEN_PROGRAMS = "/usr/lib/xen-4.17/bin";
 const XENSTORED = join(XEN_PROGRAMS, "xenstored");
+/** Compiled programs lie elsewhere, so from the folder that npm runs them in. */
 const SOURCES = ["machine.c", "loop.c", "driver.c"].map((name) =>
-  fileURLToPath(new URL(name, import.meta.url)),
+  pathOf("test/oracle/xenstored", name),
 );
 
 /** Commands of driver.c. */

@@ -14,6 +14,12 @@ import {
 } from "./script-words.ts";
 
 const SOCKETS = 3;
+const CONTROL = typeOf("CONTROL");
+/**
+ * If the payload is not one word, xenstored answers with the last error that any call left behind,
+ * so also with what its sockets said.
+ */
+const ANSWERS_OLD_ERRORS = new Set(["DIRECTORY", "READ", "GET_PERMS", "MKDIR", "RM"].map(typeOf));
 
 /** The script of a seed. @param length steps after those that make the guests. */
 export function writeScript(seed: number, length: number): Step[] {
@@ -28,6 +34,11 @@ class ScriptWriter {
   readonly #started = new Map<Who, number>();
   readonly #watches: [Who, string, string][] = [];
   readonly #paths: string[] = [];
+  /**
+   * Targets of a SET_TARGET. xenstored keeps what it holds of such a domain beyond the domain's end
+   * and dies if it is introduced again, so these do not end.
+   */
+  readonly #targets = new Set<number>();
   /** Who probably gets answers. */
   readonly #talking = new Set<Who>();
 
@@ -96,6 +107,8 @@ class ScriptWriter {
       [1, { do: "dying", who: guest }],
       [1, { do: "resume", who: guest }],
     ]);
+    const isEnd = step.do === "destroy" || step.do === "dying";
+    if (isEnd && this.#targets.has(step.who)) return;
     if (step.do === "close" || step.do === "destroy") this.#talking.delete(step.who);
     if (step.do === "create" && prng.below(4) > 0) this.#makeGuest(guest);
     else if (step.do === "connect") this.#connect(socket);
@@ -118,7 +131,9 @@ class ScriptWriter {
   }
 
   #pipeline(who: Who): void {
-    const requests = Array.from({ length: 2 + this.#prng.below(4) }, () => this.#anyRequest(who));
+    const some = Array.from({ length: 2 + this.#prng.below(4) }, () => this.#anyRequest(who));
+    // What waits to be sent is in the figures of CONTROL's quota.
+    const requests = some.filter(({ type }) => type !== CONTROL);
     this.#steps.push({ do: "ask", who, requests });
   }
 
@@ -140,11 +155,8 @@ class ScriptWriter {
   #anyRequest(who: Who): Request {
     const prng = this.#prng;
     const one = draw(prng, REQUESTS)(this, who);
-    // Broken now and then: without its end, with more than its end, empty.
-    const payload =
-      prng.below(80) > 0
-        ? one.payload
-        : pick(prng, [one.payload.slice(0, -1), `${one.payload}x\0`, `${one.payload}\0`, "", "\0"]);
+    const isBroken = prng.below(80) === 0 && !ANSWERS_OLD_ERRORS.has(one.type);
+    const payload = isBroken ? broken(prng, one.payload) : one.payload;
     return { ...one, payload, req: prng.below(4) === 0 ? prng.next() : 0 };
   }
 
@@ -176,8 +188,11 @@ class ScriptWriter {
       [1, 6],
       [1, 0],
     ]);
-    const isSpecial = prng.below(20) === 0;
-    const path = isSpecial ? watchPath(prng) : this.#path();
+    // A guest, and other names, get old errors too.
+    const isSpecial = who >= SOCKET && prng.below(20) === 0;
+    const special = pick(prng, ["@introduceDomain", "@releaseDomain"]);
+    const found = isSpecial ? special : this.#path();
+    const path = found.startsWith("@") && !isSpecial ? "/a" : found;
     const perms = Array.from({ length: count }, () => `${anyPerm(prng)}\0`).join("");
     return request("SET_PERMS", `${path}\0${perms}`, this.#anyTransaction(who));
   }
@@ -238,9 +253,18 @@ class ScriptWriter {
     return request(name, words(...all), prng.below(12) === 0 ? 1 : 0);
   }
 
+  release(): Request {
+    const one = this.numbers("RELEASE", 0);
+    const isTarget = this.#targets.has(Number.parseInt(one.payload, 10));
+    return isTarget ? this.numbers("IS_DOMAIN_INTRODUCED", 0) : one;
+  }
+
   setTarget(): Request {
-    const { payload, ...rest } = this.numbers("SET_TARGET", 0);
-    return { ...rest, payload: `${payload}${anyDomid(this.#prng)}\0` };
+    const one = this.numbers("SET_TARGET", 1);
+    const [domid = "", , ...others] = one.payload.split("\0");
+    const target = anyDomid(this.#prng);
+    this.#targets.add(Number(target));
+    return { ...one, payload: [domid, target, ...others].join("\0") };
   }
 
   other(who: Who): Request {
@@ -255,6 +279,11 @@ class ScriptWriter {
     const line = pick(this.#prng, ["quota 2", ...good, ...bad]);
     return request("CONTROL", `${line.replaceAll(" ", "\0")}\0`, 0);
   }
+}
+
+/** Without its end, with more than its end, empty. */
+function broken(prng: Prng, payload: string): string {
+  return pick(prng, [payload.slice(0, -1), `${payload}x\0`, `${payload}\0`, "", "\0"]);
 }
 
 function request(name: string, payload: string, tx: number, req = 0): Request {
@@ -277,7 +306,7 @@ const REQUESTS: readonly (readonly [number, Maker])[] = [
   [9, (writer, who) => writer.end(who)],
   [3, (writer, who) => writer.directoryPart(who)],
   [4, (writer) => writer.numbers("INTRODUCE", 2)],
-  [2, (writer) => writer.numbers("RELEASE", 0)],
+  [2, (writer) => writer.release()],
   [1, (writer) => writer.numbers("RESUME", 0)],
   [1, (writer) => writer.numbers("GET_DOMAIN_PATH", 0)],
   [1, (writer) => writer.numbers("IS_DOMAIN_INTRODUCED", 0)],

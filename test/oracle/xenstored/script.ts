@@ -34,6 +34,8 @@ export type Step =
 /** What each client received in one step; `closed` ends what a closed connection received. */
 export type Received = ReadonlyMap<Who, string>;
 
+const HEADER = 16;
+
 /** Stands for the end of a connection: no octet has this code. */
 export const CLOSED = "\u2205";
 
@@ -99,23 +101,29 @@ export function encode(requests: readonly Request[]): string {
     .join("");
 }
 
-/** The messages in `octets`, one a line, and what is left over. */
-export function linesOf(octets: string): string[] {
-  const lines: string[] = [];
-  const bytes = Buffer.from(octets.replace(CLOSED, ""), "latin1");
-  let at = 0;
-  while (at + 16 <= bytes.length) {
-    const [type = 0, req = 0, tx = 0, length = 0] = [0, 4, 8, 12].map((offset) =>
-      bytes.readUInt32LE(at + offset),
-    );
-    lines.push(
-      describeRequest({ type, req, tx, payload: octets.slice(at + 16, at + 16 + length) }),
-    );
-    at += 16 + length;
+/** `octets` cut into messages; what is left over comes last. */
+export function messagesOf(octets: string): string[] {
+  const messages: string[] = [];
+  for (let at = 0; at < octets.length;) {
+    const isWhole = octets.length - at >= HEADER && octets[at] !== CLOSED;
+    const end = isWhole ? at + HEADER + wordAt(octets, at + 12) : octets.length;
+    messages.push(octets.slice(at, end));
+    at = end;
   }
-  if (at < bytes.length) lines.push(`rest ${JSON.stringify(octets.slice(at))}`);
-  if (octets.endsWith(CLOSED)) lines.push("closed");
-  return lines;
+  return messages;
+}
+
+function wordAt(octets: string, at: number): number {
+  return Buffer.from(octets.slice(at, at + 4), "latin1").readUInt32LE();
+}
+
+/** The messages in `octets`, each a line for people. */
+export function linesOf(octets: string): string[] {
+  return messagesOf(octets).map((message) => {
+    if (message.length < HEADER || message.startsWith(CLOSED)) return JSON.stringify(message);
+    const [type = 0, req = 0, tx = 0] = [0, 4, 8].map((at) => wordAt(message, at));
+    return describeRequest({ type, req, tx, payload: message.slice(HEADER) });
+  });
 }
 
 /** A message in one line. */
