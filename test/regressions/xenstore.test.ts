@@ -7,8 +7,8 @@ import { differenceOf } from "../oracle/xenstored/store-run.ts";
 
 const recordings = fromLines(readFileSync("test/regressions/xenstore.jsonl", "utf8"));
 
-describe("the store", () => {
-  it.each(recordings)("answers what xenstored answered (seed $seed)", async (recording) => {
+describe("the store, as xenstored,", () => {
+  it.each(recordings)("$what (seed $seed)", async (recording) => {
     const { steps, received } = recording;
     expect(received).toHaveLength(steps.length);
     expect(differenceOf(steps, received, await new OurXenstored().play(steps))).toBeNull();

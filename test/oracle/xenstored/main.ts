@@ -11,7 +11,8 @@ import { missingForXenstored, RealXenstored } from "./real-xenstored.ts";
 import { toLine } from "./recording.ts";
 import { runStoreOracle, type StoreReport } from "./store-run.ts";
 
-const USAGE = `npm run oracle:xenstore -- [--cases N] [--seed S] [--steps N] [--limit N] [--out FOLDER]
+const USAGE = `npm run oracle:xenstore --
+    [--cases N] [--seed S] [--steps N] [--limit N] [--out FOLDER]
 
 Plays random scripts of several clients and guests to Debian's xenstored 4.17 and to ours and
 compares what each client receives, step by step and octet for octet. The n-th script has the seed
@@ -71,7 +72,7 @@ async function main(): Promise<number> {
     for (const difference of report.differences) {
       const folder = join(resolve(values.out), String(difference.seed));
       mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, "recording.jsonl"), toLine(difference));
+      writeFileSync(join(folder, "recording.jsonl"), toLine({ what: "", ...difference }));
       writeFileSync(join(folder, "difference.txt"), difference.text);
       process.stdout.write(`\nseed ${difference.seed}, in ${folder}\n${difference.text}`);
     }

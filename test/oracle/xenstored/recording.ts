@@ -3,15 +3,17 @@ import type { Received, Step, Who } from "./script.ts";
 
 /** A script and its answers. */
 export interface Recording {
+  /** What xenstored does there. */
+  readonly what: string;
   readonly seed: number;
   readonly steps: readonly Step[];
   readonly received: readonly Received[];
 }
 
 /** A line for test/regressions/xenstore.jsonl. */
-export function toLine({ seed, steps, received }: Recording): string {
+export function toLine({ what, seed, steps, received }: Recording): string {
   const lists = received.map((one) => [...one]);
-  return `${JSON.stringify({ seed, steps, received: lists })}\n`;
+  return `${JSON.stringify({ what, seed, steps, received: lists })}\n`;
 }
 
 /** The scripts in a file of such lines. */
