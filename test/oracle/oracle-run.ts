@@ -22,7 +22,7 @@ export interface OracleOptions {
   readonly steps: number;
   /** Kernels that play at the same time. */
   readonly kernels: number;
-  /** Where counterexamples go, each into a folder by its seed; `null` for nowhere. */
+  /** Where counterexamples and unstable cases go, each in a folder by its seed; `null` for nowhere. */
   readonly folder: string | null;
   /** Told after each batch; not at all by default. */
   readonly onProgress?: (report: OracleReport) => void;
@@ -82,30 +82,39 @@ class OracleRun implements OracleReport {
   }
 
   async batch(kernel: Kernel, seed: number, numRuns: number): Promise<void> {
-    const { steps, folder } = this.#options;
+    const { steps } = this.#options;
     let found: TalkRecording | null = null;
     const property = fc.asyncProperty(talkCase(steps), async (one) => {
-      found = await this.#differing(kernel, one);
+      found = await this.#differing(kernel, one, seed);
       return found === null;
     });
     const { failed, error } = await runDetailsOf(property, seed, numRuns);
     if (!failed) return;
     if (found === null) throw new Error(`seed ${seed}`, { cause: error });
     const smallest = await reduce(kernel, found);
-    const text = `${differencesOf(smallest).join("\n")}\n`;
-    this.differences.push({ seed, text });
-    if (folder !== null) writeCounterexample(join(folder, String(seed)), smallest, text);
+    this.differences.push({ seed, text: this.#keep(smallest, String(seed)) });
+  }
+
+  /** Write what differs where counterexamples go. @returns what differs, for people. */
+  #keep(recording: TalkRecording, name: string): string {
+    const { folder } = this.#options;
+    const text = `${differencesOf(recording).join("\n")}\n`;
+    if (folder !== null) writeCounterexample(join(folder, name), recording, text);
+    return text;
   }
 
   /** A recording in which a case differs, if it does so twice; else `null`. */
-  async #differing(kernel: Kernel, one: TalkCase): Promise<TalkRecording | null> {
+  async #differing(kernel: Kernel, one: TalkCase, seed: number): Promise<TalkRecording | null> {
     const { recording, isExact } = await recordTalk(kernel, one);
     this.census.add(recording);
     if (differencesOf(recording).length === 0) return null;
     const again = await recordTalk(kernel, one);
     if (!isExact || !again.isExact) this.torn += 1;
     else if (differencesOf(again.recording).length > 0) return again.recording;
-    else this.unstable += 1;
+    else {
+      this.unstable += 1;
+      this.#keep(recording, `${seed}-unstable`);
+    }
     return null;
   }
 }
