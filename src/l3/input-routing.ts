@@ -119,7 +119,8 @@ export class InputRouting {
     const isFull =
       rpFilter > 0 || (output === via.device && sendsRedirects) || this.#behaviour.checksSourceKind;
     // Only the addresses themselves: 127.1.2.3 is nobody's (`inet_lookup_ifaddr_rcu`).
-    if (!isFull) return this.#judge(back?.kind !== RouteKind.Local || back.source !== src, 0);
+    const isOwn = back?.kind === RouteKind.Local && back.prefix.length === 32;
+    if (!isFull) return this.#judge(!isOwn, 0);
     if (back === null) return this.#judge(rpFilter === 0, 0);
     if (back.kind !== RouteKind.Unicast) {
       const mayPass = back.kind !== RouteKind.Local && back.kind !== RouteKind.Broadcast;

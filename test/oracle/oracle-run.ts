@@ -22,7 +22,7 @@ export interface OracleOptions {
   readonly steps: number;
   /** Kernels that play at the same time. */
   readonly kernels: number;
-  /** Where counterexamples and unstable cases go, each in a folder by its seed; `null` for nowhere. */
+  /** Where counterexamples and unstable cases go, in folders by their seeds; `null` for nowhere. */
   readonly folder: string | null;
   /** Told after each batch; not at all by default. */
   readonly onProgress?: (report: OracleReport) => void;
