@@ -7,6 +7,7 @@ import { viewOf } from "../src/wire/field.ts";
 import { ceiling } from "./ceiling.ts";
 import { type Case, measure, table } from "./harness.ts";
 import { measureKernel } from "./kernel-path.ts";
+import { ringCases } from "./rings.ts";
 import { arpAnswer, dhcpExchange, establishedFrames, freshFlows } from "./whole-dom0.ts";
 
 /** Check an IPv4 header and lower its TTL in place, the checksum mended. */
@@ -52,6 +53,7 @@ const figures = measure([
   freshFlows(),
   arpAnswer(),
   dhcpExchange(recordedDhcp()),
+  ...ringCases(),
 ]);
 const [{ model } = { model: "unknown processor" }] = cpus();
 process.stdout.write(`${model}, Node ${process.version}\n\n${table(figures)}\n`);

@@ -12,10 +12,14 @@ import type { Instant } from "../../base/time.ts";
 import { type DomainMemory, DOMID_SELF } from "./domain-memory.ts";
 import { Errno } from "./errno.ts";
 import {
+  bindPort,
+  closePort,
   type EventDomain,
   EventPort,
   type EventSignal,
   type EventSink,
+  handleEvents,
+  isIdle,
   PortState,
   type UpcallHandler,
 } from "./event-port.ts";
@@ -105,7 +109,7 @@ export class EventChannels implements EventSink {
   destroy(domid: number): void {
     const domain = this.#domains.get(domid);
     if (domain === undefined) return;
-    for (const port of domain.ports) if (port !== null) close(port);
+    for (const port of domain.ports) if (port !== null) closePort(port);
     domain.ports.length = 0;
     this.#domains.delete(domid);
   }
@@ -143,8 +147,8 @@ export class EventChannels implements EventSink {
       domain.ports[port.number] = null;
       return Errno.EINVAL;
     }
-    bind(port, peer);
-    bind(peer, port);
+    bindPort(port, peer);
+    bindPort(peer, port);
     this.raise(port, 0);
     return port.number;
   }
@@ -190,7 +194,7 @@ export class EventChannels implements EventSink {
   close(domid: number, port: number): number {
     const open = this.portOf(domid, port);
     if (open === null) return this.#domains.has(domid) ? Errno.EINVAL : Errno.ESRCH;
-    close(open);
+    closePort(open);
     return 0;
   }
 
@@ -249,7 +253,7 @@ export class EventChannels implements EventSink {
     const domain = this.#permitted(domid, by);
     if (typeof domain === "number") return domain;
     for (const port of domain.ports) {
-      if (port !== null && port.state !== PortState.closed) close(port);
+      if (port !== null && port.state !== PortState.closed) closePort(port);
     }
     return 0;
   }
@@ -288,13 +292,28 @@ export class EventChannels implements EventSink {
     for (let vcpu = 0; vcpu < domain.vcpus; vcpu += 1) this.#upcall(domain, vcpu, now);
   }
 
-  /** Set the port's pending bit and, unless it was set or is masked, tell the domain. */
+  /**
+   * Set the port's pending bit and, unless it was set or is masked, tell the domain. Where its
+   * handler would find and clear the bit at once, nobody could have seen it, and it is not set.
+   */
   raise(port: EventPort, now: Instant): void {
-    const { info } = port.domain;
-    if (info.testAndSet(info.pendingWord, port.number)) return;
-    if (!info.test(info.maskWord, port.number)) {
-      this.#select(port.domain, port.vcpu, port.number, now);
+    const { domain, handler, vcpu } = port;
+    const { info, isBusy } = domain;
+    if (handler !== null && isIdle(domain, vcpu)) {
+      const marks = info.wordAt(port.pendingAt) | info.wordAt(port.maskAt);
+      if ((marks & port.bit) === 0) {
+        isBusy[vcpu] = 1;
+        try {
+          handler.upcall(now);
+        } finally {
+          isBusy[vcpu] = 0;
+        }
+        if (info.isUpcallPending(vcpu)) this.#upcall(domain, vcpu, now);
+        return;
+      }
     }
+    if (info.testAndSet(info.pendingWord, port.number)) return;
+    if (!info.test(info.maskWord, port.number)) this.#select(domain, vcpu, port.number, now);
   }
 
   #permitted(domid: number, by: number): EventDomain | number {
@@ -328,64 +347,12 @@ export class EventChannels implements EventSink {
   /** What the kernel of a domain of this thread does when it is interrupted. */
   #upcall(domain: EventDomain, vcpu: number, now: Instant): void {
     const { info, isBusy } = domain;
-    if (domain.signal !== null || !domain.isRunnable || isBusy[vcpu] === 1) return;
-    if (info.isUpcallMasked(vcpu)) return;
+    if (!isIdle(domain, vcpu)) return;
     isBusy[vcpu] = 1;
     try {
-      while (domain.isRunnable && info.exchangeUpcall(vcpu, false)) handle(domain, vcpu, now);
+      while (domain.isRunnable && info.exchangeUpcall(vcpu, false)) handleEvents(domain, vcpu, now);
     } finally {
       isBusy[vcpu] = 0;
     }
   }
-}
-
-/** Run the handlers of all that the selector of `vcpu` names. */
-function handle({ info, ports }: EventDomain, vcpu: number, now: Instant): void {
-  const selector = info.selectorOf(vcpu);
-  const wordsOfBit = 1 << (info.selectorShift - 5);
-  for (let half = 0; half < wordsOfBit; half += 1) {
-    let bits = info.exchangeWord(selector + half, 0);
-    while (bits !== 0) {
-      const bit = 31 - Math.clz32(bits & -bits);
-      bits &= bits - 1;
-      const first = (half * 32 + bit) * wordsOfBit;
-      for (let word = first; word < first + wordsOfBit; word += 1) {
-        for (let active = info.activeOf(word); active !== 0; active = info.activeOf(word)) {
-          const number = word * 32 + 31 - Math.clz32(active & -active);
-          const handler = ports[number]?.handler ?? null;
-          if (handler === null) {
-            info.testAndSet(info.maskWord, number);
-          } else {
-            info.testAndClear(info.pendingWord, number);
-            handler.upcall(now);
-          }
-        }
-      }
-    }
-  }
-}
-
-function bind(port: EventPort, peer: EventPort): void {
-  port.state = PortState.interdomain;
-  port.remoteDomid = peer.domain.domid;
-  port.peer = peer;
-}
-
-function close(port: EventPort): void {
-  const { domain, peer, number } = port;
-  if (port.state === PortState.virq) {
-    for (const virqs of domain.virqs) {
-      if (virqs.get(port.virq) === port) virqs.delete(port.virq);
-    }
-  }
-  if (peer !== null) {
-    peer.state = PortState.unbound;
-    peer.remoteDomid = domain.domid;
-    peer.peer = null;
-  }
-  domain.info.testAndClear(domain.info.pendingWord, number);
-  port.state = PortState.closed;
-  port.peer = null;
-  port.handler = null;
-  domain.ports[number] = null;
 }

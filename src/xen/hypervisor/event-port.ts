@@ -1,4 +1,4 @@
-/** One port of a domain, and what the domain's kernel hangs on it. @module */
+/** Ports of event channels, and what a kernel does with their events. @module */
 import type { Instant } from "../../base/time.ts";
 import type { SharedInfo } from "./shared-info.ts";
 
@@ -48,10 +48,19 @@ export interface EventDomain {
   signal: EventSignal | null;
 }
 
+/** True if nothing keeps the processor from handling an event this instant. */
+export function isIdle({ info, isBusy, isRunnable, signal }: EventDomain, vcpu: number): boolean {
+  return isRunnable && signal === null && isBusy[vcpu] === 0 && !info.isUpcallMasked(vcpu);
+}
+
 /** A port that is not free. */
 export class EventPort {
   readonly domain: EventDomain;
   readonly number: number;
+  /** Its bit in its word of pending bits and in that of mask bits. */
+  readonly bit: number;
+  readonly pendingAt: number;
+  readonly maskAt: number;
   state: PortState = PortState.unbound;
   vcpu = 0;
   /** Who may bind to an unbound port, or holds the other end. */
@@ -64,6 +73,9 @@ export class EventPort {
   constructor(domain: EventDomain, number: number, sink: EventSink) {
     this.domain = domain;
     this.number = number;
+    this.bit = 1 << (number & 31);
+    this.pendingAt = domain.info.pendingWord + (number >>> 5);
+    this.maskAt = domain.info.maskWord + (number >>> 5);
     this.#sink = sink;
   }
 
@@ -74,5 +86,58 @@ export class EventPort {
   notify(now: Instant): void {
     const { peer } = this;
     if (peer !== null) this.#sink.raise(peer, now);
+  }
+}
+
+/** Make `port` one end of an interdomain channel; `peer` is to be bound to it likewise. */
+export function bindPort(port: EventPort, peer: EventPort): void {
+  port.state = PortState.interdomain;
+  port.remoteDomid = peer.domain.domid;
+  port.peer = peer;
+}
+
+/** Free `port`; its peer is unbound again. */
+export function closePort(port: EventPort): void {
+  const { domain, peer, number } = port;
+  if (port.state === PortState.virq) {
+    for (const virqs of domain.virqs) {
+      if (virqs.get(port.virq) === port) virqs.delete(port.virq);
+    }
+  }
+  if (peer !== null) {
+    peer.state = PortState.unbound;
+    peer.remoteDomid = domain.domid;
+    peer.peer = null;
+  }
+  domain.info.testAndClear(domain.info.pendingWord, number);
+  port.state = PortState.closed;
+  port.peer = null;
+  port.handler = null;
+  domain.ports[number] = null;
+}
+
+/** Run the handlers of all that the selector of `vcpu` names. */
+export function handleEvents({ info, ports }: EventDomain, vcpu: number, now: Instant): void {
+  const selector = info.selectorOf(vcpu);
+  const wordsOfBit = 1 << (info.selectorShift - 5);
+  for (let half = 0; half < wordsOfBit; half += 1) {
+    let bits = info.exchangeWord(selector + half, 0);
+    while (bits !== 0) {
+      const bit = 31 - Math.clz32(bits & -bits);
+      bits &= bits - 1;
+      const first = (half * 32 + bit) * wordsOfBit;
+      for (let word = first; word < first + wordsOfBit; word += 1) {
+        for (let active = info.activeOf(word); active !== 0; active = info.activeOf(word)) {
+          const number = word * 32 + 31 - Math.clz32(active & -active);
+          const handler = ports[number]?.handler ?? null;
+          if (handler === null) {
+            info.testAndSet(info.maskWord, number);
+          } else {
+            info.testAndClear(info.pendingWord, number);
+            handler.upcall(now);
+          }
+        }
+      }
+    }
   }
 }

@@ -97,6 +97,12 @@ export class SharedInfo {
     return old !== 0;
   }
 
+  /** `evtchn_upcall_pending` of `vcpu`. */
+  isUpcallPending(vcpu: number): boolean {
+    const { bytes } = this.memory;
+    return bytes[(this.gfn << FRAME_SHIFT) + vcpu * VcpuInfo.octets + VcpuInfo.upcallPending] !== 0;
+  }
+
   /** `evtchn_upcall_mask` of `vcpu`: its kernel has interrupts off. */
   isUpcallMasked(vcpu: number): boolean {
     const { bytes } = this.memory;

@@ -1,0 +1,113 @@
+/** Rings, events and grants: what a request costs on its way between two domains. @module */
+import { DomainMemory } from "../src/xen/hypervisor/domain-memory.ts";
+import { EventChannels } from "../src/xen/hypervisor/event-channels.ts";
+import { GrantMap } from "../src/xen/hypervisor/grant-operations.ts";
+import { GrantTables } from "../src/xen/hypervisor/grant-table.ts";
+import { GuestGrants } from "../src/xen/hypervisor/guest-grants.ts";
+import { BackRing, FrontRing, initializeRing } from "../src/xen/io/shared-ring.ts";
+import type { Case } from "./harness.ts";
+
+/** One request of 12 octets there, its response back, both ends going to sleep in between. */
+function ringRoundTrip(isShared: boolean): Case {
+  const memory = new DomainMemory({ domid: 1, pages: 4, isShared });
+  const gfn = memory.allocate();
+  initializeRing(memory, gfn);
+  const front = new FrontRing({ memory, gfn, entryOctets: 12 });
+  const back = new BackRing({ memory, gfn, entryOctets: 12 });
+  const { words } = memory;
+  return {
+    name: `ring: a request and its response${isShared ? ", shared memory" : ""}`,
+    run: (count) => {
+      for (let done = 0; done < count; done += 1) {
+        const request = front.reserve() >> 2;
+        words[request] = done;
+        words[request + 1] = done;
+        words[request + 2] = done;
+        if (!front.push()) throw new Error("the back end sleeps");
+        while (back.unconsumed !== 0) {
+          const id = words[(back.take() >> 2) + 2] ?? 0;
+          words[back.reserve() >> 2] = id;
+        }
+        const isAsked = back.push();
+        if (!isAsked || back.finalCheck()) throw new Error("the front end sleeps");
+        while (front.unconsumed !== 0) {
+          if (words[front.take() >> 2] !== done) throw new Error("another answer");
+        }
+        if (front.finalCheck()) throw new Error("all is taken");
+      }
+    },
+  };
+}
+
+/** A domU's event runs Dom0's handler. */
+function eventSend(isShared: boolean): Case {
+  const events = new EventChannels();
+  const dom0 = new DomainMemory({ domid: 0, pages: 4, isShared });
+  const domU = new DomainMemory({ domid: 1, pages: 4, isShared });
+  events.create({ memory: dom0, isPrivileged: true });
+  events.create({ memory: domU });
+  const port = events.allocUnbound(1, 0);
+  const peer = events.bindInterdomain(0, 1, port);
+  let heard = 0;
+  events.setHandler(0, peer, { upcall: () => void (heard += 1) }, 0);
+  heard = 0;
+  const sender = events.portOf(1, port);
+  return {
+    name: `event: sent and handled${isShared ? ", shared memory" : ""}`,
+    run: (count) => {
+      heard = 0;
+      for (let done = 0; done < count; done += 1) sender?.notify(done);
+      if (heard !== count) throw new Error("each send is handled");
+    },
+  };
+}
+
+function grantedDomain(): {
+  ref: number;
+  dom0: ReturnType<GrantTables["create"]>;
+  of: GrantTables;
+} {
+  const tables = new GrantTables();
+  const memory = new DomainMemory({ domid: 1, pages: 16 });
+  const table = tables.create(memory);
+  const dom0 = tables.create(new DomainMemory({ domid: 0, pages: 16 }));
+  return { ref: new GuestGrants(memory, table.frames).grant(0, 12, false), dom0, of: tables };
+}
+
+function grantCheck(): Case {
+  const { ref, of } = grantedDomain();
+  const table = of.find(1);
+  return {
+    name: "grant: checked for a copy",
+    run: (count) => {
+      for (let done = 0; done < count; done += 1) {
+        if (table?.frameFor(ref, 0, true) !== 12) throw new Error("it is granted");
+      }
+    },
+  };
+}
+
+function grantMap(): Case {
+  const { ref, dom0 } = grantedDomain();
+  return {
+    name: "grant: mapped and unmapped",
+    run: (count) => {
+      for (let done = 0; done < count; done += 1) {
+        const handle = dom0.map(1, ref, GrantMap.host);
+        if (handle < 0 || dom0.unmap(handle) !== 0) throw new Error("it is granted");
+      }
+    },
+  };
+}
+
+/** The cases of this file. */
+export function ringCases(): Case[] {
+  return [
+    ringRoundTrip(false),
+    ringRoundTrip(true),
+    eventSend(false),
+    eventSend(true),
+    grantCheck(),
+    grantMap(),
+  ];
+}
