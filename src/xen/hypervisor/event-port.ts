@@ -24,6 +24,11 @@ export interface EventSignal {
   raise(): void;
 }
 
+/** Rings the other end of a channel: a port of this thread, or what stands for it elsewhere. */
+export interface Notifier {
+  notify(now: Instant): void;
+}
+
 /** Hands an event to a port's domain. */
 export interface EventSink {
   raise(port: EventPort, now: Instant): void;
@@ -54,7 +59,7 @@ export function isIdle({ info, isBusy, isRunnable, signal }: EventDomain, vcpu: 
 }
 
 /** A port that is not free. */
-export class EventPort {
+export class EventPort implements Notifier {
   readonly domain: EventDomain;
   readonly number: number;
   /** Its bit in its word of pending bits and in that of mask bits. */

@@ -39,6 +39,11 @@ export function initializeRing(memory: DomainMemory, gfn: number): void {
   store(words, at + RESPONSE_EVENT, 1, memory.isShared);
 }
 
+/** Where the responses of a ring in use end, a signed word: a back end may go on there. */
+export function responseProducerOf(memory: DomainMemory, gfn: number): number {
+  return load(memory.words, (gfn << FRAME_WORD_SHIFT) + RESPONSE_PRODUCER, memory.isShared);
+}
+
 /** What one end of a ring is made from. */
 export interface RingOptions {
   /** Where the ring's page lies: the front end's domain. */

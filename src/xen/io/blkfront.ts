@@ -1,0 +1,280 @@
+/**
+ * The block front end: a domU's end of a virtual disk (Linux: `drivers/xen/blkfront`).
+ *
+ * It needs the domain's own memory and a way to ring the back end, nothing else of the host, so it
+ * runs wherever the domain runs. Each request grants its frames and takes the grants back when it is
+ * answered.
+ * @module
+ */
+import { OptionError } from "../../base/errors.ts";
+import type { Instant } from "../../base/time.ts";
+import { SECTOR_OCTETS } from "../../storage/block-device.ts";
+import { type DomainMemory, FRAME_OCTETS, FRAME_SHIFT } from "../hypervisor/domain-memory.ts";
+import type { Notifier, UpcallHandler } from "../hypervisor/event-port.ts";
+import type { GuestGrants } from "../hypervisor/guest-grants.ts";
+import {
+  BLOCK_ABI_64,
+  BLOCK_RESPONSE,
+  BLOCK_SEGMENT,
+  type BlockAbi,
+  BlockOp,
+  BlockStatus,
+  MAX_SEGMENTS,
+  SEGMENT_OCTETS,
+} from "./blkif.ts";
+import { FrontRing, initializeRing } from "./shared-ring.ts";
+
+/** Octets that one request moves at most. */
+export const MAX_REQUEST_OCTETS = MAX_SEGMENTS * FRAME_OCTETS;
+
+/** Hears the end of a request. */
+export interface BlockCompletion {
+  /**
+   * @param status of {@link BlockStatus}. Octets that were asked for are in place if it is okay.
+   * May be called before `submit` returns.
+   */
+  completed(status: number, now: Instant): void;
+}
+
+/** A request. */
+export interface BlockRequest {
+  /** Of {@link BlockOp}. */
+  readonly operation: number;
+  readonly sector: number;
+  /**
+   * What is written, or filled by a read; whole sectors, at most {@link MAX_REQUEST_OCTETS}, none
+   * for a flush. Borrowed until the request ends.
+   */
+  readonly octets: Uint8Array;
+  readonly completion: BlockCompletion;
+}
+
+/** What a {@link Blkfront} is made from. */
+export interface BlkfrontOptions {
+  readonly memory: DomainMemory;
+  readonly grants: GuestGrants;
+  /** The back end's domid; 0. */
+  readonly backend?: number;
+  /** The virtual device's number, as in `device/vbd/<number>`. */
+  readonly handle: number;
+  /** The domain's shape; 64-bit. */
+  readonly abi?: BlockAbi;
+  /** Rings the back end. */
+  readonly notifier: Notifier;
+  /** Requests that may wait for a place on the ring; 128. */
+  readonly queueLimit?: number;
+}
+
+/** What is remembered of a request on the ring, by its id. */
+interface Shadow {
+  request: BlockRequest | null;
+  readonly refs: number[];
+  readonly frames: number[];
+  next: number;
+}
+
+/** One virtual disk's front end. */
+export class Blkfront implements UpcallHandler {
+  readonly abi: BlockAbi;
+  /** Reference of the ring, for the node `ring-ref`. */
+  readonly ringRef: number;
+  /** Frames that the back end did not let go when it answered: they are never used again. */
+  lostFrames = 0;
+  /** True once an answer came that fits no request: nothing is asked any more. */
+  isBroken = false;
+  readonly #memory: DomainMemory;
+  readonly #grants: GuestGrants;
+  readonly #backend: number;
+  readonly #handle: number;
+  readonly #notifier: Notifier;
+  readonly #queueLimit: number;
+  readonly #ring: FrontRing;
+  readonly #shadows: Shadow[];
+  #freeShadow = 0;
+  readonly #queue: BlockRequest[] = [];
+  readonly #frames: number[] = [];
+
+  /** @throws {OptionError} if the domain has no frame or reference left for the ring. */
+  constructor(options: BlkfrontOptions) {
+    const { memory, grants, backend = 0, handle, abi = BLOCK_ABI_64 } = options;
+    const gfn = memory.allocate();
+    if (gfn < 0) throw new OptionError("memory", memory.pages, "a free frame");
+    initializeRing(memory, gfn);
+    this.#ring = new FrontRing({ memory, gfn, entryOctets: abi.entryOctets });
+    this.ringRef = grants.grant(backend, gfn, false);
+    if (this.ringRef < 0) throw new OptionError("grants", grants.available, "a free reference");
+    this.abi = abi;
+    this.#memory = memory;
+    this.#grants = grants;
+    this.#backend = backend;
+    this.#handle = handle;
+    this.#notifier = options.notifier;
+    this.#queueLimit = options.queueLimit ?? 128;
+    this.#shadows = Array.from({ length: this.#ring.entries }, (_, id) => ({
+      request: null,
+      refs: [],
+      frames: [],
+      next: id + 1,
+    }));
+  }
+
+  /** Requests that wait for their answer. */
+  get outstanding(): number {
+    return this.#ring.entries - this.#ring.free;
+  }
+
+  /** Requests that wait for a place on the ring. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Ask, and ring the back end if it sleeps. @returns as {@link enqueue}. */
+  submit(request: BlockRequest, now: Instant): boolean {
+    const isTaken = this.enqueue(request);
+    if (isTaken) this.kick(now);
+    return isTaken;
+  }
+
+  /**
+   * Put a request on the ring, or in the queue while that is full; the back end learns of it by
+   * {@link kick}. @returns false, with nothing done, if the queue is full, too.
+   * @throws {OptionError} if the octets are no whole sectors or too many.
+   */
+  enqueue(request: BlockRequest): boolean {
+    const { length } = request.octets;
+    const isFlush = request.operation === BlockOp.flush;
+    if (length % SECTOR_OCTETS !== 0 || length > MAX_REQUEST_OCTETS || (length === 0 && !isFlush)) {
+      throw new OptionError("octets", length, `whole sectors, up to ${MAX_REQUEST_OCTETS} octets`);
+    }
+    if (this.isBroken) return false;
+    if (this.#queue.length === 0 && this.#place(request)) return true;
+    if (this.#queue.length >= this.#queueLimit || this.outstanding === 0) return false;
+    this.#queue.push(request);
+    return true;
+  }
+
+  /** Publish what stands on the ring. */
+  kick(now: Instant): void {
+    if (this.#ring.push()) this.#notifier.notify(now);
+  }
+
+  /** Answers are there. */
+  upcall(now: Instant): void {
+    do {
+      while (this.#ring.unconsumed !== 0 && !this.isBroken) {
+        const { view } = this.#memory;
+        const at = this.#ring.take();
+        const id = BLOCK_RESPONSE.idLow.get(view, at);
+        const status = (BLOCK_RESPONSE.status.get(view, at) << 16) >> 16;
+        const shadow = BLOCK_RESPONSE.idHigh.get(view, at) === 0 ? this.#shadows[id] : undefined;
+        const request = shadow?.request ?? null;
+        if (shadow === undefined || request === null) this.isBroken = true;
+        else this.#complete(id, shadow, request, status, now);
+      }
+    } while (!this.isBroken && this.#ring.finalCheck());
+    this.#drain(now);
+  }
+
+  /**
+   * The back end is gone: whatever is on the ring or waits ends with an error, the ring's grant is
+   * taken back. @returns false if the back end still maps something; its frames are lost.
+   */
+  close(now: Instant): boolean {
+    this.isBroken = true;
+    this.#shadows.forEach((shadow, id) => {
+      if (shadow.request !== null) {
+        this.#complete(id, shadow, shadow.request, BlockStatus.error, now);
+      }
+    });
+    for (const { completion } of this.#queue.splice(0)) {
+      completion.completed(BlockStatus.error, now);
+    }
+    if (this.#grants.revoke(this.ringRef)) this.#memory.free(this.#ring.gfn);
+    else this.lostFrames += 1;
+    for (const gfn of this.#frames.splice(0)) this.#memory.free(gfn);
+    return this.lostFrames === 0;
+  }
+
+  /** What waited goes on the ring as far as there is room. */
+  #drain(now: Instant): void {
+    if (this.#queue.length === 0 || this.isBroken) return;
+    let placed = 0;
+    for (const request of this.#queue) {
+      if (!this.#place(request)) break;
+      placed += 1;
+    }
+    this.#queue.splice(0, placed);
+    if (placed > 0) this.kick(now);
+  }
+
+  /** @returns false if the ring is full, or frames or references are lacking. */
+  #place(request: BlockRequest): boolean {
+    const { operation, sector, octets } = request;
+    const id = this.#freeShadow;
+    const shadow = this.#shadows[id];
+    if (shadow === undefined || this.#ring.free === 0) return false;
+    const count = Math.ceil(octets.length / FRAME_OCTETS);
+    if (!this.#equip(shadow, count, operation !== BlockOp.read)) return false;
+    this.#freeShadow = shadow.next;
+    shadow.request = request;
+    const { bytes, view } = this.#memory;
+    const at = this.#ring.reserve();
+    const fields = this.abi.request;
+    fields.operation.set(view, at, operation);
+    fields.segmentCount.set(view, at, count);
+    fields.handle.set(view, at, this.#handle);
+    fields.idLow.set(view, at, id);
+    fields.idHigh.set(view, at, 0);
+    fields.sectorLow.set(view, at, sector >>> 0);
+    fields.sectorHigh.set(view, at, Math.floor(sector / 2 ** 32));
+    for (let index = 0; index < count; index += 1) {
+      const from = index * FRAME_OCTETS;
+      const until = Math.min(octets.length, from + FRAME_OCTETS);
+      const segment = at + this.abi.segments + index * SEGMENT_OCTETS;
+      BLOCK_SEGMENT.gref.set(view, segment, shadow.refs[index] ?? 0);
+      BLOCK_SEGMENT.firstSector.set(view, segment, 0);
+      BLOCK_SEGMENT.lastSector.set(view, segment, (until - from) / SECTOR_OCTETS - 1);
+      if (operation !== BlockOp.read) {
+        bytes.set(octets.subarray(from, until), (shadow.frames[index] ?? 0) << FRAME_SHIFT);
+      }
+    }
+    return true;
+  }
+
+  /** Frames and grants for `count` segments; none if not for all. */
+  #equip({ refs, frames }: Shadow, count: number, isReadonly: boolean): boolean {
+    if (this.#grants.available < count) return false;
+    for (let index = 0; index < count; index += 1) {
+      const gfn = this.#frames.pop() ?? this.#memory.allocate();
+      if (gfn < 0) {
+        for (const ref of refs.splice(0)) this.#grants.revoke(ref);
+        this.#frames.push(...frames.splice(0));
+        return false;
+      }
+      frames.push(gfn);
+      refs.push(this.#grants.grant(this.#backend, gfn, isReadonly));
+    }
+    return true;
+  }
+
+  #complete(id: number, shadow: Shadow, request: BlockRequest, status: number, now: Instant): void {
+    const { operation, octets, completion } = request;
+    const { bytes } = this.#memory;
+    shadow.frames.forEach((gfn, index) => {
+      if (operation === BlockOp.read && status === BlockStatus.okay) {
+        const first = gfn << FRAME_SHIFT;
+        const from = index * FRAME_OCTETS;
+        const count = Math.min(octets.length - from, FRAME_OCTETS);
+        octets.set(bytes.subarray(first, first + count), from);
+      }
+      if (this.#grants.revoke(shadow.refs[index] ?? 0)) this.#frames.push(gfn);
+      else this.lostFrames += 1;
+    });
+    shadow.frames.length = 0;
+    shadow.refs.length = 0;
+    shadow.request = null;
+    shadow.next = this.#freeShadow;
+    this.#freeShadow = id;
+    completion.completed(status, now);
+  }
+}

@@ -1,0 +1,124 @@
+/** A host with Dom0, domUs, and virtual disks between them. @module */
+import { MemoryDisk } from "../../../src/storage/block-device.ts";
+import { DomainMemory } from "../../../src/xen/hypervisor/domain-memory.ts";
+import { EventChannels } from "../../../src/xen/hypervisor/event-channels.ts";
+import type { EventPort } from "../../../src/xen/hypervisor/event-port.ts";
+import { type GrantTable, GrantTables } from "../../../src/xen/hypervisor/grant-table.ts";
+import { GuestGrants } from "../../../src/xen/hypervisor/guest-grants.ts";
+import { Blkback } from "../../../src/xen/io/blkback.ts";
+import { Blkfront } from "../../../src/xen/io/blkfront.ts";
+import { BLOCK_ABI_64, type BlockAbi, BlockOp } from "../../../src/xen/io/blkif.ts";
+import { type BlockBehaviour, BLOCKS_6 } from "../../../src/xen/io/block-behaviour.ts";
+
+/** A domain and what its kernel has of its tables. */
+export interface BlockDomain {
+  readonly domid: number;
+  readonly memory: DomainMemory;
+  readonly table: GrantTable;
+  readonly grants: GuestGrants;
+}
+
+/** What tables and channels know of all domains; domain 0 is there. */
+export interface BlockHost {
+  readonly tables: GrantTables;
+  readonly events: EventChannels;
+  readonly domain: (domid: number) => BlockDomain;
+  readonly dom0: BlockDomain;
+}
+
+/** A host with Dom0. */
+export function blockHost(pages = 512, isShared = false): BlockHost {
+  const tables = new GrantTables();
+  const events = new EventChannels();
+  const domain = (domid: number): BlockDomain => {
+    const memory = new DomainMemory({ domid, pages, isShared: isShared && domid !== 0 });
+    events.create({ memory, isPrivileged: domid === 0 });
+    const table = tables.create(memory);
+    return { domid, memory, table, grants: new GuestGrants(memory, table.frames) };
+  };
+  return { tables, events, domain, dom0: domain(0) };
+}
+
+/** What a test says of a disk. */
+export interface DiskOptions {
+  readonly behaviour?: BlockBehaviour;
+  readonly abi?: BlockAbi;
+  readonly sectors?: number;
+  readonly isReadonly?: boolean;
+  readonly limit?: number;
+}
+
+/** The port that `owner` opens for Dom0. */
+export function openPort({ events }: BlockHost, owner: BlockDomain): EventPort {
+  const port = events.portOf(owner.domid, events.allocUnbound(owner.domid, 0));
+  if (port === null) throw new Error("a port is free");
+  return port;
+}
+
+/** A disk behind its back end. */
+export interface BackedDisk {
+  readonly disk: MemoryDisk;
+  readonly back: Blkback;
+}
+
+/** A disk of `owner`'s behind a back end that is not connected yet. */
+export function diskOf(
+  { dom0, events }: BlockHost,
+  owner: BlockDomain,
+  options: DiskOptions,
+): BackedDisk {
+  const { sectors = 1024, limit = 2 ** 24, isReadonly = false, behaviour = BLOCKS_6 } = options;
+  const disk = new MemoryDisk({ sectors, limit });
+  const back = new Blkback({
+    disk,
+    isReadonly,
+    frontend: owner.domid,
+    grants: dom0.table,
+    events,
+    behaviour,
+  });
+  return { disk, back };
+}
+
+/** A disk that its domain can use. */
+export interface ConnectedDisk extends BackedDisk {
+  readonly front: Blkfront;
+  readonly port: EventPort;
+  /** @returns the status of the answer; `null` while there is none. */
+  readonly ask: (operation: number, sector: number, octets?: Uint8Array) => number | null;
+  readonly read: (sector: number, octets: number) => Uint8Array;
+}
+
+/** A disk with both ends, connected. */
+export function connectedDisk(
+  host: BlockHost,
+  owner: BlockDomain,
+  options: DiskOptions = {},
+): ConnectedDisk {
+  const { abi = BLOCK_ABI_64 } = options;
+  const { disk, back } = diskOf(host, owner, options);
+  const port = openPort(host, owner);
+  const { memory, grants } = owner;
+  const front = new Blkfront({ memory, grants, handle: 2049, abi, notifier: port });
+  host.events.setHandler(owner.domid, port.number, front, 0);
+  const wrong = back.connect({ ringRef: front.ringRef, port: port.number, abi }, 0);
+  if (wrong !== null) throw new Error(wrong);
+  const ask = (
+    operation: number,
+    sector: number,
+    octets: Uint8Array = new Uint8Array(0),
+  ): number | null => {
+    let answer: number | null = null;
+    front.submit(
+      { operation, sector, octets, completion: { completed: (status) => void (answer = status) } },
+      0,
+    );
+    return answer;
+  };
+  const read = (sector: number, octets: number): Uint8Array => {
+    const into = new Uint8Array(octets);
+    if (ask(BlockOp.read, sector, into) !== 0) throw new Error("cannot be read");
+    return into;
+  };
+  return { disk, back, front, port, ask, read };
+}
