@@ -2,8 +2,7 @@
  * The block front end: a domU's end of a virtual disk (Linux: `drivers/xen/blkfront`).
  *
  * It needs the domain's own memory and a way to ring the back end, nothing else of the host, so it
- * runs wherever the domain runs. Each request grants its frames and takes the grants back when it is
- * answered.
+ * runs wherever the domain runs. A request grants its frames, and takes them back when answered.
  * @module
  */
 import { OptionError } from "../../base/errors.ts";
