@@ -2,7 +2,8 @@
 import { type Errno, StoreError } from "./errno.ts";
 import { octetsOf, textOf } from "./octets.ts";
 import { formatPermission } from "./permission.ts";
-import type { StoreEvent, StoreSession } from "./session.ts";
+import type { StoreEvent } from "./event-queue.ts";
+import type { StoreSession } from "./session.ts";
 
 /** How often {@link StoreClient.transaction} tries before it gives up. */
 const ATTEMPTS = 1000;

@@ -1,6 +1,8 @@
 /** XenStore's wire protocol for one client: octets in any pieces, answers in order. @module */
 import { OptionError } from "../../base/errors.ts";
 import { viewOf } from "../../wire/field.ts";
+import type { Cause } from "./cause.ts";
+import type { Errno } from "./errno.ts";
 import { HEADER_LENGTH, MESSAGE } from "./message.ts";
 import { answer } from "./operations.ts";
 import { Output } from "./output.ts";
@@ -22,22 +24,28 @@ export interface StoreConnectionOptions {
   /** Belongs to the connection from now on, and is closed with it. */
   readonly session: StoreSession;
   readonly sink: OctetSink;
-  /**
-   * Most octets that wait for the sink; 1 MiB unless given. Whoever lets more wait is cut off.
-   */
+  /** Most octets that wait for the sink; 1 MiB unless given. Whoever lets more wait is cut off. */
   readonly outputLimit?: number;
-  /**
-   * Most octets of a request where the era has no bound; 65,536 unless given.
-   */
+  /** Most octets of a request where the era has no bound; 65,536 unless given. */
   readonly requestLimit?: number;
+  /** Called when a guest that had too many untaken answers may ask again. */
+  readonly onRoom?: () => void;
+  /** Called when the domain was introduced anew: nothing waits any more. */
+  readonly onRestart?: () => void;
   /** Called once, when the connection is over by whatever cause. */
   readonly onClose?: (reason: ConnectionEnd) => void;
 }
 
-/** An event that may still wait in the output. */
-interface Waiting {
+/** A message that the sink may not have taken whole. */
+interface Mark {
+  /** Where it ends, counted from the first octet of the connection. */
+  readonly end: number;
+  readonly octets: number;
+  /** What an event says; empty for an answer. */
   readonly path: string;
   readonly token: string;
+  /** The guest's request that it answers, or that caused it. */
+  readonly cause: Cause | null;
 }
 
 const FIRST_SIZE = 16_384;
@@ -48,6 +56,7 @@ export class StoreConnection {
   readonly #sink: OctetSink;
   readonly #outputLimit: number;
   readonly #payloadLimit: number;
+  readonly #onRestart: () => void;
   readonly #onClose: (reason: ConnectionEnd) => void;
   readonly #output: Output;
   readonly #request = new Request();
@@ -55,7 +64,11 @@ export class StoreConnection {
   #inputView = viewOf(this.#input);
   /** Octets of `#input` that belong to a request that is not whole yet. */
   #held = 0;
-  #waiting: Waiting[] = [];
+  /** Messages that count for a quota, or that are not sent twice, in their order. */
+  readonly #marks: Mark[] = [];
+  /** Octets that the sink has taken so far. */
+  #taken = 0;
+  #cause: Cause | null = null;
   #isAnswering = false;
   #isBlocked = false;
   #end: ConnectionEnd | null = null;
@@ -65,6 +78,8 @@ export class StoreConnection {
     sink,
     outputLimit = 2 ** 20,
     requestLimit = 65_536,
+    onRoom = () => {},
+    onRestart = () => {},
     onClose = () => {},
   }: StoreConnectionOptions) {
     for (const [option, value] of Object.entries({ outputLimit, requestLimit })) {
@@ -75,11 +90,19 @@ export class StoreConnection {
     this.session = session;
     this.#sink = sink;
     this.#outputLimit = outputLimit;
+    this.#onRestart = onRestart;
     this.#onClose = onClose;
-    const limit = session.behaviour.payloadLimit;
-    this.#payloadLimit = limit ?? requestLimit;
-    this.#output = new Output(limit ?? Infinity);
-    session.sendEventsTo((path, token) => this.#event(path, token));
+    this.#payloadLimit = session.behaviour.payloadLimit ?? requestLimit;
+    this.#output = new Output({
+      judge: (octets) => this.#judge(octets),
+      answered: (octets) => this.#answered(octets),
+    });
+    session.deliverTo({
+      event: (path, token) => this.#event(path, token),
+      settled: () => this.#flush(),
+      room: onRoom,
+      restarted: () => this.#restart(),
+    });
     session.onClose(() => this.close());
   }
 
@@ -104,7 +127,7 @@ export class StoreConnection {
     let from = 0;
     while (from < octets.length && this.#end === null) {
       const count = Math.min(octets.length - from, this.#input.length - this.#held);
-      const isAll = from === 0 && count === octets.length;
+      const isAll = count === octets.length;
       this.#input.set(isAll ? octets : octets.subarray(from, from + count), this.#held);
       this.#held += count;
       from += count;
@@ -124,7 +147,16 @@ export class StoreConnection {
     if (this.#end !== null) return;
     this.#end = reason;
     this.session.close();
+    this.#release(Infinity);
     this.#onClose(reason);
+  }
+
+  #restart(): void {
+    this.#held = 0;
+    this.#isBlocked = false;
+    this.#output.drop(this.#output.length);
+    this.#release(Infinity);
+    this.#onRestart();
   }
 
   #answerAll(): void {
@@ -157,33 +189,75 @@ export class StoreConnection {
     request.requestId = MESSAGE.requestId.get(this.#inputView, at);
     request.transactionId = MESSAGE.transactionId.get(this.#inputView, at);
     request.place(this.#input, at + HEADER_LENGTH, end);
+    this.#cause = this.session.begin();
     answer(this.session.behaviour, this.session, request, this.#output);
-    if (this.#output.length > this.#outputLimit) this.#flush();
+    this.#cause = null;
+    this.session.settle();
+    if (this.#output.length > this.#outputLimit) this.#send();
+  }
+
+  /** Why an answer of so many octets cannot be given, or `null`. */
+  #judge(octets: number): Errno | null {
+    const { payloadLimit } = this.session.behaviour;
+    if (payloadLimit !== null && octets > payloadLimit) return "E2BIG";
+    return octets > HEADER_LENGTH && this.session.isMemoryOver(octets) ? "ENOMEM" : null;
+  }
+
+  #answered(octets: number): void {
+    if (this.#cause !== null) this.#mark(octets, "", "", this.#cause);
   }
 
   #event(path: string, token: string): void {
     if (this.#end !== null) return;
-    if (this.session.behaviour.dropsDuplicateEvents && !path.startsWith("@")) {
-      if (this.#isBlocked && this.#waits(path, token)) return;
-      this.#waiting.push({ path, token });
+    const { session } = this;
+    const octets = HEADER_LENGTH + path.length + token.length + 2;
+    const { dropsDuplicateEvents } = session.behaviour;
+    if (dropsDuplicateEvents) {
+      if (this.#isBlocked && !path.startsWith("@") && this.#waits(path, token)) return;
+      if (session.isMemoryOver(octets)) return;
     }
     this.#output.event(path, token);
-    if (!this.#isAnswering) this.#flush();
+    if (dropsDuplicateEvents) this.#mark(octets, path, token, session.cause);
+  }
+
+  #mark(octets: number, path: string, token: string, cause: Cause | null): void {
+    if (path !== "") cause?.add();
+    this.session.addMemory(octets);
+    this.#marks.push({ end: this.#taken + this.#output.length, octets, path, token, cause });
   }
 
   #waits(path: string, token: string): boolean {
-    return this.#waiting.some((one) => one.path === path && one.token === token);
+    return this.#marks.some((one) => one.path === path && one.token === token);
   }
 
+  /** Send what can be sent, unless more is about to come. */
   #flush(): void {
+    if (!this.#isAnswering) this.#send();
+  }
+
+  #send(): void {
     if (this.#output.length > 0 && !this.#isBlocked && this.#end === null) {
       const octets = this.#output.copy();
       const taken = this.#sink(octets);
       this.#output.drop(taken);
+      this.#taken += taken;
       this.#isBlocked = taken < octets.length;
-      if (!this.#isBlocked && this.#waiting.length > 0) this.#waiting = [];
+      this.#release(this.#taken);
     }
     if (this.#output.length > this.#outputLimit) this.close("store/output-limit");
+  }
+
+  /** Forget the marks of messages that end at or before `end`. */
+  #release(end: number): void {
+    let count = 0;
+    for (const mark of this.#marks) {
+      if (mark.end > end) break;
+      count++;
+      this.session.addMemory(-mark.octets);
+    }
+    if (count === 0) return;
+    const released = this.#marks.splice(0, count);
+    for (const { cause } of released) cause?.delivered();
   }
 
   #enlarge(size: number): void {

@@ -1,6 +1,7 @@
 /** What the sessions of one store share, and what is done to domains. @module */
 import { BaseView, type StoreParts } from "./base-view.ts";
 import type { XenstoreBehaviour } from "./behaviour.ts";
+import type { Cause } from "./cause.ts";
 import { DomainTable, type StoreDomain, type StoreHost } from "./domain-table.ts";
 import type { Errno } from "./errno.ts";
 import { EMPTY, namesOf, newNode, withChild } from "./node.ts";
@@ -37,6 +38,10 @@ export class StoreCore implements StoreParts {
   readonly tree: StoreTree;
   readonly base: BaseView;
   readonly #host: StoreHost;
+  readonly #unsettled = new Set<StoreSession>();
+  #isSettling = false;
+  #isAnswering = false;
+  #cause: Cause | null = null;
   readonly #sessions = new Set<StoreSession>();
   readonly #sessionLimit: number;
   readonly #eventLimit: number;
@@ -55,15 +60,54 @@ export class StoreCore implements StoreParts {
     this.#plant();
   }
 
-  /** A client of the unix socket, or `null` at the bound. */
-  connect(isReadonly: boolean): StoreSession | null {
-    if (this.#sessions.size >= this.#sessionLimit) return null;
-    return this.#add(new StoreSession(this, this.#options(null, isReadonly)));
+  /** A client of the unix socket, or one inside a domain; `null` at the bound or without it. */
+  connect(isReadonly: boolean, domid: number | null): StoreSession | null {
+    const domain = domid === null ? null : this.domains.findIntroduced(domid);
+    const isMissing = domid !== null && domain === null;
+    if (isMissing || this.#sessions.size >= this.#sessionLimit) return null;
+    return this.#add(new StoreSession(this, this.#options(domain, isReadonly)));
   }
 
   /** A session is over. */
   closed(session: StoreSession): void {
     this.#sessions.delete(session);
+  }
+
+  /** The guest's request over the wire that is being carried out, or `null`. */
+  get cause(): Cause | null {
+    return this.#cause;
+  }
+
+  /** A request over the wire is being carried out: what it brings about is settled at its end. */
+  get isAnswering(): boolean {
+    return this.#isAnswering;
+  }
+
+  beginRequest(cause: Cause | null): void {
+    this.#isAnswering = true;
+    this.#cause = cause;
+  }
+
+  endRequest(): void {
+    this.#isAnswering = false;
+    this.#cause = null;
+    this.settle();
+  }
+
+  /** `session` has events of an operation that goes on. */
+  unsettle(session: StoreSession): void {
+    this.#unsettled.add(session);
+  }
+
+  /** An operation is over: sessions with events pass them on, which may bring more operations. */
+  settle(): void {
+    if (this.#unsettled.size === 0 || this.#isSettling) return;
+    this.#isSettling = true;
+    for (const session of this.#unsettled) {
+      this.#unsettled.delete(session);
+      session.settled();
+    }
+    this.#isSettling = false;
   }
 
   begin(session: StoreSession): Transaction {
@@ -141,13 +185,14 @@ export class StoreCore implements StoreParts {
       }
     }
     if (isNews) this.events.fireSpecial(RELEASE_DOMAIN);
+    this.settle();
   }
 
   #introduceAnew(domain: StoreDomain, gfn: number, port: number, by: StoreSession): Errno | null {
     const { session } = domain;
     const isOther = domain.gfn !== gfn || session === by;
     if (session === null || (isOther && !this.behaviour.reintroducesAnyFrame)) return "EINVAL";
-    session.resetWatches();
+    session.restart();
     this.#host.introduce(session, gfn, port);
     return null;
   }
@@ -158,7 +203,7 @@ export class StoreCore implements StoreParts {
   }
 
   #destroy(domain: StoreDomain): void {
-    domain.session?.close();
+    for (const session of this.#sessions) if (session.domain === domain) session.close();
     this.#forget(domain);
     this.#host.release(domain.domid);
     this.events.fireSpecial(RELEASE_DOMAIN);

@@ -7,17 +7,24 @@ import type { Request } from "./request.ts";
 
 const FIRST_SIZE = 8192;
 
+/** Whose messages they are. */
+export interface OutputOwner {
+  /** Why an answer with so many octets cannot be given; `null` if it can. Errors always can. */
+  judge(octets: number): Errno | null;
+  /** An answer is whole: so many octets with its header. */
+  answered(octets: number): void;
+}
+
 /** Grows as need be; whoever owns it keeps the bound. */
 export class Output {
-  readonly #payloadLimit: number;
+  readonly #owner: OutputOwner;
   #bytes = new Uint8Array(FIRST_SIZE);
   #view = viewOf(this.#bytes);
   #start = 0;
   #end = 0;
 
-  /** Answers with more than `payloadLimit` octets become the error E2BIG. */
-  constructor(payloadLimit: number) {
-    this.#payloadLimit = payloadLimit;
+  constructor(owner: OutputOwner) {
+    this.#owner = owner;
   }
 
   /** Octets that wait. */
@@ -49,11 +56,13 @@ export class Output {
   /** The message is whole: `request` is what it answers. */
   finish(request: Request): void {
     const length = this.#end - this.#start - HEADER_LENGTH;
-    if (length <= this.#payloadLimit) {
+    const refused = this.#owner.judge(length);
+    if (refused === null) {
       MESSAGE.length.set(this.#view, this.#start, length);
+      this.#owner.answered(HEADER_LENGTH + length);
     } else {
       this.#end = this.#start;
-      this.error(request, "E2BIG");
+      this.error(request, refused);
     }
   }
 

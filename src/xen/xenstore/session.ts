@@ -1,31 +1,18 @@
 /** One connection to the store, whatever carries it: its requests and its events. @module */
 import type { XenstoreBehaviour } from "./behaviour.ts";
+import { Cause } from "./cause.ts";
 import { answerControl, type ControlAnswer } from "./control.ts";
 import type { Errno } from "./errno.ts";
+import { type Delivery, EventQueue, type StoreEvent } from "./event-queue.ts";
 import type { StoreDomain } from "./domain-table.ts";
 import { namesOf, type StoreNode } from "./node.ts";
 import { domainPath } from "./path.ts";
-import {
-  parsePermissions,
-  type Permissions,
-  type Principal,
-  Rights,
-  rightsOf,
-} from "./permission.ts";
+import { type Permissions, type Principal, Rights } from "./permission.ts";
+import { setPermissions } from "./set-permissions.ts";
 import type { StoreCore } from "./core.ts";
 import type { Transaction } from "./transaction.ts";
 import type { StoreView } from "./view.ts";
 import type { Watch } from "./watch-index.ts";
-
-/** Something changed at `path`, for the watch with `token`. */
-export interface StoreEvent {
-  /** As the watch named it: relative if that was. */
-  readonly path: string;
-  readonly token: string;
-}
-
-/** Takes a session's events in place of its queue. */
-export type EventSink = (path: string, token: string) => void;
 
 /** How a session comes to be. */
 export interface SessionOptions {
@@ -48,14 +35,13 @@ export class StoreSession implements Principal {
   readonly isReadonly: boolean;
   readonly #core: StoreCore;
   readonly #home: string | null;
-  readonly #eventLimit: number;
   readonly #watches = new Map<string, Watch>();
   readonly #transactions = new Map<number, Transaction>();
   readonly #closeListeners: (() => void)[] = [];
   #nextTransaction = 1;
   #target: number | null = null;
-  #sink: EventSink | null = null;
-  #events: StoreEvent[] = [];
+  readonly #queue: EventQueue;
+  #delivery: Delivery;
   #isClosed = false;
 
   constructor(core: StoreCore, { domain, isReadonly, eventLimit }: SessionOptions) {
@@ -65,7 +51,12 @@ export class StoreSession implements Principal {
     this.isPrivileged = this.domid === 0;
     this.isReadonly = isReadonly;
     this.#home = domain === null ? core.behaviour.socketPath : domainPath(domain.domid);
-    this.#eventLimit = eventLimit;
+    this.#queue = new EventQueue({
+      limit: eventLimit,
+      dropsDuplicates: core.behaviour.dropsDuplicateEvents,
+      overflow: () => this.close(),
+    });
+    this.#delivery = this.#queue;
   }
 
   get target(): number | null {
@@ -117,21 +108,21 @@ export class StoreSession implements Principal {
   write(path: string, value: Uint8Array, transaction = 0): Errno | null {
     const view = this.#view(transaction);
     if (typeof view === "string") return view;
-    return this.#core.tree.write(this, view, this.#absolute(path), value);
+    return this.#settled(this.#core.tree.write(this, view, this.#absolute(path), value));
   }
 
   /** Make a node and its directories; nothing happens if it is there. */
   mkdir(path: string, transaction = 0): Errno | null {
     const view = this.#view(transaction);
     if (typeof view === "string") return view;
-    return this.#core.tree.mkdir(this, view, this.#absolute(path));
+    return this.#settled(this.#core.tree.mkdir(this, view, this.#absolute(path)));
   }
 
   /** Remove a node and all below; nothing happens if it alone is missing. */
   rm(path: string, transaction = 0): Errno | null {
     const view = this.#view(transaction);
     if (typeof view === "string") return view;
-    return this.#core.tree.rm(this, view, this.#absolute(path));
+    return this.#settled(this.#core.tree.rm(this, view, this.#absolute(path)));
   }
 
   /** Who may do what: the owner first. */
@@ -144,9 +135,8 @@ export class StoreSession implements Principal {
   setPermissions(path: string, entries: readonly string[], transaction = 0): Errno | null {
     const view = this.#view(transaction);
     if (typeof view === "string") return view;
-    return this.#core.behaviour.checksPermissionsFirst
-      ? this.#setJudged(view, path, entries)
-      : this.#setFound(view, path, entries);
+    const entry = { view, path: this.#absolute(path), entries };
+    return this.#settled(setPermissions(this.#core, this, entry));
   }
 
   /**
@@ -173,7 +163,7 @@ export class StoreSession implements Principal {
     this.#watches.set(key, watch);
     acknowledge?.();
     if (this.#core.events.hearsFirst(watch)) this.event(watch.nameOf(absolute), token);
-    return null;
+    return this.#settled(null);
   }
 
   /** Hear no more of a watch. */
@@ -191,6 +181,12 @@ export class StoreSession implements Principal {
     for (const [key, watch] of this.#watches) this.#drop(key, watch);
     for (const transaction of this.#transactions.values()) transaction.abort();
     this.#transactions.clear();
+  }
+
+  /** INTRODUCE anew: forget all of that, and what waits to be sent. */
+  restart(): void {
+    this.resetWatches();
+    this.#delivery.restarted();
   }
 
   /** @returns the number of a new transaction: they count up from 1 for each session. */
@@ -213,19 +209,19 @@ export class StoreSession implements Principal {
     const open = this.#transactions.get(transaction);
     if (open === undefined) return "ENOENT";
     this.#transactions.delete(transaction);
-    if (isCommitted) return open.commit();
+    if (isCommitted) return this.#settled(open.commit());
     open.abort();
     return null;
   }
 
   /** INTRODUCE: a domain has its ring page in frame `gfn` and waits on event channel `port`. */
   introduce(domid: number, gfn: number, port: number): Errno | null {
-    return this.#refusal() ?? this.#core.introduce(domid, gfn, port, this);
+    return this.#settled(this.#refusal() ?? this.#core.introduce(domid, gfn, port, this));
   }
 
   /** RELEASE: a domain is gone. `acknowledge` is called when the answer is due. */
   release(domid: number, acknowledge: () => void = () => {}): Errno | null {
-    return this.#refusal() ?? this.#core.release(domid, this, acknowledge);
+    return this.#settled(this.#refusal() ?? this.#core.release(domid, this, acknowledge));
   }
 
   /** RESUME: a domain that was shut down runs again. */
@@ -258,28 +254,72 @@ export class StoreSession implements Principal {
   /** Something changed; the store calls this. */
   event(path: string, token: string): void {
     if (this.#isClosed) return;
-    const { payloadLimit, dropsDuplicateEvents } = this.#core.behaviour;
+    const { payloadLimit } = this.#core.behaviour;
     if (payloadLimit !== null && path.length + token.length + 2 > payloadLimit) return;
-    if (this.#sink !== null) {
-      this.#sink(path, token);
-      return;
-    }
-    const isSame = (one: StoreEvent): boolean => one.path === path && one.token === token;
-    if (dropsDuplicateEvents && !path.startsWith("@") && this.#events.some(isSame)) return;
-    if (this.#events.length >= this.#eventLimit) this.close();
-    else this.#events.push({ path, token });
+    this.#delivery.event(path, token);
+    this.#core.unsettle(this);
   }
 
   /** All events since the last call, in their order. */
   takeEvents(): readonly StoreEvent[] {
-    const events = this.#events;
-    if (events.length > 0) this.#events = [];
-    return events;
+    return this.#queue.take();
   }
 
-  /** Hand events to `sink` as they come, instead of keeping them. */
-  sendEventsTo(sink: EventSink): void {
-    this.#sink = sink;
+  /** Hand events to `delivery` as they come, instead of keeping them. */
+  deliverTo(delivery: Delivery): void {
+    this.#delivery = delivery;
+  }
+
+  /**
+   * Call `listener` after each operation that left events waiting here, once all is consistent. It
+   * runs inside the call of whoever made the change: it should do no more than note the news.
+   */
+  onEvents(listener: () => void): void {
+    this.#queue.listen(listener);
+  }
+
+  /** An operation that had events for this session is over; the store calls this. */
+  settled(): void {
+    this.#delivery.settled();
+  }
+
+  /** A request over the wire begins. @returns what counts it as outstanding, if that is bounded. */
+  begin(): Cause | null {
+    const isCounted = !this.isPrivileged && this.#core.quotas.counts("outstanding");
+    const cause =
+      isCounted && this.domain !== null
+        ? new Cause(this.domain, () => this.#delivery.room())
+        : null;
+    this.#core.beginRequest(cause);
+    return cause;
+  }
+
+  /** A request over the wire is answered: others hear of it now. */
+  settle(): void {
+    this.#core.endRequest();
+  }
+
+  /** The guest's request that is being carried out, or `null`. */
+  get cause(): Cause | null {
+    return this.#core.cause;
+  }
+
+  /** A guest with too many untaken answers, or too much memory, has to wait. */
+  get mayAsk(): boolean {
+    if (this.#isClosed) return false;
+    const { quotas } = this.#core;
+    if (this.isPrivileged || this.domain === null) return true;
+    return this.domain.outstanding < quotas.get("outstanding") && !this.isMemoryOver(0);
+  }
+
+  /** The session's domain would have too much with `more` octets. */
+  isMemoryOver(more: number): boolean {
+    return this.#core.quotas.isMemoryOver(this.domid, more);
+  }
+
+  /** Count octets that wait for the client. */
+  addMemory(octets: number): void {
+    if (this.domain !== null) this.#core.quotas.addMemory(this.domid, octets);
   }
 
   /** Call `listener` when the session ends, by whatever cause. */
@@ -300,6 +340,12 @@ export class StoreSession implements Principal {
   get errorWithoutPath(): Errno {
     if (!this.#core.behaviour.repeatsLastError) return "EINVAL";
     return this.#core.tree.lastError ?? "EINVAL";
+  }
+
+  /** @returns `result`, after others have heard what happened. */
+  #settled(result: Errno | null): Errno | null {
+    if (!this.#core.isAnswering) this.#core.settle();
+    return result;
   }
 
   #find(path: string, transaction: number, wanted: number): StoreNode | Errno {
@@ -323,40 +369,6 @@ export class StoreSession implements Principal {
   #refusal(): Errno | null {
     if (this.#isClosed) return "EIO";
     return this.isPrivileged && !this.isReadonly ? null : "EACCES";
-  }
-
-  /** 4.17: the entries are judged before the node. */
-  #setJudged(view: StoreView, path: string, entries: readonly string[]): Errno | null {
-    const { quotas, tree } = this.#core;
-    if (entries.length === 0) return "EINVAL";
-    if (!this.isPrivileged && entries.length > quotas.get("permissions")) return "ENOSPC";
-    const parsed = parsePermissions(entries);
-    if (parsed === null) return tree.note("EINVAL");
-    const permissions = this.#core.known(parsed);
-    if (permissions[0].isIgnored) return "ENOENT";
-    if (path.startsWith("@")) return this.#setSpecial(path, permissions);
-    const node = tree.find(this, view, this.#absolute(path), Rights.write | Rights.owner);
-    return typeof node === "string" ? node : tree.setPermissions(this, view, node, permissions);
-  }
-
-  /** 3.1: the node is looked for before the entries are judged. */
-  #setFound(view: StoreView, path: string, entries: readonly string[]): Errno | null {
-    const { tree } = this.#core;
-    if (entries.length === 0) return "EINVAL";
-    const node = tree.find(this, view, this.#absolute(path), Rights.write | Rights.owner);
-    if (typeof node === "string") return node;
-    const permissions = parsePermissions(entries);
-    return permissions === null ? "EINVAL" : tree.setPermissions(this, view, node, permissions);
-  }
-
-  #setSpecial(name: string, permissions: Permissions): Errno | null {
-    const { special } = this.#core.events;
-    const held = special.get(name);
-    if (held === undefined) return this.#core.tree.note("EINVAL");
-    const wanted = Rights.write | Rights.owner;
-    if ((rightsOf(this, held, null) & wanted) !== wanted) return this.#core.tree.note("EACCES");
-    special.set(name, permissions);
-    return null;
   }
 
   #drop(key: string, watch: Watch): void {

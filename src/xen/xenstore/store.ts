@@ -17,6 +17,13 @@ export interface XenStoreOptions {
   readonly eventLimit?: number;
 }
 
+/** Who connects. */
+export interface ConnectOptions {
+  /** As through 3.1's read-only socket. */
+  readonly isReadonly?: boolean;
+  readonly domid?: number | null;
+}
+
 /**
  * One host's store. It starts with `/`, `/tool` and `/tool/xenstored`; domain 0 is introduced.
  * @throws {OptionError} for a bound that is not a whole number from 1.
@@ -40,17 +47,23 @@ export class XenStore {
     this.#core = new StoreCore({ behaviour, host, sessionLimit, eventLimit });
   }
 
+  /** Watches of all sessions. */
+  get watches(): number {
+    return this.#core.watches.size;
+  }
+
   /** Nodes of the store, `/` among them. */
   get size(): number {
     return this.#core.nodes.size;
   }
 
   /**
-   * A client of the unix socket, privileged as Dom0.
-   * @returns `null` if there are as many as `sessionLimit` allows.
+   * A client of the unix socket, privileged as Dom0; with `domid`, a program inside that domain
+   * beside its kernel, with the domain's rights and quotas.
+   * @returns `null` if there are as many as `sessionLimit` allows, or no such domain is introduced.
    */
-  connect({ isReadonly = false }: { readonly isReadonly?: boolean } = {}): StoreSession | null {
-    return this.#core.connect(isReadonly);
+  connect({ isReadonly = false, domid = null }: ConnectOptions = {}): StoreSession | null {
+    return this.#core.connect(isReadonly, domid);
   }
 
   /** The connection that INTRODUCE made for a domain (0 has one from the start), or `null`. */

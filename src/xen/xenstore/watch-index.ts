@@ -44,17 +44,24 @@ interface Spot {
 export class WatchIndex {
   readonly #spots = new Map<string, Spot>();
   #orders = 0;
+  #size = 0;
+
+  /** How many watches there are. */
+  get size(): number {
+    return this.#size;
+  }
 
   /** Register; the caller has looked for duplicates and quotas. */
   add(session: StoreSession, path: string, token: string, prefix: number): Watch {
     const watch = new Watch(session, path, token, prefix, this.#orders++);
     this.#open(path).watches.add(watch);
+    this.#size++;
     return watch;
   }
 
   delete(watch: Watch): void {
     let spot = this.#spots.get(watch.path) ?? null;
-    spot?.watches.delete(watch);
+    if (spot?.watches.delete(watch) === true) this.#size--;
     while (spot !== null && spot.watches.size === 0 && spot.below.size === 0) {
       this.#spots.delete(spot.path);
       spot.above?.below.delete(spot);
