@@ -65,6 +65,12 @@ export class StoreClient {
     this.#done(this.session.rm(path, this.#transaction), "rm", path);
   }
 
+  /** As {@link rm}; nothing happens if directories above it are missing either. */
+  rmIfThere(path: string): void {
+    const refused = this.session.rm(path, this.#transaction);
+    if (refused !== "ENOENT") this.#done(refused, "rm", path);
+  }
+
   /** The names of the children, in the order of their making. */
   list(path: string): string[] {
     const names = this.session.list(path, this.#transaction);

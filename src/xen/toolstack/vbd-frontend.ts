@@ -1,0 +1,73 @@
+/** The xenbus half of blkfront (Linux drivers/block/xen-blkfront.c, and 2.6.18's). @module */
+import type { Instant } from "../../base/time.ts";
+import type { FrontendBus, FrontendDevice, FrontendDriver } from "./frontend-bus.ts";
+import { scanInteger, XenbusState } from "./xenbus-state.ts";
+
+/** The ring that a front end offers. */
+export interface OfferedVbdRing {
+  readonly ringRef: number;
+  readonly eventChannel: number;
+}
+
+/** What the back end says of the disk. */
+export interface DiskGeometry {
+  /** Of 512 octets. */
+  readonly sectors: number;
+  /** Bits: CD-ROM 1, removable 2, read-only 4. */
+  readonly info: number;
+}
+
+/** The rings of one domU's disks: {@link VbdFrontend} opens and closes them. */
+export interface GuestVbdPorts {
+  /** Allocate and grant a ring for domain `backendId`. @returns `null` if memory is short. */
+  open(devid: number, backendId: number, now: Instant): OfferedVbdRing | null;
+  /** The back end is there: the disk can be read and written. */
+  connected(devid: number, geometry: DiskGeometry, now: Instant): void;
+  /** Take everything back; nothing if it was not open. */
+  close(devid: number, now: Instant): void;
+}
+
+/** The driver of a domU's disks. */
+export class VbdFrontend implements FrontendDriver {
+  readonly #bus: FrontendBus;
+  readonly #ports: GuestVbdPorts;
+  readonly #protocol: string;
+
+  /** @param protocol "x86_32-abi" or "x86_64-abi": how its ring is laid out. */
+  constructor(bus: FrontendBus, ports: GuestVbdPorts, protocol: string) {
+    this.#bus = bus;
+    this.#ports = ports;
+    this.#protocol = protocol;
+  }
+
+  backendChanged(device: FrontendDevice, state: XenbusState, now: Instant): void {
+    if (state === XenbusState.Connected) this.#connect(device, now);
+    else if (device.state === XenbusState.Initialising) this.#offer(device, now);
+  }
+
+  close({ devid }: FrontendDevice, now: Instant): void {
+    this.#ports.close(devid, now);
+  }
+
+  #offer(device: FrontendDevice, now: Instant): void {
+    const ring = this.#ports.open(device.devid, device.backendId, now);
+    if (ring === null) return;
+    this.#bus.client.transaction((client) => {
+      client.write(`${device.node}/ring-ref`, String(ring.ringRef));
+      client.write(`${device.node}/event-channel`, String(ring.eventChannel));
+      client.write(`${device.node}/protocol`, this.#protocol);
+    });
+    this.#bus.switchState(device, XenbusState.Initialised);
+  }
+
+  #connect(device: FrontendDevice, now: Instant): void {
+    if (device.state !== XenbusState.Initialised) return;
+    const read = (key: string): number | null =>
+      scanInteger(this.#bus.client.find(`${device.backend}/${key}`));
+    const sectors = read("sectors");
+    const info = read("info");
+    if (sectors === null || info === null) return;
+    this.#ports.connected(device.devid, { sectors, info }, now);
+    this.#bus.switchState(device, XenbusState.Connected);
+  }
+}
