@@ -1,0 +1,190 @@
+import { describe, expect, it } from "vitest";
+import { NEVER, SECOND } from "../../../src/base/time.ts";
+import { ShutdownReason } from "../../../src/xen/hypervisor/domain-table.ts";
+import type { DomainRequest } from "../../../src/xen/toolstack/managed-domain.ts";
+import { XEND_3_1, XL_4_17 } from "../../../src/xen/toolstack/toolstack-profile.ts";
+import { dump, EBS, EC2_DISKS, EC2_NIC, World } from "./host-world.ts";
+
+const request: DomainRequest = { name: "dom_32504936", disks: EC2_DISKS, nics: [EC2_NIC] };
+const find = (world: World, node: string): string | undefined =>
+  dump(world.host)
+    .find((line) => line.startsWith(`${node} = `))
+    ?.replace(/^.* = "(.*)" {3}\(.*$/s, "$1");
+/** The state of a device's halves as text: "back front". */
+const states = (world: World, type: string, domid: number, devid: number): string =>
+  [
+    find(world, `/local/domain/0/backend/${type}/${domid}/${devid}/state`),
+    find(world, `/local/domain/${domid}/device/${type}/${devid}/state`),
+  ].join(" ");
+
+describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
+  /** A host that had a domain before: directories that stay have been made. */
+  function usedWorld(options: ConstructorParameters<typeof World>[1] = {}): World {
+    const world = new World(profile, options);
+    const { domid } = world.host.create({ name: "before", guest: world.guest }, 0);
+    world.host.destroy(domid, 0);
+    return world;
+  }
+
+  it("connects every device of a domain, and leaves nothing of it behind", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const [tree, rest] = [dump(host), world.leftovers];
+    const domain = host.create({ ...request, guest: world.guest }, 0);
+    expect([domain.status, domain.failure]).toEqual(["running", null]);
+    for (const devid of [2049, 2050, 2051]) expect(states(world, "vbd", 2, devid)).toBe("4 4");
+    expect(states(world, "vif", 2, 0)).toBe("4 4");
+    expect(world.connected).toEqual(["vbd2.2049", "vbd2.2050", "vbd2.2051", "vif2.0"]);
+    host.destroy(domain.domid, SECOND);
+    expect(domain.status).toBe("gone");
+    expect(dump(host)).toEqual(tree);
+    expect(world.leftovers).toEqual(rest);
+    expect(host.nextDeadline()).toBe(NEVER);
+  });
+
+  it("does not run a domain before its devices are set up", () => {
+    const world = new World(profile, { scriptTime: () => 3 * SECOND });
+    const { host } = world;
+    let startedAt = NEVER;
+    const onStart = (now: number): void => {
+      startedAt = now;
+    };
+    const domain = host.create({ ...request, guest: world.guest, onStart }, 0);
+    expect(domain.status).toBe("building");
+    expect(host.table.find(1)?.isPaused).toBe(true);
+    expect(world.connected).toEqual([]);
+    for (let at = host.nextDeadline(); at < 60 * SECOND; at = host.nextDeadline()) host.expire(at);
+    expect(domain.status).toBe("running");
+    expect(startedAt).toBe((profile === XEND_3_1 ? 3 : 6) * SECOND);
+    expect(world.connected).toHaveLength(4);
+  });
+
+  it("gives up a domain whose script hangs, in the toolstack's own time", () => {
+    const world = usedWorld({
+      scriptTime: (name, { domid }) => (name === "block-add" && domid === 2 ? NEVER : 0),
+    });
+    const { host } = world;
+    const tree = dump(host);
+    const domain = host.create({ ...request, guest: world.guest }, SECOND);
+    expect(domain.status).toBe("building");
+    let at = SECOND;
+    while (host.nextDeadline() < 1000 * SECOND) host.expire((at = host.nextDeadline()));
+    expect(domain.status).toBe("gone");
+    expect(domain.failure).toContain(
+      profile === XEND_3_1 ? "Hotplug scripts not working" : "timed out",
+    );
+    expect(at).toBeGreaterThanOrEqual((profile === XEND_3_1 ? 101 : 41) * SECOND);
+    expect(dump(host)).toEqual(tree);
+    expect(world.connected).toEqual([]);
+  });
+
+  it("refuses a disk that is not there, or that another domain writes", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const tree = dump(host);
+    const missing = { dev: "sda1", type: "phy", params: "/dev/none", mode: "w" } as const;
+    const lost = host.create({ ...request, disks: [missing], guest: world.guest }, 0);
+    expect(lost.status).toBe("gone");
+    expect(lost.failure).toContain(profile === XEND_3_1 ? "not found" : "does not exist");
+    expect(dump(host)).toEqual(tree);
+    const first = host.create({ ...request, guest: world.guest }, 0);
+    for (const disk of EC2_DISKS) {
+      const second = host.create({ name: "other", disks: [disk], guest: world.guest }, 0);
+      expect([second.status, disk.params]).toEqual(["gone", disk.params]);
+      expect(second.failure).toMatch(/(mounted|found)/);
+    }
+    expect(world.connected).toHaveLength(4);
+    host.destroy(first.domid, 0);
+    const again = host.create({ name: "other", disks: EC2_DISKS, guest: world.guest }, 0);
+    expect(again.status).toBe("running");
+  });
+
+  it("attaches a disk to a running domain, and detaches it", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const { domid } = host.create({ ...request, guest: world.guest }, 0);
+    const [tree, rest] = [dump(host), world.leftovers];
+    host.attach(domid, EBS, SECOND);
+    expect(states(world, "vbd", domid, 2128)).toBe("4 4");
+    expect(world.log.at(-1)).toBe(`${domid} has vbd2128: 20971520`);
+    host.detach(domid, { type: "vbd", devid: 2128 }, 2 * SECOND);
+    expect(dump(host)).toEqual(tree);
+    expect(world.leftovers).toEqual(rest);
+    host.attach(domid, EBS, 3 * SECOND);
+    expect(states(world, "vbd", domid, 2128)).toBe("4 4");
+    expect(() => host.attach(99, EBS, 0)).toThrow("the domid of a domain");
+  });
+
+  it("waits for a guest that does not let go of its disk", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const { domid } = host.create({ ...request, guest: null }, 0);
+    host.detach(domid, { type: "vbd", devid: 2049 }, SECOND);
+    expect(states(world, "vbd", domid, 2049)).toBe("5 1");
+    while (host.nextDeadline() < 1000 * SECOND) host.expire(host.nextDeadline());
+    // xl removes it by force after ten seconds; xend leaves it to the guest.
+    expect(states(world, "vbd", domid, 2049)).toBe(profile === XEND_3_1 ? "5 1" : " ");
+    host.destroy(domid, 2000 * SECOND);
+    while (host.nextDeadline() < 9000 * SECOND) host.expire(host.nextDeadline());
+    expect(world.leftovers).toMatchObject({ domains: [], backends: [], loops: 0, table: 0 });
+  });
+
+  it("does after a shutdown what the domain's configuration says", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const make = (change: Partial<DomainRequest>): number =>
+      host.create({ ...request, guest: world.guest, ...change }, 0).domid;
+    const names = (): string[] => [...host.domains].map(({ domid, name }) => `${domid} ${name}`);
+    host.guestShutdown(make({ onPoweroff: "destroy" }), ShutdownReason.Poweroff, SECOND);
+    expect(names()).toEqual([]);
+    host.guestShutdown(make({ onReboot: "restart" }), ShutdownReason.Reboot, SECOND);
+    expect(names()).toEqual(["4 dom_32504936"]);
+    expect(world.connected).toContain("vbd4.2051");
+    host.destroy(4, SECOND);
+    const crashed = make({ onCrash: "preserve" });
+    host.guestShutdown(crashed, ShutdownReason.Crash, SECOND);
+    expect(host.find(crashed)?.status).toBe("shutdown");
+    expect(host.table.find(crashed)?.shutdown).toBe(ShutdownReason.Crash);
+    host.destroy(crashed, SECOND);
+    const renamed = make({ onCrash: "rename-restart", disks: [] });
+    const uuid = host.find(renamed)?.request.uuid;
+    host.guestShutdown(renamed, ShutdownReason.Crash, SECOND);
+    expect(names()).toEqual([expect.stringMatching(/^6 Domain-[\da-f-]{36}$/), "7 dom_32504936"]);
+    expect(host.find(7)?.request.uuid).toBe(uuid);
+    expect(host.find(7)?.status).toBe("running");
+    for (const domid of [6, 7]) host.destroy(domid, SECOND);
+    expect(world.leftovers).toMatchObject({ domains: [], rings: [], mappings: 0, table: 0 });
+  });
+
+  it("asks a guest to power off, by its own node", () => {
+    const world = usedWorld();
+    const { domid } = world.host.create({ ...request, guest: world.guest }, 0);
+    world.host.requestShutdown(domid, "poweroff", SECOND);
+    expect(world.leftovers).toMatchObject({ domains: [], rings: [], mappings: 0, table: 0 });
+  });
+
+  it("tells what xm and xl tell", () => {
+    const world = new World(profile);
+    const { host } = world;
+    host.create({ ...request, domid: 171, memoryKib: 1740 * 1024, guest: world.guest }, 0);
+    host.pause(171, 0);
+    const lines = host.listText(0).split("\n");
+    expect(lines).toHaveLength(4);
+    expect(lines[1]).toMatch(/^Domain-0 +0 {2}1024 {5}1 +r----- {6,7}0\.0$/);
+    expect(lines[2]).toMatch(/^dom_32504936 +171 {2}1740 {5}1 +--p--- {6,7}0\.0$/);
+    expect(host.networkListText(171)).toMatch(/171\/0 *\n$/);
+    expect(host.blockListText(171).split("\n")[1]).toContain(
+      "/local/domain/0/backend/vbd/171/2049",
+    );
+  });
+});
+
+it("takes no more than there is", () => {
+  const world = new World(XEND_3_1, { memory: { totalKib: 4 * 2 ** 20, dom0Kib: 2 ** 20 } });
+  const launch = (name: string): number => world.host.create({ name, guest: world.guest }, 0).domid;
+  expect(launch("a")).toBe(1);
+  expect(() => launch("a")).toThrow("a name that no other domain has");
+  expect(() => launch("b")).toThrow("KiB that are free");
+  world.host.destroy(1, 0);
+  expect(launch("b")).toBe(2);
+});
