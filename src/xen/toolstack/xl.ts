@@ -81,7 +81,7 @@ export class Xl implements Toolstack {
     yield* this.#remove(info.domid, { type, devid }, path, false);
   }
 
-  /** libxl__destroy_domid: paused, its devices by force, its directories, and the domain at last. */
+  /** libxl__destroy_domid: paused, its devices by force, its directories, then the domain. */
   *destroy({ info }: ToolstackDomain): Task {
     const { client, pauseDomain, destroyDomain, now } = this.#parts;
     const { domid, config } = info;
