@@ -3,10 +3,18 @@ import { EmulatorError } from "../base/errors.ts";
 
 /** A socket cannot be opened, or its place is taken; the message begins with its path. */
 export class SocketError extends EmulatorError {
-  constructor(path: string, what: string) {
+  /** True if another program listens there. */
+  readonly isTaken: boolean;
+
+  constructor(path: string, what: string, isTaken = false) {
     super("socket", path, `${path}: ${what}`);
+    this.isTaken = isTaken;
   }
 }
+
+/** Another program listens on `path`. */
+export const taken = (path: string): SocketError =>
+  new SocketError(path, "another program listens there", true);
 
 /** The `code` of a system error, such as "EPIPE"; empty if it has none. */
 export function systemCode(error: unknown): string {

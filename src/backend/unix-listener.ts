@@ -7,7 +7,7 @@
 import { lstatSync, type Stats, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { SocketError, systemCode } from "./socket-error.ts";
+import { SocketError, systemCode, taken } from "./socket-error.ts";
 
 /** Octets of a path in Linux's `sockaddr_un`: 108 with the NUL. */
 export const LONGEST_SOCKET_PATH = 107;
@@ -31,7 +31,6 @@ const SYSTEM_FAULTS = new Map([
   ["EACCES", "permission denied"],
   ["EPERM", "permission denied"],
   ["EROFS", "the file system cannot be written to"],
-  ["EADDRINUSE", "another program listens there"],
 ]);
 
 /** Sockets of this process, which go with it however it ends, unless it is killed. */
@@ -125,7 +124,8 @@ async function removeStale(path: string): Promise<void> {
   const answer = await knock(path);
   if (answer === "ENOENT") return;
   if (answer !== "ECONNREFUSED") {
-    throw new SocketError(path, SYSTEM_FAULTS.get(answer) ?? "another program listens there");
+    const fault = SYSTEM_FAULTS.get(answer);
+    throw fault === undefined ? taken(path) : new SocketError(path, fault);
   }
   // Somebody else may have put their own in its place meanwhile; then listening fails.
   if (statOf(path)?.ino !== found.ino) return;
@@ -159,6 +159,7 @@ function statOf(path: string): Stats | null {
 
 /** @returns a sentence for what the user can mend, the error itself for the rest. */
 function explained(path: string, error: unknown): Error {
+  if (systemCode(error) === "EADDRINUSE") return taken(path);
   const fault = SYSTEM_FAULTS.get(systemCode(error));
   if (fault !== undefined) return new SocketError(path, fault);
   return error instanceof Error ? error : new SocketError(path, String(error));

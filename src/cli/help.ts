@@ -19,6 +19,7 @@ export const PROGRAM_HELP: Help = {
     "dom0 demo                             the built-in host of February 2010",
     "dom0 demo --pcapng - | wireshark -k -i -",
     "dom0 run scenario.yaml --pcapng run.pcapng",
+    "dom0 serve                            the same host in real time, for QEMU and others",
     "dom0 explain scenario.yaml --dropped  why packets were dropped",
     "dom0 router world.yaml --in in.pcapng --out out.pcapng",
     "dom0 schema > scenario.schema.json    for your editor",
@@ -59,6 +60,27 @@ export const RUN_HELP: Help = {
     "dom0 run scenario.yaml --json | jq 'select(.event == \"drop\")'",
   ],
   last: EXIT_CODES,
+};
+
+/** `dom0 serve`. */
+export const SERVE_HELP: Help = {
+  paragraphs: [
+    "Time is real until Ctrl-C. The first line, once everything can be reached, names every " +
+      "socket. A domU with `guest: external` has its vif on a unix socket, in the framing of " +
+      "QEMU's `-netdev stream`: where `vif: { listen: unix:PATH }` says, else in the folder. " +
+      "Sockets are for you alone, and gone at the end; those of a run that was killed are taken " +
+      "over. The demo's hosts come without its steps.",
+    'With --json, the first line is an object with the key "ready"; the next ones are as those ' +
+      "of dom0 run.",
+  ],
+  examples: [
+    "dom0 serve",
+    "dom0 serve scenario.yaml --state /tmp/zone --json",
+    "dom0 serve --pcapng - | wireshark -k -i -",
+    "qemu-system-x86_64 -netdev stream,id=n0,addr.type=unix,addr.path=PATH \\",
+    "  -device virtio-net-pci,netdev=n0,mac=12:31:39:00:a5:0d",
+  ],
+  last: "Exit codes: 0 ended by a signal or --until, 1 an expectation failed, 2 wrong usage or input.",
 };
 
 /** `dom0 explain`. */

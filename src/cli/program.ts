@@ -17,8 +17,14 @@ import {
   PROGRAM_HELP,
   ROUTER_HELP,
   RUN_HELP,
+  SERVE_HELP,
 } from "./help.ts";
-import { type CapturingOptions, LOG_LEVELS } from "./run-options.ts";
+import {
+  type CapturingOptions,
+  LOG_LEVELS,
+  type LogLevel,
+  type ServeOptions,
+} from "./run-options.ts";
 import { type Kind, KINDS } from "./commands/schema.ts";
 import type { Surface } from "./surface.ts";
 import { VERSION } from "./version.ts";
@@ -63,6 +69,7 @@ function newProgram(surface: Surface, does: Does): Command {
     .exitOverride();
   addDemo(program, surface, does);
   addRun(program, surface, does);
+  addServe(program, surface, does);
   addExplain(program, surface, does);
   addRouter(program, surface, does);
   addDomains(program, surface, does);
@@ -108,6 +115,23 @@ function addRun(program: Command, surface: Surface, does: Does): void {
       does(async () => {
         const { runCommand } = await import("./commands/run.ts");
         return runCommand(file, options, surface);
+      }),
+    );
+}
+
+function addServe(program: Command, surface: Surface, does: Does): void {
+  const command = program
+    .command("serve")
+    .description("serve hosts in real time: vifs and XenStore on sockets")
+    .argument("[scenario]", "a YAML or JSON file; the demo's hosts if left out")
+    .option("--state <folder>", "where sockets and disks are; a fresh folder if left out")
+    .option("--pcapng <file>", "write a capture; - for standard output");
+  addRunOptions(command, "warn")
+    .addHelpText("after", helpText(SERVE_HELP, surface.out.width))
+    .action((file: string | undefined, options: ServeOptions) =>
+      does(async () => {
+        const { serveCommand } = await import("./commands/serve.ts");
+        return serveCommand(file ?? null, options, surface);
       }),
     );
 }
@@ -166,7 +190,7 @@ function addDomains(program: Command, surface: Surface, does: Does): void {
 }
 
 /** What every command that plays a scenario takes. */
-function addRunOptions(command: Command): Command {
+function addRunOptions(command: Command, logLevel: LogLevel = "silent"): Command {
   return command
     .option("--seed <n>", "seed of all chance, instead of the scenario's", wholeNumber)
     .option("--until <time>", 'end the run there, such as "30s"', timeSpan)
@@ -174,7 +198,7 @@ function addRunOptions(command: Command): Command {
     .addOption(
       new Option("--log-level <level>", "structured log on standard error")
         .choices(LOG_LEVELS)
-        .default("silent"),
+        .default(logLevel),
     );
 }
 

@@ -14,6 +14,15 @@ export interface RunOptions {
   readonly logLevel: LogLevel;
 }
 
+/** Options of `serve`. */
+export interface ServeOptions extends RunOptions {
+  /** The folder of sockets and disks; a fresh one that goes with the program if left out. */
+  readonly state?: string;
+  readonly pcapng?: string;
+  /** Every domain has XenStore on a socket of its own as well. */
+  readonly guestXenstore?: boolean;
+}
+
 /** Options of `demo` and `run`. */
 export interface CapturingOptions extends RunOptions {
   readonly pcapng?: string;

@@ -48,9 +48,12 @@ export class Story {
   readonly #names = new Map<string, string>();
   #hasTable = false;
   #isInSteps = false;
+  readonly #isRepeatable: boolean;
 
-  constructor(out: Output) {
+  /** @param isRepeatable the run can be played again, and its packets be asked for. */
+  constructor(out: Output, { isRepeatable = true } = {}) {
     this.#out = out;
+    this.#isRepeatable = isRepeatable;
   }
 
   tell(event: RunEvent): void {
@@ -287,6 +290,7 @@ export class Story {
       return [formatCount(count), reason, `${packet}, at ${formatInstant(at)}`, listOf(places)];
     });
     this.#table(columns, rows);
+    if (!this.#isRepeatable) return;
     const hint = "`dom0 explain` tells the way of each, step by step.";
     this.#out.line(this.#out.paint("faint", hint));
   }

@@ -25,17 +25,19 @@ export class Interrupts {
   /**
    * The first signal aborts what this returns, so that things can be put in order; the second ends
    * the program at once.
+   * @param isEnd a signal is how the command ends, and no reason for an exit code of its own.
    */
-  listen(): AbortSignal {
-    if (this.#isListening) return this.#controller.signal;
+  listen({ isEnd = false }: { readonly isEnd?: boolean } = {}): AbortSignal {
+    const { signal: aborted } = this.#controller;
+    if (this.#isListening) return aborted;
     this.#isListening = true;
     for (const [signal, code] of CODES) {
       process.on(signal, () => {
-        if (this.code !== null) process.exit(code);
-        this.code = code;
+        if (aborted.aborted) process.exit(code);
+        if (!isEnd) this.code = code;
         this.#controller.abort();
       });
     }
-    return this.#controller.signal;
+    return aborted;
   }
 }

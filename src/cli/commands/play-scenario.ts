@@ -14,10 +14,11 @@ import { Story } from "../story.ts";
 import type { Surface } from "../surface.ts";
 import { tellCapture } from "../tell-capture.ts";
 
-/** Structured lines on standard error; without a clock, for time is virtual. */
-export function openLog(level: LogLevel): Logger {
+/** Structured lines on standard error; without a clock where time is virtual. */
+export function openLog(level: LogLevel, { hasTime = false } = {}): Logger {
   const formatters = { level: (label: string) => ({ level: label }) };
-  const options = { level, timestamp: false, base: null, formatters };
+  const timestamp = hasTime ? pino.stdTimeFunctions.isoTime : false;
+  const options = { level, timestamp, base: null, formatters };
   return pino(options, pino.destination({ fd: 2, sync: true }));
 }
 

@@ -72,6 +72,7 @@ export function checkScenario(plan: Plan, scenario: Scenario, faults: FaultList)
   const names = new Unique(faults);
   const addresses = new Unique(faults);
   const macs = new Unique(faults);
+  const plugs = new Unique(faults);
   const place = (path: Path, address: Ipv4Addr | undefined | null): void => {
     if (address !== undefined && address !== null) addresses.add(formatIpv4(address), path);
   };
@@ -92,6 +93,8 @@ export function checkScenario(plan: Plan, scenario: Scenario, faults: FaultList)
     place([...path, "privateAddress"], domain.privateAddress?.address);
     place([...path, "publicAddress"], domain.publicAddress);
     checkGroups(plan, domain, path, faults);
+    checkPlug(domain, path, faults);
+    if (domain.vif !== undefined) plugs.add(domain.vif.listen, [...path, "vif", "listen"]);
     checkPlace(domain, path, host, faults);
   }
   for (const step of plan.steps) checkStep(plan, step, names.values, faults);
@@ -162,6 +165,12 @@ function checkGroups(plan: Plan, domain: DomainText, path: Path, faults: FaultLi
       `there is no security group "${name}"; ${hint(name, known)}`,
     );
   }
+}
+
+/** Only where no simulated domU stands can something be plugged in. */
+function checkPlug({ vif, guest }: DomainText, path: Path, faults: FaultList): void {
+  if (vif === undefined || guest === "external") return;
+  faults.add([...path, "vif"], "expected guest: external, for a simulated domU has the vif");
 }
 
 /** A domU's address lies in a block of its host, and says no other length than the block has. */

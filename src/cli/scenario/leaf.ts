@@ -4,6 +4,7 @@ import { EmulatorError } from "../../base/errors.ts";
 import { parseDuration } from "../../base/time.ts";
 import { parseInterfaceAddress, parseIpv4, parseMac, parsePrefix } from "../../wire/addr.ts";
 import type { Reason } from "../../wire/packet.ts";
+import { checkSocketPath } from "../../backend/unix-listener.ts";
 import { Ebtables } from "../../filter/ebtables/ebtables.ts";
 import { serialOfDomain } from "../../zone/naming.ts";
 import { hint } from "../suggest.ts";
@@ -117,6 +118,26 @@ export const frameRules = textOf(
     id: "FrameRules",
     description: "Tables filter and nat about the vifs' frames, as `ebtables-save` prints them.",
     examples: ["*filter\n:INPUT ACCEPT\n-A INPUT -i vif3.0 -p IPv6 -j DROP\n"],
+  },
+);
+
+/** "unix:/tmp/vif3.sock": where a vif of `dom0 serve` is reached. */
+export const plugAddress = textOf(
+  "where to listen, such as unix:/tmp/vif3.sock",
+  (text) => {
+    const [, path] = /^unix:(.+)$/s.exec(text) ?? [];
+    if (path === undefined) {
+      const expected = "where to listen, such as unix:/tmp/vif3.sock";
+      throw new EmulatorError("plug", text, only(expected)({ input: text }));
+    }
+    checkSocketPath(path);
+    return text;
+  },
+  {
+    id: "PlugAddress",
+    description: "Where to listen: unix: and the path of a socket, up to 107 octets.",
+    examples: ["unix:/tmp/vif3.sock"],
+    pattern: "^unix:.+$",
   },
 );
 

@@ -35,6 +35,8 @@ export interface PlayOptions {
   /** Packets whose way {@link Zone.explain} remembers; 0 for none. */
   readonly traceLimit: number;
   readonly log: Logger;
+  /** Microseconds since 1970 at the start; the zone's. */
+  readonly epoch?: number;
   /** Aborted by Ctrl-C: the run ends where it is. */
   readonly signal: AbortSignal;
   /** Told each event, in order. */
@@ -78,7 +80,8 @@ export async function play(options: PlayOptions): Promise<PlayOutcome> {
   return player.end();
 }
 
-class Player {
+/** Plays one scenario; {@link play} drives it in virtual time, `dom0 serve` in real time. */
+export class Player {
   readonly #options: PlayOptions;
   readonly #plan: Plan;
   readonly #seed: number;
@@ -93,13 +96,13 @@ class Player {
   #failed = 0;
 
   constructor(options: PlayOptions) {
-    const { plan, traceLimit, log } = options;
+    const { plan, traceLimit, log, epoch } = options;
     this.#options = options;
     this.#plan = plan;
     this.#seed = options.seed ?? plan.seed;
     this.#end = options.until ?? plan.until;
     this.#steps = plan.steps.toSorted((left, right) => left.at - right.at);
-    this.#world = new World({ plan, seed: this.#seed, traceLimit, log });
+    this.#world = new World({ plan, seed: this.#seed, traceLimit, log, epoch });
     this.#watch = new Watch(
       {
         drop: (drop) => options.onEvent({ event: "drop", ...drop }),
@@ -113,6 +116,11 @@ class Player {
     return this.#world.zone;
   }
 
+  get world(): World {
+    return this.#world;
+  }
+
+  /** Launch the domains; the steps come when their time has. @throws {InputError} as {@link World}. */
   start(): void {
     const { capture, onEvent } = this.#options;
     if (capture !== null) this.zone.capture.writeTo(capture.sink);
@@ -152,6 +160,7 @@ class Player {
     await this.run(isLong ? Math.round(slice / 2) : took < SLICE_MS / 2 ? slice * 2 : slice);
   }
 
+  /** Tell what the run came to. */
   end(): PlayOutcome {
     const isInterrupted = this.#options.signal.aborted;
     const { pool, now } = this.zone;

@@ -14,6 +14,7 @@ import {
   mac,
   name,
   oneOf,
+  plugAddress,
   prefix,
   probability,
   reason,
@@ -57,6 +58,10 @@ const DOMAIN = {
     .optional()
     .meta({ description: "simulated boots a domU; external leaves the vif to raw frames." }),
   link: link.optional().meta({ description: "Between the domU and Dom0." }),
+  vif: z
+    .strictObject({ listen: plugAddress })
+    .optional()
+    .meta({ description: "Where `dom0 serve` lets programs reach the vif of an external domU." }),
 };
 
 /** A domain of a host. */

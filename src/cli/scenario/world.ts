@@ -27,12 +27,16 @@ export interface WorldOptions {
   /** Packets whose way is remembered; 0 for none. */
   readonly traceLimit: number;
   readonly log: Logger;
+  /** Microseconds since 1970 at the start of the run; the zone's. */
+  readonly epoch?: number | undefined;
 }
 
 /** A domain and the host that runs it. */
 export interface Running {
   readonly host: ZoneHost;
   readonly domain: Domain;
+  /** Where the file lets its vif be reached; `null` if it does not say. */
+  readonly listen: string | null;
 }
 
 /** A zone with everything that the scenario starts with, except its domains. */
@@ -44,9 +48,11 @@ export class World {
   readonly #hosts = new Map<string, ZoneHost>();
 
   /** @throws {InputError} for what only the zone can refuse, with the line. */
-  constructor({ plan, seed, traceLimit, log }: WorldOptions) {
+  constructor({ plan, seed, traceLimit, log, epoch }: WorldOptions) {
     this.#plan = plan;
-    this.zone = new Zone({ seed, profile: plan.profile, traceLimit, log });
+    const { profile } = plan;
+    const options = { seed, profile, traceLimit, log };
+    this.zone = new Zone(epoch === undefined ? options : { ...options, epoch });
     this.#blame(1, "securityGroups", () => {
       const { securityGroups: groups } = this.zone;
       for (const name of plan.securityGroups.keys()) if (!groups.has(name)) groups.create(name);
@@ -88,6 +94,11 @@ export class World {
     return this.#internet;
   }
 
+  /** The domains that run, in the order of their launch. */
+  get running(): Iterable<Running> {
+    return this.#domains.values();
+  }
+
   /** Start the domains of the hosts. @throws {InputError} as the constructor. */
   launchAll(onLaunch: (running: Running) => void): void {
     for (const [index, { name, domains }] of this.#plan.hosts.entries()) {
@@ -113,7 +124,7 @@ export class World {
       ...(guest === undefined ? {} : { guest }),
       ...(link === undefined ? {} : { link: wayOf(link, VIF_DELAY) }),
     });
-    const running = { host, domain };
+    const running = { host, domain, listen: plan.vif?.listen ?? null };
     this.#domains.set(domain.name, running);
     return running;
   }

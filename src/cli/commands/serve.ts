@@ -1,0 +1,136 @@
+/** `dom0 serve`: a zone in real time, on sockets, until it is interrupted. @module */
+import { RealTime } from "../../backend/real-time.ts";
+import { type Instant, SECOND } from "../../base/time.ts";
+import { CaptureFile } from "../capture-file.ts";
+import { DEMO_NAME, DEMO_SCENARIO } from "../demo-scenario.ts";
+import { ExitCode } from "../failure.ts";
+import { readText } from "../input.ts";
+import type { Output } from "../output.ts";
+import type { ServeOptions } from "../run-options.ts";
+import type { RunEvent } from "../scenario/events.ts";
+import type { Plan } from "../scenario/plan.ts";
+import { Player } from "../scenario/play.ts";
+import { readScenario } from "../scenario/read.ts";
+import { Ending } from "../serve/ending.ts";
+import { Sockets } from "../serve/sockets.ts";
+import { StateFolder } from "../serve/state-folder.ts";
+import { Story } from "../story.ts";
+import type { Surface } from "../surface.ts";
+import { openLog } from "./play-scenario.ts";
+
+/** How often a capture is written, in milliseconds. */
+const FLUSH_MS = 200;
+
+/**
+ * Serve the hosts of the scenario `file`, or the demo's.
+ * @throws {InputError} if the file, the folder or a socket cannot be used, or a step cannot be done.
+ */
+export async function serveCommand(
+  file: string | null,
+  options: ServeOptions,
+  { out, err, interrupts }: Surface,
+): Promise<ExitCode> {
+  const plan = file === null ? demoHost() : readScenario(file, await readText(file));
+  const signal = interrupts.listen({ isEnd: true });
+  const folder = await StateFolder.open(options.state ?? null);
+  try {
+    const { pcapng } = options;
+    const capture = pcapng === undefined ? null : await CaptureFile.open(pcapng);
+    try {
+      const told = pcapng === "-" ? err : out;
+      return await serve({ plan, options, folder, capture, told, signal });
+    } finally {
+      await capture?.close();
+    }
+  } finally {
+    await folder.close();
+  }
+}
+
+/** The hosts of the demo; what happens to them there is not repeated on a user's own machines. */
+function demoHost(): Plan {
+  return { ...readScenario(DEMO_NAME, DEMO_SCENARIO), steps: [] };
+}
+
+interface Service {
+  readonly plan: Plan;
+  readonly options: ServeOptions;
+  readonly folder: StateFolder;
+  readonly capture: CaptureFile | null;
+  readonly told: Output;
+  readonly signal: AbortSignal;
+}
+
+async function serve(service: Service): Promise<ExitCode> {
+  const { plan, options, folder, capture, told, signal } = service;
+  const { json = false, seed = null } = options;
+  const log = openLog(options.logLevel, { hasTime: true });
+  const story = new Story(told, { isRepeatable: false });
+  const ending = new Ending(signal);
+  const tell = (event: RunEvent): void => {
+    if (event.event === "start" || (event.event === "domain" && event.step === null)) return;
+    if (json) told.line(JSON.stringify(event));
+    else story.tell(event);
+  };
+  const player = new Player({
+    plan,
+    seed,
+    until: null,
+    capture,
+    traceLimit: 0,
+    log,
+    epoch: Date.now() * 1000,
+    // How a server ends is no interruption of its run.
+    signal: new AbortController().signal,
+    onEvent: (event) => {
+      tell(event);
+      if (event.event === "settled") sockets.update();
+    },
+  });
+  const realTime = new RealTime({
+    scheduler: player.zone.scheduler,
+    onError: ending.fail,
+    onStandstill: (gap) => log.warn({ seconds: gap / SECOND }, "time stood still with the process"),
+  });
+  const { world } = player;
+  const onPlug = (vif: string, address: string): void => {
+    told.line(json ? JSON.stringify({ event: "plug", vif, address }) : `${vif} ${address}`);
+  };
+  const sockets = new Sockets({ plan, world, realTime, folder, log, onPlug, onError: ending.fail });
+  const flush = (): void => void capture?.flush().catch(ending.fail);
+  const flushing = setInterval(flush, FLUSH_MS);
+  try {
+    player.start();
+    await sockets.open();
+    tellReady(sockets, json, told);
+    endAt(options.until ?? plan.until, player, ending.now);
+    realTime.start();
+    await ending.wait();
+    // The end is now, not when something happened last.
+    realTime.enter(() => {});
+  } finally {
+    clearInterval(flushing);
+    realTime.stop();
+    await sockets.close();
+    player.zone.close();
+  }
+  const { turns, worst, mean } = realTime.lateness;
+  log.info({ turns, worst, mean }, "how late events ran, in microseconds");
+  return player.end().failed > 0 ? ExitCode.Failed : ExitCode.Done;
+}
+
+/** A run that ends at an instant ends then; others go on until they are interrupted. */
+function endAt(until: Instant | null, { zone }: Player, onEnd: () => void): void {
+  if (until !== null) zone.at(until, onEnd);
+}
+
+/** One line that names every socket: an object for programs. */
+function tellReady({ vifs }: Sockets, json: boolean, told: Output): void {
+  if (json) {
+    const ready = { ready: true, ...(vifs.length > 0 ? { vifs: Object.fromEntries(vifs) } : {}) };
+    told.line(JSON.stringify(ready));
+    return;
+  }
+  const named = vifs.map(([vif, address]) => `${vif} ${address}`);
+  told.line(`ready: ${named.join(", ")}`);
+}
