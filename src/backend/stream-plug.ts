@@ -10,6 +10,7 @@
 import type { Socket } from "node:net";
 import type { Logger } from "../base/log.ts";
 import { encodeFrame, FrameDecoder } from "./frame-stream.ts";
+import { plainOctets } from "./octets.ts";
 import type { Jack, Plug, PlugCounters, PlugSetup } from "./plug.ts";
 import { systemCode } from "./socket-error.ts";
 import { openUnixListener, type UnixListener } from "./unix-listener.ts";
@@ -90,7 +91,7 @@ class Peer {
   #receive(chunk: Uint8Array): void {
     const { socket, jack } = this.#setup;
     jack.together(() => {
-      const fault = this.#decoder.push(octetsOf(chunk));
+      const fault = this.#decoder.push(plainOctets(chunk));
       if (fault !== null) this.#disconnect(fault);
     });
     // Whoever sends without end has his turn, not the whole time.
@@ -139,7 +140,3 @@ class Peer {
     log.info({ vif: jack.name, reason: this.#reason, isWhole }, "a peer left");
   }
 }
-
-/** The same octets without Node's methods: a `slice` of a `Buffer` is no copy. */
-const octetsOf = ({ buffer, byteOffset, length }: Uint8Array): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, length);

@@ -80,7 +80,7 @@ export const SERVE_HELP: Help = {
     "qemu-system-x86_64 -netdev stream,id=n0,addr.type=unix,addr.path=PATH \\",
     "  -device virtio-net-pci,netdev=n0,mac=12:31:39:00:a5:0d",
   ],
-  last: "Exit codes: 0 ended by a signal or --until, 1 an expectation failed, 2 wrong usage or input.",
+  last: "Exit codes: 0 ended as asked, 1 an expectation failed, 2 wrong usage or input.",
 };
 
 /** `dom0 explain`. */
@@ -111,6 +111,21 @@ export const ROUTER_HELP: Help = {
     "dumpcap -i eth0 -w - | dom0 router world.yaml --in - --out - | tshark -r -",
   ],
   last: EXIT_CODES,
+};
+
+/** `dom0 xenstore`. */
+export const XENSTORE_HELP: Help = {
+  paragraphs: [
+    "On a XenStore of dom0 serve, or any other; xenstore-utils work on the same socket, with " +
+      "XENSTORED_PATH. Options come before the keys.",
+  ],
+  examples: [
+    "export XENSTORED_PATH=/tmp/zone/xenstore.sock",
+    "dom0 xenstore ls -f /local/domain",
+    "dom0 xenstore read /local/domain/3/name",
+    "dom0 xenstore watch -n 2 /local/domain/0/backend/vif",
+  ],
+  last: "Exit codes: 0 done, 1 refused by the store, or no, 2 wrong usage, or no store there.",
 };
 
 /** `dom0 domains`. */

@@ -27,7 +27,7 @@ const USUAL = 80;
 export interface TextStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
-  write(text: string): boolean;
+  write(text: string | Uint8Array): boolean;
   on(event: "error", listener: (error: Error) => void): unknown;
 }
 
@@ -55,6 +55,11 @@ export class Output {
 
   write(text: string): void {
     if (!this.#isGone) this.#stream.write(text);
+  }
+
+  /** `text`, one character an octet. */
+  octets(text: string): void {
+    if (!this.#isGone) this.#stream.write(Buffer.from(text, "latin1"));
   }
 
   /** `text` and a line end. */

@@ -26,6 +26,7 @@ import {
   type ServeOptions,
 } from "./run-options.ts";
 import { type Kind, KINDS } from "./commands/schema.ts";
+import { addXenstore } from "./store-program.ts";
 import type { Surface } from "./surface.ts";
 import { VERSION } from "./version.ts";
 
@@ -72,6 +73,7 @@ function newProgram(surface: Surface, does: Does): Command {
   addServe(program, surface, does);
   addExplain(program, surface, does);
   addRouter(program, surface, does);
+  addXenstore(program, surface, does);
   addDomains(program, surface, does);
   program
     .command("schema")

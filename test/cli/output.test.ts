@@ -7,7 +7,7 @@ function stream(options: Partial<Pick<TextStream, "isTTY" | "columns">> = {}) {
   let listener: (error: Error) => void = () => {};
   const fake: TextStream = {
     ...options,
-    write: (text) => written.push(text) > 0,
+    write: (text) => written.push(String(text)) > 0,
     on: (_event, heard) => {
       listener = heard;
     },

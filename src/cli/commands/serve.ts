@@ -23,7 +23,8 @@ const FLUSH_MS = 200;
 
 /**
  * Serve the hosts of the scenario `file`, or the demo's.
- * @throws {InputError} if the file, the folder or a socket cannot be used, or a step cannot be done.
+ * @throws {InputError} if the file, the folder or a socket cannot be used, or a step is not
+ * possible.
  */
 export async function serveCommand(
   file: string | null,

@@ -120,7 +120,7 @@ export class Player {
     return this.#world;
   }
 
-  /** Launch the domains; the steps come when their time has. @throws {InputError} as {@link World}. */
+  /** Launch the domains; steps come in their time. @throws {InputError} as {@link World}. */
   start(): void {
     const { capture, onEvent } = this.#options;
     if (capture !== null) this.zone.capture.writeTo(capture.sink);

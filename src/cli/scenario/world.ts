@@ -51,8 +51,8 @@ export class World {
   constructor({ plan, seed, traceLimit, log, epoch }: WorldOptions) {
     this.#plan = plan;
     const { profile } = plan;
-    const options = { seed, profile, traceLimit, log };
-    this.zone = new Zone(epoch === undefined ? options : { ...options, epoch });
+    const beginning = epoch === undefined ? {} : { epoch };
+    this.zone = new Zone({ seed, profile, traceLimit, log, ...beginning });
     this.#blame(1, "securityGroups", () => {
       const { securityGroups: groups } = this.zone;
       for (const name of plan.securityGroups.keys()) if (!groups.has(name)) groups.create(name);

@@ -1,4 +1,4 @@
-/** What a server lets others reach: a socket for each external vif and each host's XenStore. @module */
+/** What a server lets others reach: a socket for each external vif and each XenStore. @module */
 import { EmulatorError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { openPlug, type Plug } from "../../backend/plug.ts";
