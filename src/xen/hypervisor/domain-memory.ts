@@ -31,6 +31,8 @@ export interface DomainMemoryOptions {
   readonly isShared?: boolean;
   /** The memory of a domain that runs in several threads: each makes its object from it. */
   readonly buffer?: SharedArrayBuffer | null;
+  /** Frames from 0 on that another thread allocated before it left the rest to this one; 0. */
+  readonly taken?: number;
 }
 
 /** Frames 0 to `pages` - 1 and the allocator of the domain's kernel, which is its own affair. */
@@ -50,7 +52,8 @@ export class DomainMemory {
   readonly #freed: number[] = [];
   readonly #isTaken: Uint8Array;
 
-  constructor({ domid, pages, isShared = false, buffer = null }: DomainMemoryOptions) {
+  constructor(options: DomainMemoryOptions) {
+    const { domid, pages, isShared = false, buffer = null, taken = 0 } = options;
     if (!Number.isInteger(domid) || domid < 0 || domid >= DOMID_FIRST_RESERVED) {
       throw new OptionError("domid", domid, `0 to ${DOMID_FIRST_RESERVED - 1}`);
     }
@@ -61,6 +64,9 @@ export class DomainMemory {
     if (buffer !== null && buffer.byteLength !== size * FRAME_OCTETS) {
       throw new OptionError("buffer", buffer.byteLength, `${size} frames of ${FRAME_OCTETS}`);
     }
+    if (!Number.isInteger(taken) || taken < 0 || taken > size) {
+      throw new OptionError("taken", taken, `0 to ${size}`);
+    }
     this.domid = domid;
     this.pages = size;
     this.isShared = isShared || buffer !== null;
@@ -69,7 +75,8 @@ export class DomainMemory {
     this.bytes = new Uint8Array(whole);
     this.words = new Int32Array(whole);
     this.view = viewOf(this.bytes);
-    this.#isTaken = new Uint8Array(size);
+    this.#isTaken = new Uint8Array(size).fill(1, 0, taken);
+    this.#fresh = taken;
   }
 
   /** Frames that are allocated. */

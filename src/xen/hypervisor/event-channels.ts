@@ -350,7 +350,9 @@ export class EventChannels implements EventSink {
     if (!isIdle(domain, vcpu)) return;
     isBusy[vcpu] = 1;
     try {
-      while (domain.isRunnable && info.exchangeUpcall(vcpu, false)) handleEvents(domain, vcpu, now);
+      while (domain.isRunnable && info.exchangeUpcall(vcpu, false)) {
+        handleEvents(info, domain.ports, vcpu, now);
+      }
     } finally {
       isBusy[vcpu] = 0;
     }

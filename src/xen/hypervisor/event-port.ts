@@ -122,7 +122,12 @@ export function closePort(port: EventPort): void {
 }
 
 /** Run the handlers of all that the selector of `vcpu` names. */
-export function handleEvents({ info, ports }: EventDomain, vcpu: number, now: Instant): void {
+export function handleEvents(
+  info: SharedInfo,
+  ports: readonly ({ readonly handler: UpcallHandler | null } | null)[],
+  vcpu: number,
+  now: Instant,
+): void {
   const selector = info.selectorOf(vcpu);
   const wordsOfBit = 1 << (info.selectorShift - 5);
   for (let half = 0; half < wordsOfBit; half += 1) {
