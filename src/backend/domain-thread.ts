@@ -1,9 +1,9 @@
-/// <reference lib="es2024.sharedmemory" />
 /**
  * A domain in a thread of its own: the host's thread passes its events on, the domain's sleeps
  * until one comes. Works for Node's worker threads and a browser's workers alike.
  * @module
  */
+/// <reference lib="es2024.sharedmemory" />
 import type { Instant } from "../base/time.ts";
 import type { Doorbell } from "../xen/hypervisor/doorbell.ts";
 import type { EventChannels } from "../xen/hypervisor/event-channels.ts";

@@ -76,7 +76,7 @@ export class GrantTables {
     const table = this.#tables.get(domid);
     if (table === undefined) return;
     this.#tables.delete(domid);
-    table.releaseMappings();
+    table.release();
   }
 }
 
@@ -97,6 +97,7 @@ export class GrantTable {
   readonly #mapRefs: number[] = [];
   readonly #mapFlags: number[] = [];
   #freeHandle = -1;
+  #isAlive = true;
 
   constructor(tables: GrantTables, memory: DomainMemory) {
     this.#tables = tables;
@@ -164,7 +165,7 @@ export class GrantTable {
    */
   map(domid: number, ref: number, flags: number): number {
     if ((flags & (GrantMap.host | GrantMap.device)) === 0) return GrantStatus.badReference;
-    const owner = this.#tables.find(domid === DOMID_SELF ? this.memory.domid : domid);
+    const owner = this.#tableOf(domid);
     if (owner === null) return GrantStatus.badDomain;
     const handle = this.#takeHandle();
     if (handle < 0) return GrantStatus.noDeviceSpace;
@@ -243,14 +244,16 @@ export class GrantTable {
     return GrantStatus.badPage;
   }
 
-  /** Unmap all that this domain mapped: it died. */
-  releaseMappings(): void {
+  /** The domain died: unmap all that it mapped; it asks in vain from now on. */
+  release(): void {
+    this.#isAlive = false;
     for (let handle = 0; handle < this.#mapFlags.length; handle += 1) {
       if (this.#mapFlags[handle] !== 0) this.unmap(handle);
     }
   }
 
   #tableOf(domid: number): GrantTable | null {
+    if (!this.#isAlive) return null;
     return domid === DOMID_SELF ? this : this.#tables.find(domid);
   }
 

@@ -1,0 +1,29 @@
+/** Programs compiled with Xen's own public headers (Debian: libxen-dev), as oracles. @module */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Why there is no oracle here; `null` if there is. */
+export const missingHeaders: string | null = !existsSync("/usr/include/xen/io/ring.h")
+  ? "no headers of Xen: libxen-dev"
+  : spawnSync("cc", ["--version"]).status === 0
+    ? null
+    : "no C compiler";
+
+/** Compile `source`. @returns the program, in a folder of its own. */
+export function compileWithXen(source: string, ...defines: readonly string[]): string {
+  const program = join(mkdtempSync(join(tmpdir(), "dom0-xen-")), "program");
+  const version = "__XEN_INTERFACE_VERSION__=__XEN_LATEST_INTERFACE_VERSION__";
+  const flags = [version, ...defines].map((define) => `-D${define}`);
+  const { status, stderr } = spawnSync("cc", ["-O1", ...flags, "-o", program, source]);
+  if (status !== 0) throw new Error(String(stderr));
+  return program;
+}
+
+/** Run `program` on `input`. @returns its lines. */
+export function linesOf(program: string, input = ""): readonly string[] {
+  const { status, stdout } = spawnSync(program, { input, encoding: "utf8", maxBuffer: 2 ** 28 });
+  if (status !== 0) throw new Error(`${program} ended with ${status}`);
+  return stdout.trimEnd().split("\n");
+}
