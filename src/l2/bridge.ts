@@ -253,6 +253,17 @@ export class Bridge implements Stack, Carrier {
 }
 
 /**
+ * A bridge that bears the name of its one port, its address and MTU.
+ * @returns the bridge's own device.
+ */
+export function bridgeOver(port: Device, rules: FrameRules): Device {
+  const { name, mac, mtu } = port;
+  const bridge = new Bridge({ name, mac, mtu, rules });
+  bridge.addPort(port);
+  return bridge.device;
+}
+
+/**
  * A sender is one station, and has an address (`is_valid_ether_addr`); what carries nothing but a
  * tag is none of a bridge's (`skb_vlan_untag`).
  */

@@ -2,7 +2,7 @@
 import { OptionError } from "../base/errors.ts";
 import type { Ipv4Addr, Mac } from "../wire/addr.ts";
 import { Device } from "../wire/device.ts";
-import { Bridge } from "../l2/bridge.ts";
+import { bridgeOver } from "../l2/bridge.ts";
 import type { FrameRules } from "../l2/bridge-hooks.ts";
 
 /** The domain ids that Xen gives to guests: 1 to 32,751. */
@@ -74,20 +74,12 @@ export class Vif {
       mac: backendMac,
       description: `Dom0's end of ${config.domain}`,
     });
-    this.stackDevice = frameRules === null ? this.device : bridge(this.device, frameRules);
+    this.stackDevice = frameRules === null ? this.device : bridgeOver(this.device, frameRules);
   }
 
   get name(): string {
     return this.device.name;
   }
-}
-
-/** @returns the device of a bridge that `port` is the one port of. */
-function bridge(port: Device, rules: FrameRules): Device {
-  const { name, mac, mtu } = port;
-  const made = new Bridge({ name, mac, mtu, rules });
-  made.addPort(port);
-  return made.device;
 }
 
 /** Such names stand in dhcpd.conf as they are. */

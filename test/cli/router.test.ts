@@ -72,6 +72,13 @@ describe("a capture played through one router", () => {
     expect(stdout.match(/^tcp .*SYN_SENT/gm)).toHaveLength(2);
   });
 
+  it("tells rules about frames where the world has any", () => {
+    file("bridged.yaml", `${WORLD}ebtables: "*nat\\n-A PREROUTING -i peth0 -j DROP\\n"\n`);
+    const told = run("bridged.yaml", "--in", "in.pcapng", "--state").stdout;
+    expect(told).toContain("router# ebtables-save -c\n*nat\n:PREROUTING ACCEPT\n");
+    expect(told).toContain("[0:0] -A PREROUTING -i peth0 -j DROP\n");
+  });
+
   it("comes out in the time of its frames, by interface and direction", () => {
     const { interfaces, records } = read("out.pcapng");
     expect(interfaces.map(({ name }) => name)).toEqual(["vif1.0", "peth0"]);

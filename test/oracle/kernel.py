@@ -160,20 +160,30 @@ class World:
             raise
 
     def build(self, request):
-        self.link(request["interfaces"])
+        frame_rules = request.get("ebtables", "")
+        self.link(request["interfaces"], frame_rules != "")
+        if frame_rules != "":
+            run(["ebtables-nft-restore"], frame_rules)
         for key, value in request["sysctl"]:
             write("/proc/sys/" + key.replace(".", "/"), str(value))
         run(["ip", "-batch", "-"], "".join(f"{words}\n" for words in request["ip"]))
 
-    def link(self, interfaces):
+    def link(self, interfaces, bridged):
+        """Make the interfaces, and their ports if they are bridges."""
+        near = {one["name"]: one["name"] + "p" if bridged else one["name"] for one in interfaces}
         lines = ["link set lo up"]
         for one in interfaces:
-            name = one["name"]
+            name, address = one["name"], one["mac"]
+            if bridged:
+                quiet = "forward_delay 0 mcast_snooping 0"
+                lines.append(f"link add {name} address {address} type bridge {quiet}")
             lines.append(
-                f"link add {name} mtu {one['mtu']} address {one['mac']} type veth"
+                f"link add {near[name]} mtu {one['mtu']} address {address} type veth"
                 f" peer name {self.far[name]} mtu 65535 netns {self.ends.namespace.path}"
             )
-            lines.append(f"link set {name} up")
+            if bridged:
+                lines.append(f"link set {near[name]} master {name} up")
+            lines.append(f"link set {name} mtu {one['mtu']} up")
         run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
         self.ends.namespace.enter()
         ups = [f"link set {far} up\n" for far in self.near]
@@ -181,8 +191,9 @@ class World:
         for far in self.near:
             switch_offloads_off(far)
         self.router.enter()
-        for name in self.far:
+        for name in near:
             switch_offloads_off(name)
+            switch_offloads_off(near[name])
             wait_until_running(name)
 
     def open(self, rules):

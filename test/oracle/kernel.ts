@@ -8,7 +8,7 @@ import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Ticks } from "./world-router.ts";
 import type { World } from "../../src/zone/world/world.ts";
-import { type InputFrame, ipWords, sysctls, type TimedFrame } from "./world.ts";
+import { type InputFrame, ipWords, sysctls, type TimedFrame, withPorts } from "./world.ts";
 
 /** A connection that the kernel began to track: protocol, source and target port of its answers. */
 export type NewFlow = readonly [number, number, number];
@@ -104,7 +104,12 @@ export class Kernel {
       mtu,
     }));
     const rules = world.iptables ?? "";
-    const words = { ip: ipWords(world), sysctl: sysctls(world), rules };
+    const words = {
+      ip: ipWords(world),
+      sysctl: sysctls(world),
+      rules,
+      ebtables: withPorts(world, world.ebtables ?? ""),
+    };
     const { start } = await this.#ask<{ start: number }>({ do: "open", interfaces, ...words });
     return start;
   }

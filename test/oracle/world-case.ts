@@ -67,19 +67,22 @@ export interface Recording extends Case {
   readonly times: readonly Instant[];
   /** What the kernel sent. */
   readonly sent: readonly TimedFrame[];
+  /** What the commands wrote that were run in the end. */
+  readonly shown: readonly string[];
 }
 
 /** A run is void if a frame's processing may have met a change of the millisecond. */
 const ATTEMPTS = 5;
 
-/** Play a case to the kernel, and listen until `until` microseconds after its start. */
+/** Play a case to the kernel, listen until `until` microseconds after its start, and `show`. */
 export async function record(
   kernel: Kernel,
   { world, frames }: Case,
   until: Duration = 0,
+  show: readonly (readonly string[])[] = [],
 ): Promise<Recording> {
   for (let attempt = 1; ; attempt += 1) {
-    const { start, sent, received } = await kernel.play(world, frames, until);
+    const { start, sent, received, shown } = await kernel.play(world, frames, until, show);
     const isExact = sent.every(
       ([before, after]) => Math.floor(before / MILLISECOND) === Math.floor(after / MILLISECOND),
     );
@@ -90,13 +93,14 @@ export async function record(
       clock: { start, jiffies: kernel.jiffies },
       times: sent.map(([before]) => before - start),
       sent: received.map((frame) => ({ ...frame, at: frame.at - start })),
+      shown,
     };
   }
 }
 
 /** The emulated router after it got the frames of a case at the times of its recording. */
 export function runEmulated(
-  { world, frames, clock, times }: Omit<Recording, "sent">,
+  { world, frames, clock, times }: Omit<Recording, "sent" | "shown">,
   until: Duration = 0,
 ): WorldRouter {
   const twin = new WorldRouter(world, clock);
@@ -106,5 +110,7 @@ export function runEmulated(
 }
 
 /** What the emulated router sends when it gets the frames of `recording` at the same times. */
-export const emulate = (recording: Recording, until: Duration = 0): readonly TimedFrame[] =>
-  runEmulated(recording, until).sent;
+export const emulate = (
+  recording: Omit<Recording, "shown">,
+  until: Duration = 0,
+): readonly TimedFrame[] => runEmulated(recording, until).sent;

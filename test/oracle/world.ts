@@ -63,6 +63,16 @@ export function ipWords({ interfaces, routes = [] }: World): string[] {
   ];
 }
 
+/**
+ * Rules of ebtables with the names of ports that the kernel has: a bridge and its port cannot both
+ * have that of the interface there.
+ */
+export const withPorts = ({ interfaces }: World, text: string): string =>
+  Object.keys(interfaces).reduce(
+    (rules, name) => rules.replaceAll(new RegExp(`( -[io] (?:! )?)${name}\\b`, "g"), `$1${name}p`),
+    text,
+  );
+
 const NEIGHBOR_DEFAULT = "net.ipv4.neigh.default.";
 
 /**

@@ -69,13 +69,14 @@ export class RouterReport {
 
   /** What the router's own tools would print. */
   state(world: RouterWorld): void {
-    const texts = [
+    const texts: readonly (readonly [string, string])[] = [
       ["ip addr", world.addresses()],
       ["ip route", world.routes()],
       ["ip neigh", world.neighbors()],
       ["iptables-save -c", world.rules()],
+      ...(world.ebtables === null ? [] : [["ebtables-save -c", world.frameRules()] as const]),
       ["conntrack -L", world.connections()],
-    ] as const;
+    ];
     for (const [command, text] of texts) {
       if (this.#isJson) {
         this.#object({ event: "state", command, text });

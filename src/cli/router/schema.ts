@@ -52,6 +52,11 @@ const rules = text("rules as iptables-save prints them").meta({
   examples: ["*filter\n:FORWARD DROP [0:0]\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n"],
 });
 
+const frameRules = text("rules as ebtables-save prints them").meta({
+  description: "Tables filter and nat: each interface is then the one port of a bridge.",
+  examples: ["*filter\n:INPUT ACCEPT\n-A INPUT -i eth0 -p IPv6 -j DROP\n"],
+});
+
 /** A world file. */
 export const WORLD = z
   .strictObject({
@@ -70,6 +75,7 @@ export const WORLD = z
       .exactOptional()
       .meta({ description: "Linux's names to values. Forwarding is on before the first." }),
     iptables: rules.exactOptional(),
+    ebtables: frameRules.exactOptional(),
   })
   .meta({
     title: "dom0 world",

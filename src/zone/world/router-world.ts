@@ -11,7 +11,9 @@ import { DAY, type Instant } from "../../base/time.ts";
 import { parseIpv4, parseMac } from "../../wire/addr.ts";
 import { type Carrier, Device } from "../../wire/device.ts";
 import { type Packet, PacketPool } from "../../wire/packet.ts";
+import { Ebtables, type EbtablesBehaviour } from "../../filter/ebtables/ebtables.ts";
 import type { LogSink, PacketLog } from "../../filter/services.ts";
+import { bridgeOver } from "../../l2/bridge.ts";
 import { parseAddressWords, parseRouteWords } from "../../l3/ip-words.ts";
 import { ipAddrText, ipNeighText, ipRouteText } from "../../l3/ip-text.ts";
 import { Protocol } from "../../l3/ipv4.ts";
@@ -68,7 +70,12 @@ export class RouterWorld implements Machine, Carrier {
   readonly pool: PacketPool;
   readonly router: Router;
   readonly firewall: Firewall;
+  /** Rules about frames; `null` for a world whose interfaces stand on no bridges. */
+  readonly ebtables: Ebtables | null;
+  /** What has the links. */
   readonly #devices = new Map<string, Device>();
+  /** What the router has: the same, or the bridges over them. */
+  readonly #stackDevices = new Map<string, Device>();
   readonly #capture: ZoneCapture;
   readonly #sentLimit: number;
   #sent: SentFrame[] = [];
@@ -103,6 +110,8 @@ export class RouterWorld implements Machine, Carrier {
       Protocol.Tcp,
       new TcpReset({ router, echoesEcn: profile.echoesEcnInResets }),
     );
+    const log = this.#logTo(options.log ?? null);
+    this.ebtables = this.#readEbtables(world, log, profile.ebtables);
     for (const [name, one] of Object.entries(world.interfaces)) {
       this.#addInterface(name, one, sysctls);
     }
@@ -110,7 +119,7 @@ export class RouterWorld implements Machine, Carrier {
       within(["routes", index], () => this.#addRoute(words));
     }
     this.firewall = new Firewall(router, profile, options.chance ?? chance, {
-      log: this.#logTo(options.log ?? null),
+      log,
       packetLog: options.packetLog ?? { copy: () => {} },
     });
     const { iptables } = world;
@@ -201,6 +210,11 @@ export class RouterWorld implements Machine, Carrier {
     return this.firewall.rules.save({ hasCounters: true });
   }
 
+  /** `ebtables-save -c`; nothing for a world without bridges. */
+  frameRules(): string {
+    return this.ebtables?.save({ hasCounters: true }) ?? "";
+  }
+
   /** `conntrack -L`; nothing while no rule needs connections. */
   connections(): string {
     return this.firewall.conntrack?.text(this.#now) ?? "";
@@ -236,8 +250,10 @@ export class RouterWorld implements Machine, Carrier {
     const device = within(path, () => new Device({ name, mac, mtu: one.mtu ?? 1500 }));
     device.attachCarrier(this);
     this.#devices.set(name, device);
+    const stackDevice = this.ebtables === null ? device : bridgeOver(device, this.ebtables);
+    this.#stackDevices.set(name, stackDevice);
     const { addressing, neighbors } = this.router;
-    const via = addressing.addInterface(device, sysctls.settingsOf(name));
+    const via = addressing.addInterface(stackDevice, sysctls.settingsOf(name));
     for (const [index, words] of (one.addresses ?? []).entries()) {
       within([...path, "addresses", index], () => {
         const { address, length, broadcast } = parseAddressWords(words);
@@ -250,17 +266,28 @@ export class RouterWorld implements Machine, Carrier {
     }
     for (const [address, to] of Object.entries(one.neighbors ?? {})) {
       within([...path, "neighbors", address], () => {
-        neighbors.addPermanent(device, parseIpv4(address), parseMac(to), 0);
+        neighbors.addPermanent(stackDevice, parseIpv4(address), parseMac(to), 0);
       });
     }
     const shown = via.addresses.map(({ address, length }) => ({ address, length }));
     this.#capture.addDevice(device, 0, { addresses: shown });
   }
 
+  #readEbtables(
+    { ebtables: text }: World,
+    log: LogSink,
+    behaviour: EbtablesBehaviour,
+  ): Ebtables | null {
+    if (text === undefined) return null;
+    const ebtables = new Ebtables({ jiffies: this.router.jiffies, log }, behaviour);
+    within(["ebtables"], () => ebtables.restore(text));
+    return ebtables;
+  }
+
   /** @throws {ParseError} as the kernel refuses a route. */
   #addRoute(text: string): void {
     const words = parseRouteWords(text);
-    const dev = words.dev === null ? null : (this.#devices.get(words.dev) ?? null);
+    const dev = words.dev === null ? null : (this.#stackDevices.get(words.dev) ?? null);
     if (words.dev !== null && dev === null) {
       refuse(words.dev, `there is no interface "${words.dev}"`);
     }

@@ -31,6 +31,11 @@ export interface World {
   readonly sysctl?: Readonly<Record<string, number | string>>;
   /** What `iptables-restore` reads; no rules. */
   readonly iptables?: string;
+  /**
+   * What `ebtables-restore` reads: each interface then is the one port of a bridge that has its
+   * name. Left out: no bridges.
+   */
+  readonly ebtables?: string;
 }
 
 /** Keys and indexes from a world to a part of it. */

@@ -120,6 +120,25 @@ describe("the router of a world", () => {
     ]);
   });
 
+  it("has bridges over its links where rules speak of frames", () => {
+    const pass = open({ ebtables: "*filter\n" });
+    pass.receive("vif1.0", syn, 1000);
+    const plain = open();
+    plain.receive("vif1.0", syn, 1000);
+    expect(pass.sent()).toEqual(plain.sent());
+    expect([plain.ebtables, plain.frameRules()]).toEqual([null, ""]);
+    const rule = "-A OUTPUT -p IPv4 -o peth0 --ip-proto tcp -j DROP";
+    const world = open({ ebtables: `*filter\n${rule}\n` });
+    const story = world.explain(world.receive("vif1.0", syn, 1000));
+    expect(world.sent()).toEqual([]);
+    expect(story?.ends).toEqual([{ at: 1000, fate: "dropped", reason: "filter/dropped" }]);
+    expect(story?.steps.map(({ where, what }) => `${where}: ${what}`)).toContain(
+      `peth0 OUTPUT: ebtables table filter, chain OUTPUT, rule 1: ${rule}`,
+    );
+    expect(world.frameRules()).toContain(`[1:40] ${rule}\n`);
+    expect(world.routes()).toBe(plain.routes());
+  });
+
   it("sends what is due while time passes, and nothing twice", () => {
     const peth0 = { mac: UPLINK, addresses: ["216.182.232.10/20"] };
     const world = open({ interfaces: { ...WORLD.interfaces, peth0 } });
@@ -273,6 +292,8 @@ describe("a world is refused", () => {
     const iptables = "*filter\n-A FORWARD -j ACCEPT\n-A FORWARD -m nonsense\nCOMMIT\n";
     expect(faultOf({ iptables })).toMatchObject({ path: ["iptables"], line: 3 });
     expect(() => open({ iptables })).toThrow(/^iptables: line 3: .*nonsense/);
+    const ebtables = "*filter\n-A INPUT -p IPv4 -j NOWHERE\n";
+    expect(faultOf({ ebtables })).toMatchObject({ path: ["ebtables"], line: 2 });
   });
 
   it("but not for a gateway off every link that is vouched for", () => {
