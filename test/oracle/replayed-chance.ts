@@ -10,6 +10,11 @@ import type { NewFlow } from "./kernel.ts";
 const FIRST_USER_PORT = 1024;
 const FIRST_RESERVED_PORT = 600;
 const FIRST_SYSTEM_PORT = 1;
+/**
+ * What the kernel drew for a connection that came to nothing: nobody sees it but by its being
+ * another number than the packet had.
+ */
+const UNSEEN = 0x5a3c;
 
 /**
  * Stands for the kernel's random numbers in address translation. It sees which range the rules of
@@ -40,7 +45,7 @@ export class ReplayedChance implements Chance {
 
   below(bound: number): number {
     const drawn = this.#flows.find(([protocol]) => protocol === this.#protocol);
-    if (drawn === undefined) return 0;
+    if (drawn === undefined) return UNSEEN % bound;
     const [protocol, replySource, replyTarget] = drawn;
     const isSource = this.#range?.side !== "destination";
     const port = isSource ? replyTarget : replySource;
