@@ -15,6 +15,7 @@ const layout = struct([mac("dst"), mac("src"), u16be("type")]);
 export const ETHERNET_LENGTH: number = layout.span;
 /** Hot path: `ETHERNET.type.get(view, at)`. */
 export const ETHERNET = fieldsOf(layout);
+const TYPE_OFFSET = ETHERNET.type.offset;
 /** The header as a plain object. */
 export type EthernetHeader = ObjectOf<typeof layout.fields>;
 /** Cold path: octets to objects and back. */
@@ -139,6 +140,6 @@ export class EthernetTemplate {
     view.setInt32(at, this.#first);
     view.setInt32(at + 4, this.#second);
     view.setInt32(at + 8, this.#third);
-    ETHERNET.type.set(view, at, this.#type);
+    view.setUint16(at + TYPE_OFFSET, this.#type);
   }
 }

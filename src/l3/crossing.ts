@@ -31,6 +31,11 @@ export class Crossing {
       : null;
   }
 
+  /** Where packets come in. */
+  get via(): Interface {
+    return this.#to;
+  }
+
   /** True if it is as it was found, and nobody looks at the frames there. */
   isClear({ pool }: Packet): boolean {
     return (
@@ -43,6 +48,19 @@ export class Crossing {
 
   /** `packet` goes over, in a frame that begins with `header`. Takes ownership. */
   take(packet: Packet, header: EthernetTemplate, now: Instant): void {
+    this.count(packet);
+    this.#to.paths.enter(this.#to, packet, header, now);
+  }
+
+  /** As {@link take}, but the packet is asked for its whole way. */
+  takeAsked(packet: Packet, header: EthernetTemplate, now: Instant): void {
+    this.count(packet);
+    header.write(packet.pool.view, packet.frame);
+    this.#to.receive(this.#to.device, packet, now);
+  }
+
+  /** Both devices count `packet`, and it is one that came in on the other side. */
+  count(packet: Packet): void {
     const { device } = this.#to;
     const octets = packet.end - packet.frame;
     this.#from.txFrames += 1;
@@ -51,6 +69,5 @@ export class Crossing {
     device.rxOctets += octets;
     packet.input = device;
     packet.output = null;
-    this.#to.paths.enter(this.#to, packet, header, now);
   }
 }

@@ -11,7 +11,6 @@
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/time.ts";
 import { fold as Importedfold } from "../wire/checksum.ts";
-import type { Device } from "../wire/device.ts";
 import { Cast as ImportedCast, type Packet } from "../wire/packet.ts";
 import type { FlowTracker } from "../wire/path-notes.ts";
 import {
@@ -21,8 +20,17 @@ import {
   EtherType as ImportedEtherType,
 } from "../l2/ethernet.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
-import { FlowNotes, Lane } from "./flow-path.ts";
-import { FlowRecords, hashOf, Word as ImportedWord } from "./flow-records.ts";
+import type { Crossing } from "./crossing.ts";
+import {
+  Change as ImportedChange,
+  change as Importedchange,
+  lowerTtl as ImportedlowerTtl,
+  noteChange,
+  TRANSLATION as ImportedTRANSLATION,
+} from "./flow-change.ts";
+import { Forecast } from "./forecast.ts";
+import { FlowNotes, type Lane } from "./flow-path.ts";
+import { FlowRecords, Word as ImportedWord } from "./flow-records.ts";
 import { FlowState as ImportedFlowState } from "./flow-state.ts";
 import type { Interface } from "./interface.ts";
 import {
@@ -31,6 +39,8 @@ import {
   IPV4_MIN_LENGTH as ImportedIPV4_MIN_LENGTH,
   Protocol as ImportedProtocol,
 } from "./ipv4.ts";
+import { ASK as ImportedASK, Lanes } from "./lanes.ts";
+import type { Passage } from "./passage.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const ETHERNET = ImportedETHERNET;
@@ -44,21 +54,15 @@ const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
 const Protocol = ImportedProtocol;
 const Cast = ImportedCast;
 const fold = Importedfold;
-
-const Change = { Source: 1, Destination: 2, Reply: 4, ZeroAsFfff: 8 } as const;
-
-/** Lanes that may be known at a time. */
-const MOST_LANES = 8192;
-/** The lane of flows that must be asked each time. */
-const ASK = 0;
+const Change = ImportedChange;
+const TRANSLATION = ImportedTRANSLATION;
+const change = Importedchange;
+const lowerTtl = ImportedlowerTtl;
+const ASK = ImportedASK;
 
 const BASE_HEADER = 0x45;
 /** The shortest packet with an IP header and that of UDP. */
 const SHORTEST = IPV4_MIN_LENGTH + 8;
-/** Lowering TTL by one adds this to the complement of a checksum (RFC 1624 section 3). */
-const TTL_DELTA = 0xfeff;
-const UDP_CHECKSUM = 6;
-const TCP_CHECKSUM = 16;
 
 // Here words are read and written whole: as fields they would cost a call each.
 const TYPE = ETHERNET.type.offset;
@@ -70,8 +74,6 @@ const FRAGMENT = IPV4.id.offset;
 const LIFE = IPV4.ttl.offset;
 const SOURCE = IPV4.src.offset;
 const DESTINATION = IPV4.dst.offset;
-/** A hop, in the word at {@link LIFE}. */
-const ONE_HOP = 1 << 24;
 
 /** Known ways by flow: a table of records, and the lanes that they share. */
 export class FlowCache {
@@ -80,9 +82,11 @@ export class FlowCache {
   /** Packets that took a known way. */
   hits = 0;
   readonly #records: FlowRecords;
-  readonly #lanes: (Lane | null)[] = [null];
-  readonly #lanesByHash = new Map<number, number[]>();
+  readonly #lanes = new Lanes();
+  readonly #forecast = new Forecast();
   #tracker: FlowTracker | null = null;
+  /** Connection tracking of the router that passages lead to. */
+  #nextTracker: FlowTracker | null = null;
 
   /** @param limit of records, one for each direction of a flow; a power of two from 256 to 2^20. */
   constructor(limit?: number) {
@@ -93,14 +97,18 @@ export class FlowCache {
   invalidate(): void {
     this.settle();
     this.#records.clear();
-    this.#lanes.length = 1;
-    this.#lanesByHash.clear();
+    this.#lanes.clear();
     this.#tracker = null;
+  }
+
+  /** Rises whenever all ways are forgotten. */
+  get epoch(): number {
+    return this.#records.epoch;
   }
 
   /** Bring the counters that packets passed up to date, before they are read or changed. */
   settle(): void {
-    for (const lane of this.#lanes) lane?.settle();
+    this.#lanes.settle();
   }
 
   /**
@@ -112,7 +120,8 @@ export class FlowCache {
     const { pool, frame } = packet;
     const { view } = pool;
     const at = frame + ETHERNET_LENGTH;
-    if (packet.end - at < SHORTEST || packet.hasBlankChecksum) return false;
+    const isPart = packet.hasBlankChecksum || packet.segmentSize > 0;
+    if (packet.end - at < SHORTEST || isPart) return false;
     const lengths = view.getInt32(at + LENGTHS);
     const fragment = view.getInt32(at + FRAGMENT);
     const life = view.getInt32(at + LIFE);
@@ -131,13 +140,14 @@ export class FlowCache {
     // A way that ended too early: the packet goes on from where connection tracking knew it.
     if (packet.flowState !== FlowState.None) return false;
     const ports = view.getInt32(at + IPV4_MIN_LENGTH);
-    const record = this.#records.find(source, destination, ports, protocol);
+    const records = this.#records;
+    const { words } = records;
+    const record = records.findBy(packet.place, source, destination, ports, protocol);
     if (record < 0) {
       this.#note(via, packet, source, destination, ports, protocol);
       return false;
     }
-    const { words } = this.#records;
-    const lane = this.#lanes[words[record + Word.Lane] ?? ASK] ?? null;
+    const lane = this.#lanes.at(words[record + Word.Lane] ?? ASK);
     const isOurs =
       lane !== null &&
       lane.via === via &&
@@ -169,7 +179,11 @@ export class FlowCache {
       }
       return false;
     }
-    this.#send(record, lane, packet, now);
+    const passage = this.#lanes.passageAt(words[record + Word.Passage] ?? 0);
+    const goesThrough =
+      passage !== null && length <= passage.mtu && life >>> 24 > 2 && passage.isOpen(packet);
+    if (goesThrough) this.#sendThrough(record, passage, packet, now);
+    else this.#send(record, lane, packet, now);
     return true;
   }
 
@@ -188,7 +202,7 @@ export class FlowCache {
       (life >>> 16) & 0xff,
     );
     const { words } = this.#records;
-    const lane = record < 0 ? null : (this.#lanes[words[record + Word.Lane] ?? ASK] ?? null);
+    const lane = record < 0 ? null : this.#lanes.at(words[record + Word.Lane] ?? ASK);
     const isKnown =
       lane !== null &&
       lane.via === via &&
@@ -203,6 +217,18 @@ export class FlowCache {
     else {
       header.write(view, packet.frame);
       via.receive(via.device, packet, now);
+    }
+  }
+
+  /** The first `count` of `packets` come in soon, from whichever device. Borrows them. */
+  expect(packets: readonly Packet[], count: number): void {
+    const forecast = this.#forecast;
+    const most = forecast.read(packets, count, this.#records);
+    this.#tracker?.expect(forecast.flows, most);
+    this.#nextTracker?.expect(forecast.nextFlows, most);
+    for (let index = 0; index < most; index += 1) {
+      const lane = this.#lanes.at(forecast.lanes[index] ?? ASK);
+      if (lane !== null) forecast.sum ^= lane.packets ^ lane.via.device.rxFrames;
     }
   }
 
@@ -221,6 +247,7 @@ export class FlowCache {
       if (this.#tracker !== null) this.invalidate();
       this.#tracker = tracker;
     }
+    if (this.#lanes.isFull) this.invalidate();
     const record = this.#records.take(notes, this.#isAlive);
     const words = this.#records.words;
     words[record + Word.Epoch] = this.#records.epoch;
@@ -229,97 +256,110 @@ export class FlowCache {
     words[record + Word.Ports] = notes.ports;
     words[record + Word.Protocol] = notes.protocol;
     words[record + Word.Flow] = tracker === null ? 0 : notes.flow;
-    words[record + Word.Generation] = notes.generation;
-    words[record + Word.Status] = notes.status;
+    words[record + Word.State] = notes.state;
+    words[record + Word.Passage] = 0;
     words[record + Word.Change] = notes.isReply ? Change.Reply : 0;
-    const isSimple = !notes.isSpoilt && this.#noteChange(record, notes, packet);
-    words[record + Word.Lane] = isSimple ? this.#laneOf(notes, neighbor, output, pathMtu) : ASK;
-  }
-
-  /** Compare what the packet was with what it became. @returns false if both sides changed. */
-  #noteChange(record: number, notes: FlowNotes, packet: Packet): boolean {
-    const words = this.#records.words;
-    const { view } = packet.pool;
-    const source = IPV4.src.get(view, packet.network) | 0;
-    const destination = IPV4.dst.get(view, packet.network) | 0;
-    const ports = view.getInt32(packet.transport);
-    const isSource = source !== notes.source || ports >>> 16 !== notes.ports >>> 16;
-    const isDestination =
-      destination !== notes.destination || (ports & 0xffff) !== (notes.ports & 0xffff);
-    words[record + Word.HeaderDelta] = TTL_DELTA;
-    if (isSource && isDestination) return false;
-    if (!isSource && !isDestination) return true;
-    const before = isSource ? notes.source : notes.destination;
-    const after = isSource ? source : destination;
-    const delta = difference(before >>> 16, after >>> 16) + difference(before, after);
-    const shift = isSource ? 16 : 0;
-    words[record + Word.Change] =
-      (words[record + Word.Change] ?? 0) |
-      (isSource ? Change.Source : Change.Destination) |
-      (notes.zeroUdpChecksum === 0 ? 0 : Change.ZeroAsFfff);
-    words[record + Word.Address] = after;
-    words[record + Word.NewPorts] = ports;
-    words[record + Word.HeaderDelta] = fold(delta + TTL_DELTA);
-    words[record + Word.TransportDelta] = fold(
-      delta + difference(notes.ports >>> shift, ports >>> shift),
-    );
-    return true;
+    const isSimple = !notes.isSpoilt && noteChange(words, record, notes, packet);
+    words[record + Word.Lane] = isSimple ? this.#lanes.of(notes, neighbor, output, pathMtu) : ASK;
   }
 
   #send(record: number, lane: Lane, packet: Packet, now: Instant): void {
-    const { view } = packet.pool;
-    const words = this.#records.words;
-    const at = packet.network;
     this.hits += 1;
     lane.packets += 1;
-    lane.octets += packet.end - at;
-    const life = view.getInt32(at + LIFE);
-    const sum = mend(life & 0xffff, words[record + Word.HeaderDelta] ?? 0);
-    view.setInt32(at + LIFE, ((life & ~0xffff) | sum) - ONE_HOP);
-    const change = words[record + Word.Change] ?? 0;
-    if ((change & (Change.Source | Change.Destination)) !== 0) {
-      const side = (change & Change.Source) !== 0 ? SOURCE : DESTINATION;
-      view.setInt32(at + side, words[record + Word.Address] ?? 0);
-      this.#translate(record, change, packet);
-    }
+    lane.octets += packet.end - packet.network;
+    this.#changeHere(record, packet);
     const { crossing } = lane;
     const { header } = lane.neighbor;
-    if (crossing?.isClear(packet) === true) crossing.take(packet, header, now);
-    else {
-      header.write(view, packet.frame);
+    if (crossing?.isClear(packet) === true) {
+      this.#join(record, lane, crossing, packet);
+      crossing.take(packet, header, now);
+    } else {
+      header.write(packet.pool.view, packet.frame);
       lane.output.transmit(packet, now);
     }
   }
 
-  #translate(record: number, change: number, packet: Packet): void {
-    const { view } = packet.pool;
+  /** `packet`, which this router's connection tracking has followed, passes the next one too. */
+  #sendThrough(record: number, passage: Passage, packet: Packet, now: Instant): void {
     const words = this.#records.words;
-    const at = packet.transport;
-    const delta = words[record + Word.TransportDelta] ?? 0;
-    view.setInt32(at, words[record + Word.NewPorts] ?? 0);
-    if (words[record + Word.Protocol] === Protocol.Tcp) {
-      const sum = view.getUint16(at + TCP_CHECKSUM);
-      view.setUint16(at + TCP_CHECKSUM, mend(sum, delta));
+    const { first, second, crossing, paths } = passage;
+    const octets = packet.end - packet.network;
+    this.hits += 1;
+    first.packets += 1;
+    first.octets += octets;
+    const flow = words[record + Word.NextFlow] ?? 0;
+    const state = words[record + Word.NextState] ?? 0;
+    const isReply = ((words[record + Word.Change] ?? 0) & Change.NextReply) !== 0;
+    const isJudged = packet.hasSoundChecksums && (words[record + Word.Flow] ?? 0) !== 0;
+    if (flow !== 0 && !passage.tracker.follow(packet, flow, state, isReply, isJudged, now)) {
+      this.#changeHere(record, packet);
+      words[record + Word.Passage] = 0;
+      crossing.takeAsked(packet, passage.header, now);
       return;
     }
-    const sum = view.getUint16(at + UDP_CHECKSUM);
-    if (sum === 0) return;
-    const mended = mend(sum, delta);
-    const isLost = mended === 0 && (change & Change.ZeroAsFfff) !== 0;
-    view.setUint16(at + UDP_CHECKSUM, isLost ? 0xffff : mended);
+    paths.hits += 1;
+    second.packets += 1;
+    second.octets += octets;
+    crossing.count(packet);
+    change(words, record, packet, 2);
+    second.neighbor.header.write(packet.pool.view, packet.frame);
+    second.output.transmit(packet, now);
+  }
+
+  /** What this router alone changes. */
+  #changeHere(record: number, packet: Packet): void {
+    const words = this.#records.words;
+    if (((words[record + Word.Change] ?? 0) & Change.NextChanges) !== 0) lowerTtl(packet);
+    else change(words, record, packet, 1);
+  }
+
+  /** If the way of `packet`, which is about to cross, is known beyond, both become one. */
+  #join(record: number, lane: Lane, crossing: Crossing, packet: Packet): void {
+    const words = this.#records.words;
+    const next = crossing.via.paths;
+    const { pool, network, transport } = packet;
+    const { view } = pool;
+    const there = next.#records.find(
+      view.getInt32(network + SOURCE),
+      view.getInt32(network + DESTINATION),
+      view.getInt32(transport),
+      words[record + Word.Protocol] ?? 0,
+    );
+    if (there < 0) return;
+    const beyond = next.#records.words;
+    const second = next.#lanes.at(beyond[there + Word.Lane] ?? ASK);
+    if (second === null || second.via !== crossing.via || second.crossing !== null) return;
+    const { header } = lane.neighbor;
+    if (!header.beginsWith(second.first, second.second, second.third)) return;
+    const changes = words[record + Word.Change] ?? 0;
+    const isNexts = (changes & Change.NextChanges) !== 0;
+    const own = changes & (isNexts ? Change.Reply : Change.Reply | TRANSLATION);
+    const nexts = beyond[there + Word.Change] ?? 0;
+    const isJudged = this.#tracker?.judgesChecksums === true;
+    if ((own & TRANSLATION) !== 0 && ((nexts & TRANSLATION) !== 0 || !isJudged)) return;
+    const tracker = next.#tracker ?? this.#tracker;
+    if (tracker === null) return;
+    this.#nextTracker = tracker;
+    words[record + Word.Passage] = this.#lanes.passageOf(lane, crossing, second, tracker);
+    words[record + Word.NextFlow] = beyond[there + Word.Flow] ?? 0;
+    words[record + Word.NextState] = beyond[there + Word.State] ?? 0;
+    let joined = own | ((nexts & Change.Reply) !== 0 ? Change.NextReply : 0);
+    if ((nexts & TRANSLATION) !== 0) {
+      joined |= (nexts & TRANSLATION) | Change.NextChanges;
+      words[record + Word.Address] = beyond[there + Word.Address] ?? 0;
+      words[record + Word.NewPorts] = beyond[there + Word.NewPorts] ?? 0;
+      words[record + Word.HeaderDelta] = beyond[there + Word.HeaderDelta] ?? 0;
+      words[record + Word.TransportDelta] = beyond[there + Word.TransportDelta] ?? 0;
+    }
+    words[record + Word.Change] = joined;
   }
 
   #follow(record: number, packet: Packet, now: Instant): boolean {
-    const words = this.#records.words;
+    const { words } = this.#records;
+    const state = words[record + Word.State] ?? 0;
+    const isReply = ((words[record + Word.Change] ?? 0) & Change.Reply) !== 0;
     assert(this.#tracker !== null, "a flow that is tracked has a tracker");
-    return this.#tracker.follow(
-      packet,
-      words[record + Word.Flow] ?? 0,
-      words[record + Word.Generation] ?? 0,
-      words[record + Word.Status] ?? 0,
-      ((words[record + Word.Change] ?? 0) & Change.Reply) !== 0,
-      now,
-    );
+    return this.#tracker.follow(packet, words[record + Word.Flow] ?? 0, state, isReply, false, now);
   }
 
   /** Note the way of `packet` from here on. */
@@ -331,8 +371,8 @@ export class FlowCache {
     ports: number,
     protocol: number,
   ): void {
-    const { view } = packet.pool;
-    const { frame } = packet;
+    const { pool, frame } = packet;
+    const { view } = pool;
     const ethernet = [
       view.getInt32(frame),
       view.getInt32(frame + 4),
@@ -345,34 +385,9 @@ export class FlowCache {
   readonly #isAlive = (record: number): boolean => {
     const { words } = this.#records;
     const flow = words[record + Word.Flow] ?? 0;
-    if (flow === 0) return true;
-    const generation = words[record + Word.Generation] ?? 0;
-    const status = words[record + Word.Status] ?? 0;
-    return this.#tracker?.isCurrent(flow, generation, status) === true;
+    return flow === 0 || this.#tracker?.isCurrent(flow, words[record + Word.State] ?? 0) === true;
   };
-
-  // The lanes.
-
-  #laneOf(notes: FlowNotes, neighbor: Neighbor, output: Device, mtu: number): number {
-    const hash = hashOf(notes.counters.length, neighbor.address | 0, mtu, notes.ethernet[2]);
-    let indices = this.#lanesByHash.get(hash);
-    if (indices === undefined) {
-      indices = [];
-      this.#lanesByHash.set(hash, indices);
-    }
-    for (const index of indices) {
-      if (this.#lanes[index]?.serves(notes, neighbor, output, mtu) === true) return index;
-    }
-    if (this.#lanes.length > MOST_LANES) return ASK;
-    indices.push(this.#lanes.length);
-    return this.#lanes.push(new Lane(notes, neighbor, output, mtu)) - 1;
-  }
 }
-
-/** What the change of a 16-bit word adds to the complement of a checksum (RFC 1624 section 3). */
-const difference = (before: number, after: number): number => (~before & 0xffff) + (after & 0xffff);
 
 /** Both halves of a word of a header. */
 const halves = (word: number): number => (word >>> 16) + (word & 0xffff);
-
-const mend = (sum: number, delta: number): number => ~fold((~sum & 0xffff) + delta) & 0xffff;

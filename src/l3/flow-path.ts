@@ -22,8 +22,7 @@ export class FlowNotes implements PathNotes {
   readonly counters: PassCounters[] = [];
   tracker: FlowTracker | null = null;
   flow = 0;
-  generation = 0;
-  status = 0;
+  state = 0;
   isReply = false;
   zeroUdpChecksum = 0;
   isSpoilt = false;
@@ -49,18 +48,11 @@ export class FlowNotes implements PathNotes {
     else this.isSpoilt = true;
   }
 
-  track(
-    tracker: FlowTracker,
-    flow: number,
-    generation: number,
-    status: number,
-    isReply: boolean,
-  ): void {
+  track(tracker: FlowTracker, flow: number, state: number, isReply: boolean): void {
     assert(this.tracker === null, "a packet is tracked once");
     this.tracker = tracker;
     this.flow = flow;
-    this.generation = generation;
-    this.status = status;
+    this.state = state;
     this.isReply = isReply;
   }
 
@@ -86,6 +78,8 @@ export class Lane {
   readonly counters: readonly PassCounters[];
   /** `null` if it does not lead to another router at once. */
   readonly crossing: Crossing | null;
+  /** Where the router keeps the passages that lead from this lane, by the next router's lane. */
+  readonly passages = new Map<Lane, number>();
   /** What passed and is not in {@link counters} yet. */
   packets = 0;
   octets = 0;

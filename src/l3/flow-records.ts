@@ -20,14 +20,20 @@ export const Word = {
   Lane: 5,
   /** Of connection tracking; 0 for none. */
   Flow: 6,
-  Generation: 7,
-  Status: 8,
+  State: 7,
   /** Bits that say what becomes of the packet. */
-  Change: 9,
-  Address: 10,
-  NewPorts: 11,
-  HeaderDelta: 12,
-  TransportDelta: 13,
+  Change: 8,
+  Address: 9,
+  NewPorts: 10,
+  /** What a changed address adds to the complement of the IP header's checksum. */
+  HeaderDelta: 11,
+  /** What changed addresses and ports add to that of the transport header's. */
+  TransportDelta: 12,
+  /** Index of the passage that leads on through the next router; 0 for none. */
+  Passage: 13,
+  /** The next router's flow and its state. */
+  NextFlow: 14,
+  NextState: 15,
 } as const;
 
 /** Records that are looked at for one flow. */
@@ -60,11 +66,47 @@ export class FlowRecords {
     this.epoch = (this.epoch + 1) | 0 || 1;
   }
 
+  /** Where the record of a flow is looked for first. */
+  homeOf(source: number, destination: number, ports: number, protocol: number): number {
+    return (hashOf(source, destination, ports, protocol) * WORDS) & (this.words.length - 1);
+  }
+
   /** Where the record of a flow lies; -1 for none. */
   find(source: number, destination: number, ports: number, protocol: number): number {
+    const home = this.homeOf(source, destination, ports, protocol);
+    return this.findFrom(home, source, destination, ports, protocol);
+  }
+
+  /** As {@link find}, for a record that may lie at `place`; -1 if nothing is known. */
+  findBy(
+    place: number,
+    source: number,
+    destination: number,
+    ports: number,
+    protocol: number,
+  ): number {
+    const { words } = this;
+    const isThere =
+      place >= 0 &&
+      words[place] === source &&
+      words[place + Word.Destination] === destination &&
+      words[place + Word.Ports] === ports &&
+      words[place + Word.Protocol] === protocol &&
+      words[place + Word.Epoch] === this.epoch;
+    return isThere ? place : this.find(source, destination, ports, protocol);
+  }
+
+  /** As {@link find}, for a flow whose {@link homeOf} is known. */
+  findFrom(
+    place: number,
+    source: number,
+    destination: number,
+    ports: number,
+    protocol: number,
+  ): number {
     const words = this.words;
     const last = words.length - 1;
-    let record = (hashOf(source, destination, ports, protocol) * WORDS) & last;
+    let record = place & last;
     for (let way = 0; way < WAYS; way += 1) {
       if (
         words[record] === source &&

@@ -104,6 +104,10 @@ export class Interface implements Stack {
     this.#owner.receiveFrame(this, packet, now);
   }
 
+  expect(packets: readonly Packet[], count: number): void {
+    this.paths.expect(packets, count);
+  }
+
   /** Primary addresses stand before secondary ones, each in the order of their addition. */
   hold(address: InterfaceAddress): void {
     const secondary = this.#addresses.findIndex((one) => this.isSecondary(one));

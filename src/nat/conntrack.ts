@@ -19,7 +19,7 @@ import {
   type Hooks,
   Verdict,
 } from "../l3/hooks.ts";
-import { ICMP, ICMP_LENGTH, isIcmpError } from "../l3/icmp.ts";
+import { ICMP, isIcmpError } from "../l3/icmp.ts";
 import { IPV4, Protocol } from "../l3/ipv4.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
 import { resolveClash } from "./clash.ts";
@@ -29,13 +29,13 @@ import { FLOW as ImportedFLOW, Scratch, Status as ImportedStatus } from "./flow-
 import { FlowTable } from "./flow-table.ts";
 import { type InvalidCause, Outcome as ImportedOutcome } from "./outcome.ts";
 import { checkPacket } from "./packet-check.ts";
+import { relate } from "./quotation.ts";
 import { entryAt, STATE_NAMES } from "./read-entry.ts";
 import { Trackers } from "./trackers.ts";
 import {
   copyTuple,
   invertTuple,
   readTuple,
-  TUPLE,
   TUPLE_LENGTH,
   type Tuple,
   writeTuple,
@@ -46,6 +46,9 @@ const FLOW = ImportedFLOW;
 const Status = ImportedStatus;
 const FlowState = ImportedFlowState;
 const Outcome = ImportedOutcome;
+// Read for every packet: as fields they would cost a call each.
+const STATUS = FLOW.status.offset;
+const GENERATION = FLOW.generation.offset;
 
 /** Why connection tracking drops a packet; `clash`: another connection has one of its tuples. */
 export type ConntrackDrop =
@@ -76,6 +79,7 @@ export class Conntrack implements Machine, FlowTracker {
   readonly table: FlowTable;
   /** Invalid packets by cause. */
   readonly invalids = new Tally<InvalidCause>();
+  readonly judgesChecksums: boolean;
   readonly #behaviour: ConntrackBehaviour;
   readonly #jiffies: Jiffies;
   readonly #trackers: Trackers;
@@ -96,6 +100,7 @@ export class Conntrack implements Machine, FlowTracker {
 
   constructor({ behaviour, jiffies = new Jiffies() }: ConntrackOptions) {
     this.#behaviour = behaviour;
+    this.judgesChecksums = behaviour.verifiesChecksums;
     this.#jiffies = jiffies;
     this.table = new FlowTable(behaviour.limit);
     this.#trackers = new Trackers(this.table, behaviour, jiffies);
@@ -133,35 +138,34 @@ export class Conntrack implements Machine, FlowTracker {
     const { table } = this;
     const flow = table.flowOf(packet.flow);
     if (flow >= 0 && table.isLive(flow)) {
-      const generation = FLOW.generation.get(table.view, flow);
-      const status = FLOW.status.get(table.view, flow);
-      packet.path?.track(this, flow, generation, status, isReply(packet.flowState));
+      packet.path?.track(this, flow, stateOf(table.view, flow), isReply(packet.flowState));
     } else packet.path = null;
   }
 
-  isCurrent(flow: number, generation: number, status: number): boolean {
-    const { view } = this.table;
-    return FLOW.status.get(view, flow) === status && FLOW.generation.get(view, flow) === generation;
+  isCurrent(flow: number, state: number): boolean {
+    return stateOf(this.table.view, flow) === state;
+  }
+
+  expect(flows: Int32Array, count: number): void {
+    this.table.expect(flows, count);
   }
 
   follow(
     packet: Packet,
     flow: number,
-    generation: number,
-    status: number,
+    state: number,
     isAnswer: boolean,
+    isJudged: boolean,
     now: Instant,
   ): boolean {
-    this.#setClock(now);
-    const { table } = this;
-    const { view } = table;
-    if (!this.isCurrent(flow, generation, status) || table.isExpired(flow)) return false;
-    const { verifiesChecksums } = this.#behaviour;
-    const verifies = verifiesChecksums && !packet.hasSoundChecksums;
-    if (checkPacket(packet, this.#behaviour, verifies) !== null) return false;
-    packet.hasSoundChecksums = verifiesChecksums;
-    const outcome = this.#trackers.follow(flow, status, isAnswer ? 1 : 0, packet);
-    if (outcome === Outcome.Accept && FLOW.status.get(view, flow) === status) return true;
+    if (now !== this.#instant) this.#setClock(now);
+    if (!this.isCurrent(flow, state) || this.table.isExpired(flow)) return false;
+    if (!isJudged) {
+      if (checkPacket(packet, this.#behaviour, this.judgesChecksums) !== null) return false;
+      packet.hasSoundChecksums ||= this.judgesChecksums;
+    }
+    const outcome = this.#trackers.follow(flow, state & STATUS_MASK, isAnswer ? 1 : 0, packet);
+    if (outcome === Outcome.Accept && this.isCurrent(flow, state)) return true;
     if (outcome === Outcome.Accept) this.#give(packet, flow, isAnswer);
     else if (outcome === Outcome.Invalid) this.#refuse(packet, this.#trackers.cause);
     return false;
@@ -188,7 +192,10 @@ export class Conntrack implements Machine, FlowTracker {
     if (wrong !== null) return this.#refuse(packet, wrong);
     if (IPV4.protocol.get(view, packet.network) === Protocol.Icmp) {
       const type = ICMP.type.get(view, packet.transport);
-      if (isIcmpError(type)) return this.#relate(packet, context.hook);
+      if (isIcmpError(type)) {
+        const unknown = relate(this.table, this.#behaviour, packet, context.hook);
+        return unknown === null ? Verdict.Accept : this.#refuse(packet, unknown);
+      }
     }
     const verdict = this.#assign(packet, context);
     // A closed connection begins again: it was forgotten, and the packet opens a new one.
@@ -245,34 +252,6 @@ export class Conntrack implements Machine, FlowTracker {
     return Opening.Invalid;
   }
 
-  /** An ICMP error: it belongs to the connection of the packet that it quotes. */
-  #relate(packet: Packet, hook: Hook): Verdict {
-    const { table } = this;
-    const { checksErrorTarget, findsOwnErrorsUnmapped } = this.#behaviour;
-    const { quotedPortOctets, trackers } = this.#behaviour;
-    const { pool, transport, end } = packet;
-    const quoted = transport + ICMP_LENGTH;
-    const { view } = table;
-    const isReadable =
-      readTuple(pool.view, quoted, end, view, Scratch.Current, quotedPortOctets, trackers) &&
-      invertTuple(view, Scratch.Current, Scratch.Probe);
-    if (!isReadable) return this.#refuse(packet, "icmp/quotation");
-    let way = table.find();
-    let isAnswer = way !== table.flowAt(way);
-    if (way < 0 && findsOwnErrorsUnmapped && hook === Hook.Output) {
-      way = table.findSame(Scratch.Current);
-      isAnswer = way === table.flowAt(way);
-    }
-    if (way < 0) return this.#refuse(packet, "icmp/unrelated");
-    const dst = IPV4.dst.get(pool.view, packet.network);
-    if (checksErrorTarget && dst !== TUPLE.dst.get(view, way)) {
-      return this.#refuse(packet, "icmp/target");
-    }
-    packet.flow = table.handleOf(table.flowAt(way));
-    packet.flowState = isAnswer ? FlowState.RelatedReply : FlowState.Related;
-    return Verdict.Accept;
-  }
-
   #refuse(packet: Packet, cause: InvalidCause): Verdict {
     this.#cause = cause;
     this.invalids.count(cause);
@@ -304,7 +283,7 @@ export class Conntrack implements Machine, FlowTracker {
   #setClock(now: Instant): void {
     if (now === this.#instant) return;
     this.#instant = now;
-    this.table.now = Math.round(this.#jiffies.floor(now) / this.#jiffies.tick) >>> 0;
+    this.table.now = Math.round(this.#jiffies.floor(now) / this.#jiffies.tick) | 0;
     this.#evictor.prune();
   }
 
@@ -395,6 +374,13 @@ export class Conntrack implements Machine, FlowTracker {
     packet.pool.observer?.step(packet, HOOK_NAMES[hook], `conntrack: ${what}`, now);
   }
 }
+
+/** Bits of a state that are those of `status`; above them is the generation. */
+const STATUS_MASK = 0xffff;
+
+/** What must be as it was for a way to be known: a number of 27 bits. */
+const stateOf = (view: DataView, flow: number): number =>
+  view.getInt32(flow + STATUS, true) | (view.getInt32(flow + GENERATION, true) << 16);
 
 /** Why no entry was opened; never a way. */
 const Opening = { Invalid: -1, Full: -2 } as const;

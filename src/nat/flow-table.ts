@@ -20,6 +20,8 @@ import { TupleIndex } from "./tuple-index.ts";
 const FLOW = ImportedFLOW;
 const FLOW_LENGTH = ImportedFLOW_LENGTH;
 const Status = ImportedStatus;
+/** Read and written for every packet: as a field it would cost a call. */
+const EXPIRES = FLOW.expires.offset;
 
 /** The most entries that a handle can number. */
 export const MAX_FLOWS = 2 ** 20;
@@ -41,8 +43,10 @@ export class FlowTable {
   readonly limit: number;
   /** Confirmed entries, expired ones that nobody has met since included. */
   count = 0;
-  /** The kernel's clock in ticks, as unsigned 32 bits. */
+  /** The kernel's clock in ticks, as signed 32 bits: it comes round. */
   now = 0;
+  /** What {@link expect} read, so that it is read at all. */
+  forecast = 0;
   #bytes: Uint8Array;
   #view: DataView;
   #recordBytes: Uint8Array;
@@ -112,7 +116,7 @@ export class FlowTable {
 
   /** True if the time of the confirmed `flow` is over. */
   isExpired(flow: number): boolean {
-    return ((FLOW.expires.get(this.#view, flow) - this.now) | 0) <= 0;
+    return ((this.#view.getInt32(flow + EXPIRES, true) - this.now) | 0) <= 0;
   }
 
   /**
@@ -155,12 +159,29 @@ export class FlowTable {
     this.#bury(flow);
   }
 
+  /** Read what packets of the first `count` of `flows`, 0 for none, will need: they come soon. */
+  expect(flows: Int32Array, count: number): void {
+    const last = this.#view.byteLength - FLOW_LENGTH;
+    let read = 0;
+    for (let index = 0; index < count; index += 1) {
+      const flow = flows[index] ?? 0;
+      if (flow <= last) read ^= this.#view.getInt32(flow + EXPIRES, true);
+    }
+    this.forecast = read;
+  }
+
   /** Let `flow` live `ticks` from now on or, before it is confirmed, from its confirmation on. */
   extend(flow: number, ticks: number): void {
     const isConfirmed = this.#has(flow, Status.Confirmed);
-    const expires = isConfirmed ? (this.now + ticks) >>> 0 : ticks;
-    FLOW.expires.set(this.#view, flow, expires);
-    if (isConfirmed && ((expires - this.#soonest) | 0) < 0) this.#soonest = expires;
+    if (isConfirmed) this.prolong(flow, ticks);
+    else FLOW.expires.set(this.#view, flow, ticks);
+  }
+
+  /** As {@link extend}, for a confirmed flow. */
+  prolong(flow: number, ticks: number): void {
+    const expires = (this.now + ticks) | 0;
+    this.#view.setInt32(flow + EXPIRES, expires, true);
+    if (((expires - this.#soonest) | 0) < 0) this.#soonest = expires;
   }
 
   /**
@@ -197,9 +218,9 @@ export class FlowTable {
   /** Remove all entries whose time is over, and learn when the next one's will be. */
   #sweepAll(): void {
     this.sweep(this.#capacity - 1);
-    this.#soonest = (this.now + LONGEST) >>> 0;
+    this.#soonest = (this.now + LONGEST) | 0;
     for (let flow = FLOW_LENGTH; flow < this.#capacity * FLOW_LENGTH; flow += FLOW_LENGTH) {
-      const expires = FLOW.expires.get(this.#view, flow);
+      const expires = FLOW.expires.get(this.#view, flow) | 0;
       if (this.isLive(flow) && ((expires - this.#soonest) | 0) < 0) this.#soonest = expires;
     }
   }

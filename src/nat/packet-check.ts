@@ -22,6 +22,13 @@ const IPV4 = ImportedIPV4;
 const Protocol = ImportedProtocol;
 const UDP = ImportedUDP;
 const TCP = ImportedTCP;
+// Read of every packet: as fields they would cost a call each.
+const FRAGMENT = IPV4.flagsFragment.offset;
+const FRAGMENT_OFFSET = 0x1fff;
+const PROTOCOL = IPV4.protocol.offset;
+const SOURCE = IPV4.src.offset;
+const DESTINATION = IPV4.dst.offset;
+const UDP_CHECKSUM = UDP.checksum.offset;
 const onesSum = ImportedonesSum;
 const pseudoHeaderSum = ImportedpseudoHeaderSum;
 
@@ -39,8 +46,9 @@ export function checkPacket(
   const { view } = packet.pool;
   const { network, transport: at, end } = packet;
   const sums = verifies && !packet.hasBlankChecksum && !packet.hasSoundChecksums;
-  if (IPV4.fragmentOffset.get(view, network) !== 0) return "ipv4/fragment";
-  switch (IPV4.protocol.get(view, network)) {
+  if ((view.getUint16(network + FRAGMENT) & FRAGMENT_OFFSET) !== 0) return "ipv4/fragment";
+  const protocol = view.getUint8(network + PROTOCOL);
+  switch (protocol) {
     case Protocol.Tcp: {
       const wrong = checkTcp(view, at, end);
       if (wrong !== null) return wrong;
@@ -50,15 +58,15 @@ export function checkPacket(
     case Protocol.Udp: {
       const wrong = checkUdp(view, at, end);
       if (wrong !== null) return wrong;
-      const isSummed = UDP.checksum.get(view, at) !== 0;
-      return isSummed && sums && !isWhole(packet, Protocol.Udp) ? "udp/checksum" : null;
+      const isSummed = sums && view.getUint16(at + UDP_CHECKSUM) !== 0;
+      return isSummed && !isWhole(packet, Protocol.Udp) ? "udp/checksum" : null;
     }
     case Protocol.Icmp:
       if (end - at < ICMP_LENGTH) return "icmp/truncated";
       if (sums && onesSum(view, at, end) !== 0xffff) return "icmp/checksum";
       return ICMP.type.get(view, at) > ICMP_LAST_TYPE ? "icmp/type" : null;
     default:
-      return trackers.has(IPV4.protocol.get(view, network)) ? checkKin(packet, sums) : null;
+      return trackers.has(protocol) ? checkKin(packet, sums) : null;
   }
 }
 
@@ -75,8 +83,9 @@ function checkKin(packet: Packet, verifies: boolean): InvalidCause | null {
 
 /** Linux sums up to the end of the IP packet, even where UDP says that it ends before. */
 function isWhole({ pool, network, transport, end }: Packet, protocol: number): boolean {
-  const src = IPV4.src.get(pool.view, network);
-  const dst = IPV4.dst.get(pool.view, network);
+  const { view } = pool;
+  const src = view.getInt32(network + SOURCE);
+  const dst = view.getInt32(network + DESTINATION);
   const pseudo = pseudoHeaderSum(src, dst, protocol, end - transport);
-  return onesSum(pool.view, transport, end, pseudo) === 0xffff;
+  return onesSum(view, transport, end, pseudo) === 0xffff;
 }

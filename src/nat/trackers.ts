@@ -41,6 +41,11 @@ const TALLY_OFFSET = ImportedTALLY_OFFSET;
 const Outcome = ImportedOutcome;
 type Outcome = ImportedOutcome;
 const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
+// Read and written for every packet: as fields they would cost a call each.
+const PROTOCOL = IPV4.protocol.offset;
+const STREAM_FROM = FLOW.streamFrom.offset;
+const PACKETS = TALLY.packets.offset;
+const OCTETS = TALLY.octetsLow.offset;
 
 /** Life of an entry from which a mistrusted close shortens it. */
 const SHORTENED: Duration = 120 * SECOND;
@@ -135,12 +140,20 @@ export class Trackers {
    * what it counts; else as {@link track}.
    */
   follow(flow: number, status: number, direction: number, packet: Packet): Outcome {
-    const { view, records, now } = this.#table;
-    if (IPV4.protocol.get(packet.pool.view, packet.network) === Protocol.Udp) {
-      const isOld = this.#streamAge < 0 || ((FLOW.streamFrom.get(view, flow) - now) | 0) < 0;
+    const table = this.#table;
+    const { view, records } = table;
+    if (packet.pool.view.getUint8(packet.network + PROTOCOL) === Protocol.Udp) {
+      const isOld =
+        this.#streamAge < 0 || ((view.getInt32(flow + STREAM_FROM, true) - table.now) | 0) < 0;
       const isStream = (status & Status.SeenReply) !== 0 && isOld;
       if (isStream && (status & Status.Assured) === 0) return Outcome.Repeat;
-      return this.#refresh(flow, direction, packet, isStream ? this.#udpStream : this.#udp);
+      if ((status & Status.FixedTimeout) === 0) {
+        table.prolong(flow, isStream ? this.#udpStream : this.#udp);
+      }
+      if (this.#behaviour.countsTraffic) {
+        count(view, flow + direction * TUPLE_LENGTH + TALLY_OFFSET, packet.end - packet.network);
+      }
+      return Outcome.Accept;
     }
     const flags = TCP.flags.get(packet.pool.view, packet.transport) & ~TcpFlag.Psh;
     const isSteady =
@@ -255,8 +268,8 @@ function byState(timeouts: TcpTimeouts): readonly Duration[] {
 
 /** Add a packet of `octets` to the tally at `at`. */
 function count(view: DataView, at: number, octets: number): void {
-  TALLY.packets.set(view, at, TALLY.packets.get(view, at) + 1);
-  const low = TALLY.octetsLow.get(view, at) + octets;
-  TALLY.octetsLow.set(view, at, low);
+  view.setInt32(at + PACKETS, view.getInt32(at + PACKETS, true) + 1, true);
+  const low = view.getUint32(at + OCTETS, true) + octets;
+  view.setUint32(at + OCTETS, low, true);
   if (low >= 2 ** 32) TALLY.octetsHigh.set(view, at, TALLY.octetsHigh.get(view, at) + 1);
 }

@@ -12,6 +12,11 @@ import type { Packet } from "./packet.ts";
 /** What stands above a device: takes ownership of each packet that comes in. */
 export interface Stack {
   receive(device: Device, packet: Packet, now: Instant): void;
+  /**
+   * The first `count` of `packets` will be received soon: what is to be looked up for them may be
+   * fetched from memory together. Borrows them; nothing that anybody could see changes.
+   */
+  expect?(packets: readonly Packet[], count: number): void;
 }
 
 /** What stands below a device: takes ownership of each packet that goes out. */
@@ -114,6 +119,15 @@ export class Device {
   receive(packet: Packet, now: Instant): void {
     packet.forgetStack();
     this.pass(packet, now);
+  }
+
+  /**
+   * The first `count` of `packets` will come in, here or at another device of this one's stack: a
+   * ring's worth of frames. Worth its while from some four on; up to 32 fit a processor's cache.
+   * Each is still to be received by itself. Borrows them.
+   */
+  expect(packets: readonly Packet[], count: number): void {
+    this.#stack?.expect?.(packets, count);
   }
 
   /**

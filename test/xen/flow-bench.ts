@@ -93,6 +93,17 @@ export class FlowBench {
     this.device(index).receive(packet, this.#now);
   }
 
+  /** As many as a back end takes from its rings in one go. */
+  receiveBurst(frames: readonly (readonly [index: number, frame: Uint8Array])[]): void {
+    const packets = frames
+      .map(([, frame]) => this.#pool.copyIn(frame))
+      .filter((one) => one !== null);
+    this.device(frames[0]?.[0] ?? 0).expect(packets, packets.length);
+    packets.forEach((packet, place) => {
+      this.device(frames[place]?.[0] ?? 0).receive(packet, this.#now);
+    });
+  }
+
   wait(duration: number): void {
     const until = this.#now + duration;
     for (let due = this.dom0.nextDeadline(); due <= until; due = this.dom0.nextDeadline()) {

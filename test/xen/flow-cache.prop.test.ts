@@ -47,7 +47,12 @@ const RULES = [
 ];
 
 type Step =
-  | { readonly kind: "frames"; readonly talk: Talk; readonly all: readonly Parts[] }
+  | {
+      readonly kind: "frames";
+      readonly talk: Talk;
+      readonly isBurst: boolean;
+      readonly all: readonly Parts[];
+    }
   | { readonly kind: "wait"; readonly duration: number }
   | { readonly kind: "rule"; readonly isGateway: boolean; readonly rule: string }
   | { readonly kind: "move"; readonly guest: number }
@@ -59,6 +64,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("frames" as const),
       talk,
+      isBurst: fc.boolean(),
       all: fc
         .array(fc.tuple(parts, fc.integer({ min: 1, max: 5 })), { minLength: 1, maxLength: 4 })
         .map((each) => each.flatMap(([one, times]) => Array.from({ length: times }, () => one))),
@@ -81,7 +87,11 @@ function play(bench: FlowBench, profile: Profile, one: Step): void {
   const { dom0 } = bench;
   switch (one.kind) {
     case "frames":
-      for (const each of one.all) bench.receive(...frameOf(one.talk, each, profile.vifMac));
+      if (one.isBurst) {
+        bench.receiveBurst(one.all.map((each) => frameOf(one.talk, each, profile.vifMac)));
+      } else {
+        for (const each of one.all) bench.receive(...frameOf(one.talk, each, profile.vifMac));
+      }
       break;
     case "wait":
       bench.wait(one.duration);

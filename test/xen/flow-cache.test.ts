@@ -68,6 +68,40 @@ describe.each([EC2_2010, LINUX])("known ways on a host like $name", (profile) =>
     });
   });
 
+  it("are taken by frames that come in a burst, and change with those before them", () => {
+    const parts: Partial<Parts>[] = [
+      ...[{}, {}, { isBack: true }, { fault: "checksum" }, { ttl: 2 }, { ttl: 1 }, { size: 0 }],
+      ...Array.from({ length: 70 }, (_, index) => ({ isBack: index % 3 === 0, ttl: 64 - index })),
+    ];
+    const { hits } = compare((bench) => {
+      establish(bench, UDP_TALK);
+      for (let time = 0; time < 3; time += 1) {
+        bench.receiveBurst(
+          parts.map((one) => frameOf(UDP_TALK, { ...PARTS, ...one }, profile.vifMac)),
+        );
+        if (time === 0) bench.dom0.firewall.conntrack?.flush();
+        if (time === 1) bench.wait(200 * SECOND);
+      }
+    });
+    expect(hits).toBeGreaterThan(2 * 60);
+  });
+
+  it("lead through both routers again once one of them has forgotten them", () => {
+    const { hits } = compare((bench) => {
+      establish(bench, UDP_TALK);
+      for (let time = 0; time < 8; time += 1) {
+        const firewall = time % 2 === 0 ? bench.dom0.gatewayFirewall : bench.dom0.firewall;
+        if (time % 3 === 0) firewall.iptables("-P FORWARD ACCEPT");
+        if (time % 3 === 1) firewall.conntrack?.flush();
+        for (let frame = 0; frame < 4; frame += 1) {
+          send(bench, UDP_TALK, { isBack: frame % 2 > 0 });
+          bench.wait(SECOND);
+        }
+      }
+    });
+    expect(hits).toBeGreaterThan(40);
+  });
+
   it("follow a neighbor that has moved", () => {
     compare((bench) => {
       establish(bench, UDP_TALK);
