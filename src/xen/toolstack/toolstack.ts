@@ -67,6 +67,8 @@ export interface ToolstackParts {
   readonly clock: (now: Instant) => number;
   /** Start a script. @returns what tells whether it has ended. */
   readonly runScript: (name: ScriptName, device: BackendName, now: Instant) => () => boolean;
+  /** Kill the scripts that set up devices of a domain. */
+  readonly killScripts: (domid: number) => void;
   /** Kill a domain; its devices may still be there. */
   readonly destroyDomain: (domid: number, now: Instant) => void;
   readonly pauseDomain: (domid: number, now: Instant) => void;
