@@ -52,7 +52,7 @@ export const XEND_3_1: ToolstackProfile = {
     goesOnlineAtOnce: true,
     waitsForHotplug: false,
   },
-  vbdBackend: { features: [], tellsPhysicalSectors: false, nativeProtocol: "x86_32-abi" },
+  vbdBackend: { features: [], tellsPhysicalSectors: false, nativeProtocol: "x86_64-abi" },
   blockScript: BLOCK_SCRIPT_3_1,
   scriptLimit: 180 * SECOND,
   kernel: {

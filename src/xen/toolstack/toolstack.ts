@@ -25,6 +25,8 @@ export interface NicConfig {
   readonly script: string;
   /** "10.251.34.5", several with blanks between; `null` for none. */
   readonly ip: string | null;
+  /** "bytes,microseconds" that it may send; without, as much as it can. */
+  readonly rate?: string | null;
 }
 
 /** What the kernel of a domain is started with. */

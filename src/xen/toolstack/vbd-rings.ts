@@ -17,11 +17,20 @@ const abiOf = (protocol: string): BlockAbi =>
 export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
   readonly #hypervisor: Hypervisor;
   readonly #behaviour: BlockBehaviour;
+  readonly #onChange: (rings: Machine) => void;
   readonly #backends = new Map<string, Blkback>();
+  /** Those with more to serve than one turn takes. */
+  readonly #busy = new Set<Blkback>();
 
-  constructor(hypervisor: Hypervisor, behaviour: BlockBehaviour) {
+  /** @param onChange told when the deadline may have moved. */
+  constructor(
+    hypervisor: Hypervisor,
+    behaviour: BlockBehaviour,
+    onChange: (rings: Machine) => void = () => undefined,
+  ) {
     this.#hypervisor = hypervisor;
     this.#behaviour = behaviour;
+    this.#onChange = onChange;
   }
 
   /** Disks that are connected. */
@@ -51,21 +60,32 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
   }
 
   disconnect(domid: number, devid: number): void {
-    const key = `${domid}/${devid}`;
-    this.#backends.get(key)?.disconnect();
-    this.#backends.delete(key);
+    const backend = this.find(domid, devid);
+    if (backend === null) return;
+    backend.disconnect();
+    this.#backends.delete(`${domid}/${devid}`);
+    this.#busy.delete(backend);
+  }
+
+  /** A front end has rung: its back end may have more to do than it did. */
+  rung(domid: number, devid: number): void {
+    const backend = this.find(domid, devid);
+    if (backend === null || backend.nextDeadline() === NEVER) return;
+    this.#busy.add(backend);
+    this.#onChange(this);
   }
 
   nextDeadline(): Instant {
     let soonest = NEVER;
-    for (const backend of this.#backends.values()) {
-      soonest = Math.min(soonest, backend.nextDeadline());
-    }
+    for (const backend of this.#busy) soonest = Math.min(soonest, backend.nextDeadline());
     return soonest;
   }
 
   expire(now: Instant): void {
-    for (const backend of this.#backends.values()) backend.expire(now);
+    for (const backend of this.#busy) {
+      backend.expire(now);
+      if (backend.nextDeadline() === NEVER) this.#busy.delete(backend);
+    }
   }
 }
 
@@ -89,13 +109,15 @@ export class GuestVbdRings implements GuestVbdPorts {
   readonly #io: DomainIo;
   readonly #hypervisor: Hypervisor;
   readonly #abi: BlockAbi;
+  readonly #host: HostVbdRings;
   readonly #disks = new Map<number, OpenDisk>();
 
-  /** @param protocol "x86_32-abi" or "x86_64-abi". */
-  constructor(io: DomainIo, hypervisor: Hypervisor, protocol: string) {
+  /** @param protocol "x86_32-abi" or "x86_64-abi". @param host where its back ends are. */
+  constructor(io: DomainIo, hypervisor: Hypervisor, protocol: string, host: HostVbdRings) {
     this.#io = io;
     this.#hypervisor = hypervisor;
     this.#abi = abiOf(protocol);
+    this.#host = host;
   }
 
   /** By the number of the virtual device; `null` if it has none. */
@@ -118,7 +140,12 @@ export class GuestVbdRings implements GuestVbdPorts {
       backend: backendId,
       handle: devid,
       abi: this.#abi,
-      notifier: { notify: (at) => void events.send(memory.domid, port, at) },
+      notifier: {
+        notify: (at) => {
+          notifier.notify(at);
+          this.#host.rung(memory.domid, devid);
+        },
+      },
     });
     events.setHandler(memory.domid, port, front, now);
     this.#disks.set(devid, { front, port, geometry: null });
