@@ -1,5 +1,6 @@
 /** The nodes of a store by path, and what they were when transactions began. @module */
 import type { StoreNode } from "./node.ts";
+import { PathMap } from "./path-map.ts";
 
 /** How the nodes were at one moment; open until {@link NodeTable.close}. */
 export interface Snapshot {
@@ -12,7 +13,7 @@ export interface Snapshot {
  * that a snapshot costs nothing to open and a change the same however many are open.
  */
 export class NodeTable {
-  readonly #nodes = new Map<string, StoreNode>();
+  readonly #nodes = new PathMap<StoreNode>();
   /** In the order of their opening. */
   readonly #snapshots: Snapshot[] = [];
   #newest: Snapshot | null = null;
@@ -77,10 +78,5 @@ export class NodeTable {
 
   #note(path: string, { before }: Snapshot): void {
     if (!before.has(path)) before.set(path, this.#nodes.get(path) ?? null);
-  }
-
-  /** Nodes in the order of their making, parents first or not. */
-  [Symbol.iterator](): IterableIterator<StoreNode> {
-    return this.#nodes.values();
   }
 }

@@ -1,6 +1,7 @@
 /** Who watches which paths, found without asking each watch. @module */
 import type { StoreSession } from "./session.ts";
 import { parentOf } from "./path.ts";
+import { PathMap } from "./path-map.ts";
 
 /** One registered watch. */
 export class Watch {
@@ -42,7 +43,7 @@ interface Spot {
  * has parts, however many watches there are.
  */
 export class WatchIndex {
-  readonly #spots = new Map<string, Spot>();
+  readonly #spots = new PathMap<Spot>();
   #orders = 0;
   #size = 0;
 
