@@ -172,5 +172,5 @@ export const XENSTORE_4_17: XenstoreBehaviour = Object.freeze({
   reintroducesAnyFrame: true,
   console: "control",
   knowsTargets: true,
-  serverFeatures: 3,
+  serverFeatures: 0,
 });
