@@ -21,7 +21,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { MAX_CLIENTS = 1200, MAX_COMMAND = 1 << 20, SOCKET = 0x10000 };
+enum { MAX_CLIENTS = 1200, MAX_COMMAND = 1 << 22, SOCKET = 0x10000 };
 enum { CONNECT = 1, CLOSE, CREATE, DESTROY, SHUTDOWN, RESUME, DYING, SEND, WAIT, PAGE, POKE };
 
 struct client {
@@ -250,7 +250,7 @@ static void obey(uint32_t what, uint32_t who, const uint8_t *octets, uint32_t le
     case WAIT:
       return;
     case PAGE:
-      if (domain != NULL) report(who, PAGE_OCTETS, domain->page);
+      if (domain != NULL) report(who, LAST_WORD - REQ_CONS, domain->page + REQ_CONS);
       return;
     case POKE:
       /* { u32 offset } and what to write there, then a notification. */

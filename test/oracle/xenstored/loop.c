@@ -12,10 +12,12 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -113,6 +115,7 @@ static void serve_children(int control, const char *folder) {
     if (child < 0) give_up("fork");
     if (child == 0) {
       close(control);
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
       start_driver(connection, folder);
       return;
     }

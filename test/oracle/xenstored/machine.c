@@ -29,7 +29,8 @@ static uint32_t exception_port;
 static int port_event = -1, guest_event = -1;
 
 void give_up(const char *what) {
-  perror(what);
+  printf("fault: %s: %s\n", what, strerror(errno));
+  fflush(stdout);
   _exit(70);
 }
 

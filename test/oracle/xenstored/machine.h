@@ -17,6 +17,7 @@ enum {
   REQ_PROD = 2052,
   RSP_CONS = 2056,
   RSP_PROD = 2060,
+  LAST_WORD = 2076,
 };
 
 struct domain {
@@ -62,6 +63,7 @@ void start_driver(int control, const char *folder);
 void signal_event(int fd);
 void drain_event(int fd);
 
+/* Ours is the fault, not xenstored's: say so and end. */
 void give_up(const char *what) __attribute__((noreturn));
 
 #endif

@@ -2,19 +2,23 @@
 import { XENSTORE_4_17 } from "../../../src/xen/xenstore/behaviour.ts";
 import { StoreConnection } from "../../../src/xen/xenstore/connection.ts";
 import type { DomainState, StoreHost } from "../../../src/xen/xenstore/domain-table.ts";
+import { RingTransport } from "../../../src/xen/xenstore/ring-transport.ts";
 import type { StoreSession } from "../../../src/xen/xenstore/session.ts";
 import { XenStore } from "../../../src/xen/xenstore/store.ts";
 import {
   CLOSED,
   encode,
   octetsOf,
+  PAGE_WORDS,
   type Player,
   type Received,
-  SOCKET,
   type Step,
   textOf,
   type Who,
 } from "./script.ts";
+import { TestGuest } from "./test-guest.ts";
+
+const RUN_STATES = { shutdown: "shutdown", resume: "running" } as const;
 
 /** A pristine store for each script, with the behaviours of Xen 4.17. */
 export class OurXenstored implements Player {
@@ -24,87 +28,136 @@ export class OurXenstored implements Player {
   }
 }
 
-const RUN_STATES = { shutdown: "shutdown", resume: "running" } as const;
+/** A domain of the host. */
+interface Domain {
+  state: DomainState;
+  readonly guest: TestGuest;
+  /** The store's end of its ring, once it was introduced. */
+  transport: RingTransport | null;
+}
 
 /** One store, its clients and the domains of its host. */
-class StoreLife implements StoreHost {
-  readonly #store = new XenStore({ behaviour: XENSTORE_4_17, host: this });
-  readonly #connections = new Map<Who, StoreConnection>();
-  readonly #domains = new Map<number, DomainState>([[0, "running"]]);
+export class StoreLife implements StoreHost {
+  readonly store = new XenStore({ behaviour: XENSTORE_4_17, host: this });
+  readonly #clients = new Map<Who, StoreConnection>();
+  readonly #domains = new Map<number, Domain>();
   #received = new Map<Who, string>();
 
   stateOf(domid: number): DomainState {
-    return this.#domains.get(domid) ?? "none";
+    return domid === 0 ? "running" : (this.#domains.get(domid)?.state ?? "none");
   }
 
   introduce(session: StoreSession): "EINVAL" | null {
-    const { domid } = session;
-    if (!this.#domains.has(domid)) return "EINVAL";
-    if (this.#connections.get(domid)?.session !== session) this.#connect(domid, session);
+    if (session.domid === 0) return null;
+    const domain = this.#domains.get(session.domid);
+    if (domain === undefined) return "EINVAL";
+    if (domain.transport?.connection.session !== session) {
+      domain.transport = new RingTransport({ session, page: domain.guest.page, notify: () => {} });
+    }
     return null;
   }
 
   release(domid: number): void {
-    this.#connections.delete(domid);
+    const domain = this.#domains.get(domid);
+    if (domain !== undefined) domain.transport = null;
   }
 
+  /** @returns what everybody received. */
   step(step: Step): Received {
     this.#received = new Map();
     this.#play(step);
+    this.#settle();
     return this.#received;
   }
 
   #play(step: Step): void {
     const { who } = step;
-    const connection = this.#connections.get(who);
     switch (step.do) {
       case "connect":
-        if (connection === undefined) this.#connect(who, this.#store.connect());
+        this.#connect(who);
         return;
       case "close":
-        this.#connections.delete(who);
-        connection?.close();
+        this.#close(who);
         return;
       case "ask":
-        connection?.receive(octetsOf(encode(step.requests)));
+        this.#send(who, octetsOf(encode(step.requests)));
         return;
       case "send":
-        connection?.receive(octetsOf(step.octets));
+        this.#send(who, octetsOf(step.octets));
+        return;
+      case "poke":
+        this.#domains.get(who)?.guest.page.set(octetsOf(step.octets), step.at);
+        return;
+      case "page":
+        this.#show(who);
         return;
       case "create":
-        if (!this.#domains.has(who)) this.#domains.set(who, "running");
+        if (this.#domains.has(who)) return;
+        this.#domains.set(who, { state: "running", guest: new TestGuest(), transport: null });
         return;
       default:
         this.#change(step.do, who);
     }
   }
 
-  #change(what: "destroy" | "dying" | "shutdown" | "resume", domid: number): void {
-    const state = this.#domains.get(domid);
-    if (state === undefined) return;
-    if (what === "destroy") this.#domains.delete(domid);
-    else if (what === "dying") this.#domains.set(domid, what);
-    else if (state !== "dying") this.#domains.set(domid, RUN_STATES[what]);
-    if (what !== "resume") this.#store.checkDomains();
+  #show(domid: number): void {
+    const page = this.#domains.get(domid)?.guest.page;
+    if (page !== undefined) this.#add(domid, textOf(page.subarray(...PAGE_WORDS)));
   }
 
-  #connect(who: Who, session: StoreSession | null): void {
+  #send(who: Who, octets: Uint8Array): void {
+    this.#clients.get(who)?.receive(octets);
+    this.#domains.get(who)?.guest.send(octets);
+  }
+
+  /** Events go to and fro until nobody has anything to do. */
+  #settle(): void {
+    let isBusy = true;
+    while (isBusy) {
+      isBusy = false;
+      for (const [domid, { guest, transport }] of this.#domains) {
+        const hasPut = guest.put();
+        transport?.poll();
+        const taken = guest.take();
+        if (taken.length > 0) this.#add(domid, textOf(taken));
+        isBusy ||= hasPut || taken.length > 0;
+      }
+    }
+    for (const { guest } of this.#domains.values()) guest.forget();
+  }
+
+  #change(what: "destroy" | "dying" | "shutdown" | "resume", domid: number): void {
+    const domain = this.#domains.get(domid);
+    if (domain === undefined) return;
+    if (what === "destroy") this.#domains.delete(domid);
+    else if (what === "dying") domain.state = what;
+    else if (domain.state !== "dying") domain.state = RUN_STATES[what];
+    if (what !== "resume") this.store.checkDomains();
+  }
+
+  #connect(who: Who): void {
+    const session = this.#clients.has(who) ? null : this.store.connect();
     if (session === null) return;
-    const add = (text: string): void => {
-      this.#received.set(who, (this.#received.get(who) ?? "") + text);
-    };
     const connection = new StoreConnection({
       session,
       sink: (octets) => {
-        add(textOf(octets));
+        this.#add(who, textOf(octets));
         return octets.length;
       },
       onClose: () => {
-        if (who < SOCKET || this.#connections.get(who) !== connection) return;
-        this.#connections.delete(who);
-        add(CLOSED);
+        if (this.#clients.delete(who)) this.#add(who, CLOSED);
       },
     });
-    this.#connections.set(who, connection);
+    this.#clients.set(who, connection);
+  }
+
+  #close(who: Who): void {
+    const connection = this.#clients.get(who);
+    this.#clients.delete(who);
+    connection?.close();
+  }
+
+  #add(who: Who, text: string): void {
+    this.#received.set(who, (this.#received.get(who) ?? "") + text);
   }
 }

@@ -8,6 +8,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
 import { tmpdir } from "node:os";
 import { join, resolve as pathOf } from "node:path";
 import {
@@ -39,7 +40,10 @@ const COMMANDS = {
   dying: 7,
   send: 8,
   ask: 8,
+  page: 10,
+  poke: 11,
 } as const;
+const PATIENCE_MS = 30_000;
 const NOTHING = new Uint8Array(0);
 /** Octets that tell a closed connection. */
 const CLOSED_LENGTH = 0xffff_ffff;
@@ -56,10 +60,14 @@ export class RealXenstored implements Player {
   /** Where the sockets of the open store lie. */
   readonly folder: string;
   readonly #process: ChildProcess;
+  #said = "";
 
   private constructor(folder: string, xenstored: ChildProcess) {
     this.folder = folder;
     this.#process = xenstored;
+    xenstored.stdout?.on("data", (chunk) => {
+      this.#said += String(chunk);
+    });
   }
 
   /** @param isPlain one xenstored to be measured, without the driver: it makes no stores. */
@@ -101,10 +109,18 @@ export class RealXenstored implements Player {
   async play(steps: readonly Step[]): Promise<readonly Received[]> {
     const store = await this.store();
     try {
-      return await store.play(steps);
+      const received = await store.play(steps);
+      if (received.length < steps.length) await this.#checkFault();
+      return received;
     } finally {
       store.close();
     }
+  }
+
+  /** @throws {Error} if not xenstored died but what stands in for the hypervisor gave up. */
+  async #checkFault(): Promise<void> {
+    await setTimeout(20);
+    if (this.#said !== "") throw new Error(this.#said);
   }
 
   close(): void {
@@ -143,15 +159,28 @@ export class RealStore implements Player {
     for (;;) {
       for (let answer = this.#take(); answer !== null; answer = this.#take()) answers.push(answer);
       if (answers.length === steps.length || this.#hasEnded) return answers;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      const hasProgress = await this.#progress();
+      if (!hasProgress) throw new Error(`no answer to ${JSON.stringify(steps[answers.length])}`);
     }
   }
 
   /** The end of this xenstored. */
   close(): void {
     this.#control.destroy();
+  }
+
+  /** @returns false if nothing came for long. */
+  #progress(): Promise<boolean> {
+    const timer = new AbortController();
+    const progress = new Promise<boolean>((resolve) => {
+      this.#wake = (): void => {
+        timer.abort();
+        resolve(true);
+      };
+    });
+    const { signal } = timer;
+    const end = setTimeout(PATIENCE_MS, false, { signal }).catch(() => true);
+    return Promise.race([progress, end]);
   }
 
   /** The next answer; `null` if it is not complete yet. */
@@ -188,5 +217,11 @@ function commandOf(step: Step): Uint8Array {
 function operandOf(step: Step): Uint8Array {
   if (step.do === "ask") return octetsOf(encode(step.requests));
   if (step.do === "send") return octetsOf(step.octets);
+  if (step.do === "poke") {
+    const octets = Buffer.alloc(4 + step.octets.length);
+    octets.writeUInt32LE(step.at);
+    octets.write(step.octets, 4, "latin1");
+    return octets;
+  }
   return step.do === "shutdown" ? Uint8Array.of(step.reason, 0, 0, 0) : NOTHING;
 }

@@ -1,6 +1,15 @@
 /** Writes scripts by chance: the same seed, the same script. @module */
 import { Prng } from "../../../src/base/prng.ts";
-import { type Request, SOCKET, type Step, typeOf, type Who, words } from "./script.ts";
+import {
+  encode,
+  type Request,
+  SOCKET,
+  type Step,
+  textOf,
+  typeOf,
+  type Who,
+  words,
+} from "./script.ts";
 import {
   anyDomid,
   anyPath,
@@ -14,6 +23,7 @@ import {
 } from "./script-words.ts";
 
 const SOCKETS = 3;
+const VALUE = "v".repeat(1900);
 const CONTROL = typeOf("CONTROL");
 /**
  * If the payload is not one word, xenstored answers with the last error that any call left behind,
@@ -74,7 +84,7 @@ class ScriptWriter {
     this.#steps.push({ do: "create", who: domid });
     this.#ask(SOCKET, "MKDIR", `${home}\0`, 0);
     if (this.#prng.below(8) > 0) this.#ask(SOCKET, "SET_PERMS", `${home}\0n${domid}\0`, 0);
-    this.#ask(SOCKET, "INTRODUCE", words(String(domid), "100", String(1 + domid)), 0);
+    this.#ask(SOCKET, "INTRODUCE", introduction(domid), 0);
   }
 
   #step(): void {
@@ -83,6 +93,8 @@ class ScriptWriter {
       [2, (): void => this.#pipeline(this.#anyone())],
       [5, (): void => this.#life()],
       [1, (): void => this.#burst(this.#anyone())],
+      [3, (): void => this.#octets(this.#anyone())],
+      [1, (): void => this.#indices()],
     ]);
     kind();
   }
@@ -109,7 +121,7 @@ class ScriptWriter {
     ]);
     const isEnd = step.do === "destroy" || step.do === "dying";
     if (isEnd && this.#targets.has(step.who)) return;
-    if (step.do === "close" || step.do === "destroy") this.#talking.delete(step.who);
+    if (step.do === "close" || step.do === "destroy") this.#silence(step.who);
     if (step.do === "create" && prng.below(4) > 0) this.#makeGuest(guest);
     else if (step.do === "connect") this.#connect(socket);
     else this.#steps.push(step);
@@ -118,16 +130,57 @@ class ScriptWriter {
   /** What asks for more than a quota of Xen 4.17 allows. */
   #burst(who: Who): void {
     const prng = this.#prng;
+    // Many watches on a directory of many changes cost xenstored minutes: it looks for repeats.
     const [name, count, payload] = draw<[string, number, (n: number) => string]>(prng, [
-      [3, ["WATCH", 135, (n): string => `a\0t${n}\0`]],
+      [3, ["WATCH", 135, (n): string => `w\0t${n}\0`]],
       [3, ["TRANSACTION_START", 14, (): string => "\0"]],
       [1, ["WRITE", 1010, (n): string => `q/${n % 40}/${n}\0`]],
       [1, ["MKDIR", 560, (n): string => `data/${n}\0`]],
-      [1, ["WRITE", 320, (n): string => `a/${String(n).padEnd(40, "x")}\0`]],
+      [2, ["WRITE", 320, (n): string => `a/${String(n).padEnd(40, "x")}\0`]],
+      [1, ["WRITE", 900, (n): string => `m/${n}\0${VALUE}`]],
     ]);
+    const [first = ""] = payload(0).split("\0");
+    this.#paths.push(first.replace(/\/[^/]*$/, ""));
     const tx = name === "WRITE" ? this.#anyTransaction(who) : 0;
     const requests = Array.from({ length: count }, (_, n) => request(name, payload(n), tx, n));
     this.#steps.push({ do: "ask", who, requests });
+  }
+
+  /** Requests in pieces; seldom what no client sends. */
+  #octets(who: Who): void {
+    const prng = this.#prng;
+    const octets = encode([this.#anyRequest(who)]);
+    const drawn = 1 + prng.below(octets.length - 1);
+    // With a header and nothing more from a socket, xenstored reads on and serves nobody else.
+    const cut = drawn === 16 && who >= SOCKET ? 15 : drawn;
+    this.#steps.push({ do: "send", who, octets: octets.slice(0, cut) });
+    this.#steps.push({ do: "send", who, octets: octets.slice(cut) });
+    if (prng.below(6) > 0) return;
+    const long = { type: prng.below(23), req: 0, tx: 0, payload: "x".repeat(4097) };
+    const header = encode([long]).slice(0, 16 + prng.below(20));
+    this.#steps.push({ do: "send", who, octets: header });
+    this.#silence(who);
+  }
+
+  /** A guest whose ring makes no sense. */
+  #indices(): void {
+    const prng = this.#prng;
+    const who = GUESTS[prng.below(GUESTS.length)] ?? 1;
+    const at = pick(prng, [2048, 2052, 2056, 2060]);
+    // Never such that half a request is read: if the domain is introduced anew then, xenstored
+    // goes on with freed memory.
+    const value = pick(prng, [0x4000_0000, 0x7fff_ffff, 0x8000_0000, 0xc000_0001]);
+    const word = Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
+    this.#steps.push({ do: "poke", who, at, octets: textOf(word) }, { do: "page", who });
+    this.#silence(who);
+    if (prng.below(2) === 0) {
+      this.#ask(SOCKET, "INTRODUCE", introduction(who), 0);
+      this.#begin(who);
+    }
+  }
+
+  #silence(who: Who): void {
+    this.#talking.delete(who);
   }
 
   #pipeline(who: Who): void {
@@ -285,6 +338,8 @@ class ScriptWriter {
 function broken(prng: Prng, payload: string): string {
   return pick(prng, [payload.slice(0, -1), `${payload}x\0`, `${payload}\0`, "", "\0"]);
 }
+
+const introduction = (domid: number): string => words(String(domid), "100", String(1 + domid));
 
 function request(name: string, payload: string, tx: number, req = 0): Request {
   return { type: typeOf(name), req, tx, payload };

@@ -26,13 +26,20 @@ export type Step =
   | { readonly do: "create" | "destroy" | "dying" | "resume"; readonly who: Who }
   /** The domain has shut itself down, for the `reason` of sched.h. */
   | { readonly do: "shutdown"; readonly who: Who; readonly reason: number }
+  /** Show the indices of a guest's ring and what stands after them. */
+  | { readonly do: "page"; readonly who: Who }
   /** Requests in one write. */
   | { readonly do: "ask"; readonly who: Who; readonly requests: readonly Request[] }
   /** Octets that need not be requests. */
-  | { readonly do: "send"; readonly who: Who; readonly octets: string };
+  | { readonly do: "send"; readonly who: Who; readonly octets: string }
+  /** A guest writes into its ring page, past its driver, and raises its event channel. */
+  | { readonly do: "poke"; readonly who: Who; readonly at: number; readonly octets: string };
 
 /** What each client received in one step; `closed` ends what a closed connection received. */
 export type Received = ReadonlyMap<Who, string>;
+
+/** Where a page of a ring has its indices, and where its last word ends (xs_wire.h of 4.17). */
+export const PAGE_WORDS = [2048, 2076] as const;
 
 const HEADER = 16;
 
@@ -127,7 +134,7 @@ export function linesOf(octets: string): string[] {
 }
 
 /** A message in one line. */
-export function describeRequest({ type, req, tx, payload }: Request): string {
+function describeRequest({ type, req, tx, payload }: Request): string {
   const name = MESSAGE_NAMES[type] ?? `type ${type}`;
   const shown = payload.length > 200 ? `${payload.slice(0, 160)}... (${payload.length})` : payload;
   return `${name} req ${req} tx ${tx} ${JSON.stringify(shown)}`;
@@ -144,5 +151,6 @@ export function describeStep(step: Step): string {
     return step.requests.map((one) => `${name}: ${describeRequest(one)}`).join("\n");
   }
   if (step.do === "send") return `${name}: ${JSON.stringify(step.octets)}`;
+  if (step.do === "poke") return `${name}: at ${step.at} ${JSON.stringify(step.octets)}`;
   return step.do === "shutdown" ? `${name}: shutdown ${step.reason}` : `${name}: ${step.do}`;
 }
