@@ -8,6 +8,7 @@ import { ceiling } from "./ceiling.ts";
 import { type Case, measure, table } from "./harness.ts";
 import { measureKernel } from "./kernel-path.ts";
 import { ringCases } from "./rings.ts";
+import { measureXenstore, xenstoreTable } from "./xenstore.ts";
 import { arpAnswer, dhcpExchange, establishedFrames, freshFlows } from "./whole-dom0.ts";
 
 /** Check an IPv4 header and lower its TTL in place, the checksum mended. */
@@ -79,3 +80,5 @@ if (typeof kernel === "string") {
     ].join("\n"),
   );
 }
+
+process.stdout.write(`\n${xenstoreTable(await measureXenstore())}`);
