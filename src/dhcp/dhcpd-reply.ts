@@ -76,6 +76,9 @@ const AGENT_ROOM = 1024;
 /** ISC dhcpd's `PRIORITY_COUNT`. */
 const LONGEST_LIST = 300;
 
+const NO_SNAME = new Uint8Array(DHCP.sname.span);
+const NO_FILE = new Uint8Array(DHCP.file.span);
+
 /** The fixed part of an answer: what it copies from the question, and nothing else. */
 export function headerFor({ message }: DhcpRequest): DhcpHeader {
   const { htype, hlen, hops, xid, secs, flags, ciaddr, giaddr, chaddr } = message;
@@ -92,8 +95,8 @@ export function headerFor({ message }: DhcpRequest): DhcpHeader {
     siaddr: IPV4_ANY,
     giaddr,
     chaddr,
-    sname: new Uint8Array(DHCP.sname.span),
-    file: new Uint8Array(DHCP.file.span),
+    sname: NO_SNAME,
+    file: NO_FILE,
   };
 }
 
@@ -125,15 +128,15 @@ export function encodeReply(
     sname: body.mayOverload && body.sname === "",
     tail,
   });
-  return encodeMessage(
-    {
-      ...header,
-      file: body.file === "" ? header.file : textOctets(body.file.slice(0, DHCP.file.span)),
-      sname: body.sname === "" ? header.sname : textOctets(body.sname.slice(0, DHCP.sname.span)),
-    },
-    hasOptions(packed, tail) ? packed : null,
-  );
+  const whole = body.file !== "" || body.sname !== "" ? withNames(header, body) : header;
+  return encodeMessage(whole, hasOptions(packed, tail) ? packed : null);
 }
+
+const withNames = (header: DhcpHeader, { file, sname }: ReplyBody): DhcpHeader => ({
+  ...header,
+  file: file === "" ? header.file : textOctets(file.slice(0, DHCP.file.span)),
+  sname: sname === "" ? header.sname : textOctets(sname.slice(0, DHCP.sname.span)),
+});
 
 const NO_OCTETS = new Uint8Array(0);
 const NUL = Uint8Array.of(0);
@@ -190,7 +193,9 @@ function orderOf(profile: DhcpdProfile, request: DhcpRequest, body: ReplyBody): 
     order.push(...list.slice(0, LONGEST_LIST - order.length));
     order.push(...unasked(profile, request).slice(0, LONGEST_LIST - order.length));
   }
-  const once = [...new Set(order.filter((code) => code !== Option.RelayAgent.code))];
+  const once = order.filter(
+    (code, at) => code !== Option.RelayAgent.code && order.indexOf(code) === at,
+  );
   if (profile.putsMaskFirst) putMaskFirst(once);
   return once;
 }

@@ -86,7 +86,22 @@ export const secondsOf = (now: Instant): Seconds => Math.floor(now / SECOND);
 
 /** A fixed address as a lease, which no table holds. */
 export function fixedLease(host: Host, subnet: Subnet, address: Ipv4Addr): Lease {
-  return { ...VIRGIN, address, subnet, pool: null, host };
+  return {
+    state: "free",
+    starts: Number.NEGATIVE_INFINITY,
+    ends: Number.NEGATIVE_INFINITY,
+    heard: Number.NEGATIVE_INFINITY,
+    clientId: null,
+    hardware: null,
+    chaddr: null,
+    hostName: null,
+    agent: [],
+    mustRenew: false,
+    address,
+    subnet,
+    pool: null,
+    host,
+  };
 }
 
 const VIRGIN: Tenancy = {

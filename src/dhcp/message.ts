@@ -111,20 +111,53 @@ export function decodeMessage(
   const view = viewOf(bytes);
   const fault = checkDhcp(view, at, end);
   if (fault !== null) return fault;
-  const header = dhcpCodec.decode(bytes, at);
-  const length = end - at;
   const options = at + DHCP_LENGTH;
   if (end - options < COOKIE.span || COOKIE.get(view, options) !== DHCP_COOKIE) {
-    const none = { options: NO_OPTIONS, parts: [] };
-    return { ...header, ...none, isIntact: true, hasCookie: false, length };
+    return messageAt(view, at, end, { ...BARE, options: NO_OPTIONS, parts: [] });
   }
   const found = new Map<number, Uint8Array>();
   const parts: RawOption[] = [];
   let isIntact = readOptions(bytes.subarray(options + COOKIE.span, end), found, parts);
   const overload = found.get(Option.Overload.code)?.[0] ?? 0;
-  if (isIntact && overload & Overload.File) isIntact = readOptions(header.file, found, parts);
-  if (isIntact && overload & Overload.Sname) isIntact = readOptions(header.sname, found, parts);
-  return { ...header, options: found, parts, isIntact, hasCookie: true, length };
+  if (isIntact && overload & Overload.File) {
+    isIntact = readOptions(DHCP.file.get(view, at), found, parts);
+  }
+  if (isIntact && overload & Overload.Sname) {
+    isIntact = readOptions(DHCP.sname.get(view, at), found, parts);
+  }
+  return messageAt(view, at, end, { options: found, parts, isIntact, hasCookie: true });
+}
+
+const BARE = { isIntact: true, hasCookie: false };
+
+/** One literal: what the codec decodes grows field by field, and is ten times as large. */
+function messageAt(
+  view: DataView,
+  at: number,
+  end: number,
+  read: Pick<DhcpMessage, "options" | "parts" | "isIntact" | "hasCookie">,
+): DhcpMessage {
+  return {
+    op: DHCP.op.get(view, at),
+    htype: DHCP.htype.get(view, at),
+    hlen: DHCP.hlen.get(view, at),
+    hops: DHCP.hops.get(view, at),
+    xid: DHCP.xid.get(view, at),
+    secs: DHCP.secs.get(view, at),
+    flags: DHCP.flags.get(view, at),
+    ciaddr: DHCP.ciaddr.get(view, at),
+    yiaddr: DHCP.yiaddr.get(view, at),
+    siaddr: DHCP.siaddr.get(view, at),
+    giaddr: DHCP.giaddr.get(view, at),
+    chaddr: DHCP.chaddr.get(view, at),
+    sname: DHCP.sname.get(view, at),
+    file: DHCP.file.get(view, at),
+    options: read.options,
+    parts: read.parts,
+    isIntact: read.isIntact,
+    hasCookie: read.hasCookie,
+    length: end - at,
+  };
 }
 
 /**
@@ -145,11 +178,9 @@ export function encodeMessage(
     return bare;
   }
   const bytes = new Uint8Array(Math.max(options + packed.main.length, shortest));
-  dhcpCodec.encodeInto(
-    { ...header, file: packed.file ?? header.file, sname: packed.sname ?? header.sname },
-    bytes,
-    0,
-  );
+  dhcpCodec.encodeInto(header, bytes, 0);
+  if (packed.file !== null) DHCP.file.set(viewOf(bytes), 0, packed.file);
+  if (packed.sname !== null) DHCP.sname.set(viewOf(bytes), 0, packed.sname);
   COOKIE.set(viewOf(bytes), DHCP_LENGTH, DHCP_COOKIE);
   bytes.set(packed.main, options);
   return bytes;

@@ -28,7 +28,8 @@ export class OptionPlace {
   }
 
   put(code: number, value: Uint8Array): void {
-    this.octets.set([code, value.length], this.used);
+    this.octets[this.used] = code;
+    this.octets[this.used + 1] = value.length;
     this.octets.set(value, this.used + HEADER);
     this.used += HEADER + value.length;
   }

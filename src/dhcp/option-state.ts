@@ -21,8 +21,8 @@ const BUCKETS = 17;
  * name: by hash bucket, and in a bucket the one that was set last first.
  */
 export class OptionState {
+  /** In the order in which they were set first. */
   readonly #octets = new Map<number, Uint8Array>();
-  readonly #buckets: number[][] = Array.from({ length: BUCKETS }, () => []);
 
   /** @returns the octets of option `code`; `null` if it is not set. */
   find(code: number): Uint8Array | null {
@@ -31,26 +31,21 @@ export class OptionState {
 
   /** Set an option; one that is set already keeps its turn. */
   set(code: number, octets: Uint8Array): void {
-    if (!this.#octets.has(code)) this.#bucket(code).unshift(code);
     this.#octets.set(code, octets);
   }
 
   delete(code: number): void {
-    if (!this.#octets.delete(code)) return;
-    const bucket = this.#bucket(code);
-    bucket.splice(bucket.indexOf(code), 1);
+    this.#octets.delete(code);
   }
 
   /** The codes in ISC dhcpd's order. */
   codes(): readonly number[] {
-    return this.#buckets.flat();
-  }
-
-  #bucket(code: number): number[] {
-    const bucket = this.#buckets[((code & 31) + (code >> 5)) % BUCKETS];
-    return bucket ?? [];
+    const latestFirst = [...this.#octets.keys()].toReversed();
+    return latestFirst.toSorted((left, right) => bucketOf(left) - bucketOf(right));
   }
 }
+
+const bucketOf = (code: number): number => ((code & 31) + (code >> 5)) % BUCKETS;
 
 /** What holds for one client. */
 export class Evaluation {

@@ -274,13 +274,14 @@ export function packOptions(options: readonly RawOption[], room: OptionRoom = {}
   const main = new OptionPlace(length, 4, 3);
   const file = new OptionPlace(room.file === true ? FILE_LENGTH : 0, 2, 1);
   const sname = new OptionPlace(room.sname === true ? SNAME_LENGTH : 0, 2, 1);
+  const places = [main, file, sname];
   const left: number[] = [];
   options.forEach(([code, value], index) => {
     checkCode(code);
     const isLast = index === options.length - 1 && file.used + sname.used === 0;
     if (isLast && !keepsRoom && value.length <= Math.min(LONGEST_PART, main.room(1))) {
       main.put(code, value);
-    } else if (!putOption([main, file, sname], code, value)) {
+    } else if (!putOption(places, code, value)) {
       left.push(code);
     }
   });
