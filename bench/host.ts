@@ -12,10 +12,16 @@ import {
   parseMac,
   parsePrefix,
 } from "../src/wire/addr.ts";
-import type { Carrier, Device } from "../src/wire/device.ts";
+import { type Carrier, Device, PatchCable, type Stack } from "../src/wire/device.ts";
 import { viewOf } from "../src/wire/field.ts";
 import { type Packet, PacketPool } from "../src/wire/packet.ts";
 import { Dom0 } from "../src/xen/dom0.ts";
+import type { DomainMemory } from "../src/xen/hypervisor/domain-memory.ts";
+import { Hypervisor } from "../src/xen/hypervisor/hypervisor.ts";
+import { joinVif } from "../src/xen/io/join-vif.ts";
+import { NETBACK_2618, NETFRONT_2618 } from "../src/xen/io/netif-behaviour.ts";
+import { Netback } from "../src/xen/io/netback.ts";
+import { Netfront } from "../src/xen/io/netfront.ts";
 import { EC2_2010, type Profile } from "../src/xen/profile.ts";
 import type { Permission } from "../src/xen/permission.ts";
 import { SecurityGroups } from "../src/xen/security-group.ts";
@@ -49,13 +55,25 @@ export const guestOf = (index: number): BenchGuest => ({
   publicAddress: ipv4Of(0x4b65_a007 + index),
 });
 
-/** Ends what a device sends, as the end of the world. */
-export class Sink implements Carrier {
+/** Ends what a device sends, or a domU receives, as the end of the world. */
+export class Sink implements Carrier, Stack {
   frames = 0;
+  receive(_device: Device, packet: Packet, now: number): void {
+    this.frames += 1;
+    packet.pool.end(packet, "delivered", "bench/received", now);
+  }
   carry(_from: Device, packet: Packet, now: number): void {
     this.frames += 1;
     packet.pool.end(packet, "delivered", "bench/sent", now);
   }
+}
+
+/** A domU in the bench: its memory, and the front end of its vif. */
+export interface BenchDomain {
+  readonly memory: DomainMemory;
+  /** Its eth0. */
+  readonly device: Device;
+  readonly netfront: Netfront;
 }
 
 /** A host in the bench. */
@@ -63,6 +81,8 @@ export interface BenchHost {
   readonly pool: PacketPool;
   readonly dom0: Dom0;
   readonly vifs: readonly Device[];
+  /** In the order of their vifs. */
+  readonly domains: readonly BenchDomain[];
   readonly sink: Sink;
 }
 
@@ -95,17 +115,37 @@ export function newHost({ vifs: count, rules }: BenchSize = { vifs: 1, rules: 1 
     dhcpdStartTime: 0,
   });
   const sink = new Sink();
+  const hypervisor = new Hypervisor();
+  const domains: BenchDomain[] = [];
   const vifs = Array.from({ length: count }, (_, index) => {
     const { address, ...guest } = guestOf(index);
     const config = { ...guest, domain: `dom_${32_504_936 + index}`, addresses: [address] };
     const { device } = dom0.addVif({ ...config, securityGroups: ["default"] }, 0);
-    device.attachCarrier(sink);
+    domains.push(connect(hypervisor, pool, guest, device, sink));
     dom0.router.neighbors.addPermanent(device, address, guest.mac, 0);
     return device;
   });
   dom0.uplink.attachCarrier(sink);
   dom0.gateway.neighbors.addPermanent(dom0.uplink, FABRIC.address, FABRIC.mac, 0);
-  return { pool, dom0, vifs, sink };
+  return { pool, dom0, vifs, domains, sink };
+}
+
+/** Join `vif` to a new domain by rings; what Dom0 sends to it ends in `sink`. */
+function connect(
+  hypervisor: Hypervisor,
+  pool: PacketPool,
+  { domid, mac }: Pick<BenchGuest, "domid" | "mac">,
+  vif: Device,
+  sink: Sink,
+): BenchDomain {
+  const { memory, grants } = hypervisor.createDomain({ domid, pages: 2048 });
+  const netback = new Netback({ domid, vif, pool, hypervisor, behaviour: NETBACK_2618 }, 0);
+  new PatchCable(netback.device, vif);
+  const device = new Device({ name: "eth0", mac });
+  device.attachStack(sink);
+  const netfront = new Netfront({ device, pool, grants, behaviour: NETFRONT_2618 });
+  joinVif({ hypervisor, netback, netfront }, 0);
+  return { memory, device, netfront };
 }
 
 const DHCPD_CONF = `authoritative; default-lease-time 86400; server-identifier 169.254.1.0;

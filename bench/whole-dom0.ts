@@ -8,10 +8,12 @@ import { ETHERNET_LENGTH, EtherType, writeEthernet } from "../src/l2/ethernet.ts
 import { type Ipv4Addr, ipv4Of, MAC_BROADCAST, MAC_ZERO } from "../src/wire/addr.ts";
 import type { Device } from "../src/wire/device.ts";
 import { viewOf } from "../src/wire/field.ts";
-import type { Packet, PacketPool } from "../src/wire/packet.ts";
+import type { PacketPool } from "../src/wire/packet.ts";
 import { EC2_2010 } from "../src/xen/profile.ts";
+import { FRAME_OCTETS as ImportedFRAME_OCTETS } from "../src/xen/hypervisor/domain-memory.ts";
 import type { Case } from "./harness.ts";
 import {
+  type BenchDomain,
   type BenchGuest,
   DOM0,
   FABRIC,
@@ -25,7 +27,7 @@ import {
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const FRAME = ImportedFRAME;
-const WORDS = FRAME / 4;
+const FRAME_OCTETS = ImportedFRAME_OCTETS;
 
 /** Whom flow `index` of the bench talks to, and from which port. */
 function endsOf(index: number): { readonly peer: Ipv4Addr; readonly port: number } {
@@ -49,6 +51,12 @@ function send(pool: PacketPool, device: Device, frame: Uint8Array, now: number):
   if (packet !== null) device.receive(packet, now);
 }
 
+/** The first domU sends a copy of `frame`. */
+function transmit(pool: PacketPool, [domain]: readonly BenchDomain[], frame: Uint8Array): void {
+  const packet = pool.copyIn(frame);
+  if (packet !== null) domain?.device.transmit(packet, 0);
+}
+
 /** A host with many flows. */
 export interface FlowsSize {
   readonly vifs: number;
@@ -56,103 +64,93 @@ export interface FlowsSize {
   readonly flows: number;
 }
 
-/** 64-octet UDP of established flows, each in turn, from the domUs to the uplink. */
+/** Requests that a domU puts on its ring before it tells Dom0. */
+const BURST = 32;
+
+/**
+ * 64-octet UDP of established flows, each in turn, from the domUs' memory through their tx rings to
+ * the uplink.
+ */
 export function establishedFrames(size: FlowsSize): Case {
-  const { pool, dom0, vifs, sink } = newHost(size);
-  const frames = new Frames(size.flows);
+  const { pool, dom0, domains, sink } = newHost(size);
+  const senders = domains.map((domain) => new Sender(domain));
   for (let index = 0; index < size.flows; index += 1) {
     const number = index % size.vifs;
     const guest = guestOf(number);
-    const vif = vifs[number] ?? dom0.uplink;
-    frames.write(index, outward(guest, index));
+    const sender = senders[number];
+    if (sender === undefined) throw new Error("a flow has a domU");
+    sender.write(outward(guest, index));
     for (let time = 0; time < 2; time += 1) {
-      frames.send(index, pool, vif);
+      sender.sendLast();
       send(pool, dom0.uplink, inward(guest, index), 0);
     }
-    frames.send(index, pool, vif);
+    sender.sendLast();
   }
   if (sink.frames !== 5 * size.flows) throw new Error("a flow is not established");
-  const burst = new Burst();
   let next = 0;
   return {
     name:
       size.flows === 1
-        ? `64-octet UDP frame, domU to uplink, whole Dom0, established, ${BURST} at a time`
+        ? "64-octet UDP frame, domU to uplink, whole Dom0, established"
         : `the same with ${size.vifs} vifs, ${size.rules} rules a group, ${size.flows} flows`,
     run: (count) => {
       const before = sink.frames;
-      for (let left = count; left > 0; left -= burst.length) {
-        burst.clear();
-        while (burst.length < Math.min(left, BURST)) {
-          const vif = vifs[next % size.vifs] ?? dom0.uplink;
-          burst.add(vif, frames.take(next, pool));
-          next = next + 1 < size.flows ? next + 1 : 0;
-        }
-        burst.receive();
+      for (let left = count; left > 0; left -= BURST) {
+        senders[next]?.send(Math.min(left, BURST));
+        next = next + 1 < senders.length ? next + 1 : 0;
       }
       if (sink.frames - before !== count) throw new Error("a frame did not leave");
     },
   };
 }
 
-/** Frames that a back end takes from its rings in one go. */
-const BURST = 32;
+/** Where the first frame of a page lies: its IP header then lies on a multiple of four. */
+const FIRST_OFFSET = 2;
+const FRAMES_A_PAGE = Math.floor((FRAME_OCTETS - FIRST_OFFSET) / FRAME);
 
-/** What a back end takes from the rings of its vifs at a time, a frame from each in turn. */
-class Burst {
-  length = 0;
-  readonly #devices: Device[] = [];
-  readonly #packets: Packet[] = [];
+/** A domU's kernel, with frames in its memory that it sends again and again. */
+class Sender {
+  readonly #domain: BenchDomain;
+  readonly #pages: number[] = [];
+  #frames = 0;
+  #next = 0;
 
-  clear(): void {
-    this.length = 0;
+  constructor(domain: BenchDomain) {
+    this.#domain = domain;
   }
 
-  add(device: Device, packet: Packet): void {
-    this.#devices[this.length] = device;
-    this.#packets[this.length] = packet;
-    this.length += 1;
+  write(frame: Uint8Array): void {
+    const { memory } = this.#domain;
+    if (this.#frames % FRAMES_A_PAGE === 0) this.#pages.push(memory.allocate());
+    const page = this.#pages.at(-1) ?? 0;
+    const offset = FIRST_OFFSET + (this.#frames % FRAMES_A_PAGE) * FRAME;
+    memory.bytes.set(frame, page * FRAME_OCTETS + offset);
+    this.#frames += 1;
   }
 
-  receive(): void {
-    this.#devices[0]?.expect(this.#packets, this.length);
-    for (let index = 0; index < this.length; index += 1) {
-      const packet = this.#packets[index];
-      if (packet !== undefined) this.#devices[index]?.receive(packet, 0);
+  /** Begin again with the frame that was written first. */
+  rewind(): void {
+    this.#next = 0;
+  }
+
+  /** Send the frame that was written last. */
+  sendLast(): void {
+    this.#next = this.#frames - 1;
+    this.send(1);
+  }
+
+  /** Send the next `count` frames: each is granted, named on the ring, and taken back. */
+  send(count: number): void {
+    const { tx } = this.#domain.netfront;
+    if (tx === null) return;
+    for (let done = 0; done < count; done += 1) {
+      const place = this.#next;
+      this.#next = place + 1 < this.#frames ? place + 1 : 0;
+      const page = Math.floor(place / FRAMES_A_PAGE);
+      const offset = FIRST_OFFSET + (place - page * FRAMES_A_PAGE) * FRAME;
+      tx.post(this.#pages[page] ?? 0, offset, FRAME, 0);
     }
-  }
-}
-
-/** Frames of 64 octets one behind the other, as a network card's ring would hold them. */
-class Frames {
-  readonly #words: Int32Array;
-  readonly #octets: Uint8Array;
-
-  constructor(count: number) {
-    this.#octets = new Uint8Array(count * FRAME);
-    this.#words = new Int32Array(this.#octets.buffer);
-  }
-
-  write(index: number, frame: Uint8Array): void {
-    this.#octets.set(frame, index * FRAME);
-  }
-
-  /** A copy of frame `index` comes in by `device`. */
-  send(index: number, pool: PacketPool, device: Device): void {
-    device.receive(this.take(index, pool), 0);
-  }
-
-  /** A copy of frame `index`. */
-  take(index: number, pool: PacketPool): Packet {
-    const packet = pool.allocate(FRAME);
-    if (packet === null) throw new Error("the pool is exhausted");
-    const { view } = pool;
-    const { frame } = packet;
-    const from = index * WORDS;
-    for (let word = 0; word < WORDS; word += 1) {
-      view.setInt32(frame + 4 * word, this.#words[from + word] ?? 0, true);
-    }
-    return packet;
+    tx.kick(0);
   }
 }
 
@@ -161,12 +159,11 @@ const FRESH_FLOWS = 100_000;
 
 /** The first frame of a flow, again and again. */
 export function freshFlows(): Case {
-  const { pool, dom0, vifs, sink } = newHost();
-  const [vif = dom0.uplink] = vifs;
-  const frames = new Frames(FRESH_FLOWS);
-  for (let index = 0; index < FRESH_FLOWS; index += 1) {
-    frames.write(index, outward(guestOf(0), index));
-  }
+  const { dom0, domains, sink } = newHost();
+  const [domain] = domains;
+  if (domain === undefined) throw new Error("a host has a domU");
+  const sender = new Sender(domain);
+  for (let index = 0; index < FRESH_FLOWS; index += 1) sender.write(outward(guestOf(0), index));
   let next = 0;
   return {
     name: "the first frame of a new flow",
@@ -175,13 +172,12 @@ export function freshFlows(): Case {
       dom0.firewall.conntrack?.flush();
       dom0.gatewayFirewall.conntrack?.flush();
       next = 0;
+      sender.rewind();
     },
     run: (count) => {
       const before = sink.frames;
-      for (let done = 0; done < count; done += 1) {
-        frames.send(next, pool, vif);
-        next += 1;
-      }
+      for (let left = count; left > 0; left -= BURST) sender.send(Math.min(left, BURST));
+      next += count;
       if (sink.frames - before !== count) throw new Error("a frame did not leave");
     },
   };
@@ -189,8 +185,7 @@ export function freshFlows(): Case {
 
 /** A domU's question for Dom0's own address, answered at once. */
 export function arpAnswer(): Case {
-  const { pool, dom0, vifs, sink } = newHost();
-  const [vif = dom0.uplink] = vifs;
+  const { pool, domains, sink } = newHost();
   const guest = guestOf(0);
   const question = new Uint8Array(ETHERNET_LENGTH + ARP_LENGTH);
   const view = viewOf(question);
@@ -202,7 +197,7 @@ export function arpAnswer(): Case {
     run: (count) => {
       const before = sink.frames;
       for (let done = 0; done < count; done += 1) {
-        send(pool, vif, question, 0);
+        transmit(pool, domains, question);
       }
       if (sink.frames - before !== count) throw new Error("a question was not answered");
     },
@@ -211,14 +206,13 @@ export function arpAnswer(): Case {
 
 /** DISCOVER, OFFER, REQUEST, ACK: two messages in, two out, by frames on the vif. */
 export function dhcpExchange(frames: readonly [Uint8Array, Uint8Array]): Case {
-  const { pool, dom0, vifs, sink } = newHost();
-  const [vif = dom0.uplink] = vifs;
+  const { pool, domains, sink } = newHost();
   return {
     name: "DHCP exchange: DISCOVER, OFFER, REQUEST, ACK",
     run: (count) => {
       const before = sink.frames;
       for (let done = 0; done < count; done += 1) {
-        for (const frame of frames) send(pool, vif, frame, 0);
+        for (const frame of frames) transmit(pool, domains, frame);
       }
       if (sink.frames - before !== 2 * count) throw new Error("a message was not answered");
     },

@@ -25,6 +25,8 @@ export interface SocketBehaviour {
   readonly countsConnected: boolean;
   /** True: UDP-Lite is known, and an error about the port answers it (since 2.6.20). */
   readonly hasUdpLite: boolean;
+  /** True: checksums of UDP and TCP are left to what stands below, as a PV guest's kernel does. */
+  readonly leavesChecksums: boolean;
 }
 
 /** What a socket sets for its packets. */

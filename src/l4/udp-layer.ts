@@ -7,6 +7,7 @@ import type { Chance } from "../base/prng.ts";
 import type { Instant } from "../base/time.ts";
 import { IPV4_ANY, type Ipv4Addr } from "../wire/addr.ts";
 import type { Packet, PacketPool, Reason } from "../wire/packet.ts";
+import { blankChecksum } from "../l3/blank-checksum.ts";
 import { FlowState } from "../l3/flow-state.ts";
 import { Unreachable } from "../l3/icmp.ts";
 import { IPV4, Protocol } from "../l3/ipv4.ts";
@@ -119,6 +120,7 @@ export class UdpLayer implements ProtocolHandler, SocketOwner {
   readonly #router: Router;
   readonly #pool: PacketPool;
   readonly #maker: DatagramMaker;
+  readonly #leavesChecksums: boolean;
   readonly #socketLimit: number;
   readonly #onSent: (() => void) | null;
   readonly #byPort = new Map<number, readonly UdpSocket[]>();
@@ -133,6 +135,7 @@ export class UdpLayer implements ProtocolHandler, SocketOwner {
     this.#router = router;
     this.#pool = router.pool;
     this.#maker = new DatagramMaker(router, behaviour);
+    this.#leavesChecksums = behaviour.leavesChecksums;
     this.#socketLimit = socketLimit;
     this.#onSent = options.onSent ?? null;
   }
@@ -197,6 +200,7 @@ export class UdpLayer implements ProtocolHandler, SocketOwner {
     UDP.dstPort.set(view, at, dstPort);
     bytes.set(payload, at + UDP_LENGTH);
     sealUdp(view, at, packet.end, IPV4.src.get(view, packet.network), dst);
+    if (this.#leavesChecksums) blankChecksum(packet);
     this.#router.send(packet, now);
     this.#onSent?.();
     return null;

@@ -148,6 +148,8 @@ export interface PacketPoolOptions {
 export class PacketPool {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** The same octets as words of four, in this computer's order: for copies alone. */
+  readonly words: Int32Array;
   /** Ends by reason, of all packets. */
   readonly ends = new Tally();
   /** Packets that were allocated. */
@@ -172,6 +174,7 @@ export class PacketPool {
     }
     this.bytes = new Uint8Array(slots * SMALL_STRIDE + largeSlots * LARGE_SLOT);
     this.view = viewOf(this.bytes);
+    this.words = new Int32Array(this.bytes.buffer);
     for (let index = slots - 1; index >= 0; index -= 1) {
       this.#small.push(new Packet(this, index * SMALL_STRIDE, SMALL_SLOT));
     }

@@ -12,6 +12,14 @@ import { type DhcpdProfile, ISC_3_0_5, ISC_4_4_3 } from "../dhcp/dhcpd-profile.t
 import type { EbtablesBehaviour } from "../filter/ebtables/ebtables.ts";
 import type { SocketBehaviour } from "../l4/datagram.ts";
 import { type FlowBehaviour, FLOWS_2618, FLOWS_6 } from "../nat/behaviour.ts";
+import {
+  NETBACK_2618,
+  NETBACK_6,
+  type NetbackBehaviour,
+  NETFRONT_2618,
+  NETFRONT_6,
+  type NetfrontBehaviour,
+} from "./io/netif-behaviour.ts";
 
 /** Every behaviour of a host. */
 export interface Profile {
@@ -33,6 +41,9 @@ export interface Profile {
   readonly closesRejected: boolean;
   /** True: TCPMSS clamps to the way back, too (since 2.6.25). */
   readonly clampsToWayBack: boolean;
+  /** Dom0's half of a vif, and that of a domU of the time. */
+  readonly netback: NetbackBehaviour;
+  readonly netfront: NetfrontBehaviour;
   /** The address of Dom0's end of every vif. */
   readonly vifMac: Mac;
   /** Metric of the vifs' host routes; 0 for none. */
@@ -102,13 +113,20 @@ export const EC2_2010: Profile = {
   flows: FLOWS_2618,
   ebtables: { filtersOutputFirst: false },
   tracksAlways: true,
-  sockets: { identifiesFragmentable: false, countsConnected: false, hasUdpLite: false },
+  sockets: {
+    identifiesFragmentable: false,
+    countsConnected: false,
+    hasUdpLite: false,
+    leavesChecksums: false,
+  },
   dhcpd: ISC_3_0_5,
   dhcpClient: DHCLIENT_3_0,
   echoesEcnInResets: true,
   verifiesRejected: false,
   closesRejected: false,
   clampsToWayBack: false,
+  netback: NETBACK_2618,
+  netfront: NETFRONT_2618,
   vifMac: VIF_MAC_REPORTED,
   vifRouteMetric: 0,
 };
@@ -120,13 +138,20 @@ export const LINUX: Profile = {
   flows: FLOWS_6,
   ebtables: { filtersOutputFirst: true },
   tracksAlways: false,
-  sockets: { identifiesFragmentable: true, countsConnected: true, hasUdpLite: true },
+  sockets: {
+    identifiesFragmentable: true,
+    countsConnected: true,
+    hasUdpLite: true,
+    leavesChecksums: false,
+  },
   dhcpd: ISC_4_4_3,
   dhcpClient: DHCLIENT_4_4_3,
   echoesEcnInResets: false,
   verifiesRejected: true,
   closesRejected: true,
   clampsToWayBack: true,
+  netback: NETBACK_6,
+  netfront: NETFRONT_6,
   vifMac: VIF_MAC_NETBACK,
   vifRouteMetric: 2,
 };

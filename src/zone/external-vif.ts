@@ -11,6 +11,17 @@ import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
 /** Gets each frame that the domU receives; the octets are borrowed until return. */
 export type FrameReceiver = (frame: Uint8Array, now: Instant) => void;
 
+/** What a frame may leave to Dom0, as the flags of its request say. */
+export interface FrameOffload {
+  /** The transport checksum is the pseudo-header's sum alone; false. */
+  readonly hasBlankChecksum?: boolean;
+  /** Payload octets of each TCP segment that it is to be cut into; 0 for a frame that is one. */
+  readonly segmentSize?: number;
+}
+
+/** The most that a request of the ring can say. */
+const LARGEST_FRAME = 65_535;
+
 /** The domU's end of its vif. */
 export class ExternalVif implements Stack {
   readonly #device: Device;
@@ -32,14 +43,18 @@ export class ExternalVif implements Stack {
 
   /**
    * Send a copy of `frame` as the domU: Ethernet header and payload, no checksum sequence.
-   * @returns false if it was not taken: shorter than a header, longer than the MTU allows (netback
-   * refuses both), or no packet buffer is free.
+   * @param offload what it leaves to Dom0; nothing. A large segment may be longer than the MTU.
+   * @returns false if it was not taken: shorter than a header, longer than the MTU allows (a driver
+   * sends neither), or no packet buffer is free.
    */
-  transmit(frame: Uint8Array): boolean {
-    const longest = ETHERNET_LENGTH + this.#device.mtu;
+  transmit(frame: Uint8Array, offload: FrameOffload = {}): boolean {
+    const { hasBlankChecksum = false, segmentSize = 0 } = offload;
+    const longest = segmentSize > 0 ? LARGEST_FRAME : ETHERNET_LENGTH + this.#device.mtu;
     if (frame.length < ETHERNET_LENGTH || frame.length > longest) return false;
     const packet = this.#pool.copyIn(frame);
     if (packet === null) return false;
+    packet.hasBlankChecksum = hasBlankChecksum;
+    packet.segmentSize = segmentSize;
     this.#device.transmit(packet, this.#now());
     return true;
   }

@@ -1,9 +1,17 @@
 /** A host of a zone: its Dom0, its link to the fabric, and the domains that it runs. @module */
 import { OptionError } from "../base/errors.ts";
+import type { Machine } from "../base/machine.ts";
+import type { Instant } from "../base/time.ts";
 import type { Ipv4Addr, Mac } from "../wire/addr.ts";
 import { Device } from "../wire/device.ts";
 import type { WayOptions } from "../sim/link.ts";
 import type { Dom0 } from "../xen/dom0.ts";
+import { Hypervisor } from "../xen/hypervisor/hypervisor.ts";
+import { joinVif } from "../xen/io/join-vif.ts";
+import { Netback } from "../xen/io/netback.ts";
+import { Netfront } from "../xen/io/netfront.ts";
+import { parseRate } from "../xen/io/tx-credit.ts";
+import type { Vif } from "../xen/vif.ts";
 import { macFor } from "./address-plan.ts";
 import { Domain } from "./domain.ts";
 import { ExternalVif } from "./external-vif.ts";
@@ -26,7 +34,18 @@ export interface LaunchOptions {
   readonly guest?: "simulated" | "external";
   /** The way between domU and Dom0; 20 microseconds each way. */
   readonly link?: WayOptions;
+  /** The vif's node `rate`, "bytes,usec"; none, which is no limit, as what cannot be read is. */
+  readonly rate?: string;
 }
+
+/** A domain's vif behind its device. */
+interface VifEnds {
+  readonly netback: Netback;
+  readonly netfront: Netfront;
+}
+
+/** Pages for input and output: every slot of a vif's rings, and those of ten disks. */
+const IO_PAGES = 1024;
 
 /** What a frame takes from a domU's ring to Dom0, about. */
 const VIF_DELAY = 20;
@@ -37,8 +56,11 @@ const DOMID_LIMIT = 32_752;
 export class ZoneHost {
   readonly name: string;
   readonly dom0: Dom0;
+  /** Memory, grants and events of the domains. */
+  readonly hypervisor = new Hypervisor();
   readonly #services: ZoneServices;
   readonly #domains = new Map<string, Domain>();
+  readonly #ends = new Map<Domain, VifEnds>();
   #nextDomid = 1;
 
   constructor(dom0: Dom0, services: ZoneServices) {
@@ -85,9 +107,14 @@ export class ZoneHost {
     const external = isExternal
       ? new ExternalVif(device, services.pool, () => services.now())
       : null;
-    services.connect(vif.device, device, options.link ?? { delay: VIF_DELAY }, domainName(serial));
+    const ends = this.#plugVif(vif, device, options);
+    const { netback } = ends;
+    netback.device.machine = guest;
+    const way = options.link ?? { delay: VIF_DELAY };
+    services.connect(vif.device, netback.device, way, domainName(serial));
     const domain = new Domain({ serial, vif, guest, external });
     this.#domains.set(domain.name, domain);
+    this.#ends.set(domain, ends);
     services.onLaunch(this, domain);
     services.reschedule(this.dom0);
     guest?.start(now);
@@ -98,8 +125,10 @@ export class ZoneHost {
   destroy(domain: Domain): void {
     if (!this.#domains.delete(domain.name)) return;
     const now = this.#services.now();
-    const { device } = domain.backend;
+    const { device, domid } = domain.backend;
     device.attachCarrier(null);
+    this.#unplugVif(domain, now);
+    this.hypervisor.destroyDomain(domid);
     domain.guest?.host.device.attachCarrier(null);
     domain.guest?.host.router.removeInterface(domain.guest.host.device, now);
     this.dom0.removeVif(domain.backend, now);
@@ -119,6 +148,30 @@ export class ZoneHost {
     this.dom0.associate(domain.backend, taken, services.now());
     services.onAssociate(this, domain);
     services.reschedule(this.dom0);
+  }
+
+  /** A new domain's memory, and both ends of its vif joined by rings. */
+  #plugVif({ domid, device: vif }: Vif, device: Device, { rate }: LaunchOptions): VifEnds {
+    const { hypervisor, dom0 } = this;
+    const services = this.#services;
+    const { pool } = services;
+    const { netback: behaviour, netfront: frontBehaviour } = dom0.profile;
+    const now = services.now();
+    const { grants } = hypervisor.createDomain({ domid, pages: IO_PAGES });
+    const onChange = (machine: Machine): void => services.reschedule(machine);
+    const netback = new Netback({ domid, vif, pool, hypervisor, behaviour, onChange }, now);
+    const netfront = new Netfront({ device, pool, grants, behaviour: frontBehaviour });
+    services.drive(netback, true);
+    joinVif({ hypervisor, netback, netfront, rate: parseRate(rate ?? "") }, now);
+    return { netback, netfront };
+  }
+
+  #unplugVif(domain: Domain, now: Instant): void {
+    const { netback, netfront } = this.#ends.get(domain) ?? {};
+    this.#ends.delete(domain);
+    netback?.disconnect(now);
+    netfront?.close(now);
+    if (netback !== undefined) this.#services.drive(netback, false);
   }
 
   #takeDomid(): number {

@@ -24,6 +24,8 @@ export interface ZoneServices {
   newGuest(name: string, mac: Mac): Guest;
   /** Join two devices. */
   connect(left: Device, right: Device, way: WayOptions, name: string): void;
+  /** Drive `machine` from now on, or no more. */
+  drive(machine: Machine, isDriven: boolean): void;
   /** The deadline of `machine` may have moved. */
   reschedule(machine: Machine): void;
   /** A domain has its vif. */

@@ -299,6 +299,8 @@ export class Zone {
         this.#take("publicAddress", wanted ?? undefined, () => this.#plan.nextPublic()),
       newGuest: (name, mac) => this.#newGuest(name, mac),
       connect: (left, right, way, name) => this.#connect(left, right, way, name),
+      drive: (machine, isDriven) =>
+        isDriven ? this.#scheduler.add(machine) : this.#scheduler.remove(machine),
       reschedule: (machine) => this.#scheduler.reschedule(machine),
       onLaunch: (host, domain) => this.#onLaunch(host, domain),
       onAssociate: (host, domain) => this.#onAssociate(host, domain),

@@ -64,7 +64,7 @@ export class GuestGrants {
 
   /** As {@link grant}, by a reference of the caller's choice. */
   grantAt(ref: number, domid: number, gfn: number, isReadonly: boolean): void {
-    const at = this.#wordOf(ref);
+    const at = this.wordOf(ref);
     const flags = isReadonly ? GrantFlag.permitAccess | GrantFlag.readonly : GrantFlag.permitAccess;
     const { words, isShared } = this.memory;
     words[at + 1] = gfn;
@@ -81,7 +81,7 @@ export class GuestGrants {
 
   /** As {@link revoke}, and the reference stays the caller's. */
   revokeAt(ref: number): boolean {
-    const at = this.#wordOf(ref);
+    const at = this.wordOf(ref);
     const { words, isShared } = this.memory;
     for (;;) {
       const old = isShared ? Atomics.load(words, at) : (words[at] ?? 0);
@@ -97,9 +97,16 @@ export class GuestGrants {
   /** True while another domain maps the frame of `ref`. */
   isMapped(ref: number): boolean {
     const { words, isShared } = this.memory;
-    const at = this.#wordOf(ref);
+    const at = this.wordOf(ref);
     const word = isShared ? Atomics.load(words, at) : (words[at] ?? 0);
     return (word & (GrantFlag.reading | GrantFlag.writing)) !== 0;
+  }
+
+  /** The first word of the entry of `ref` in the memory: for drivers that write it often. */
+  wordOf(ref: number): number {
+    const frame = this.#frames[ref >>> GRANTS_SHIFT] ?? -1;
+    if (frame < 0) throw new RangeError(`reference ${ref} is outside the table`);
+    return (frame << FRAME_WORD_SHIFT) + ((ref & ENTRIES_MASK) << 1);
   }
 
   #take(): number {
@@ -108,11 +115,5 @@ export class GuestGrants {
     if (this.#fresh >= this.#frames.length << GRANTS_SHIFT) return -1;
     this.#fresh += 1;
     return this.#fresh - 1;
-  }
-
-  #wordOf(ref: number): number {
-    const frame = this.#frames[ref >>> GRANTS_SHIFT] ?? -1;
-    if (frame < 0) throw new RangeError(`reference ${ref} is outside the table`);
-    return (frame << FRAME_WORD_SHIFT) + ((ref & ENTRIES_MASK) << 1);
   }
 }

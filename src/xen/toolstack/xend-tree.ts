@@ -41,20 +41,12 @@ export function diskDetails({ dev, type, params, mode }: DiskConfig): DeviceDeta
 }
 
 /** NetifController.getDeviceDetails. */
-export function nicDetails(nic: NicConfig, devid: number): DeviceDetails {
-  const { mac, script, ip, rate = null } = nic;
+export function nicDetails({ mac, script, ip }: NicConfig, devid: number): DeviceDetails {
   const handle = String(devid);
   return {
     type: "vif",
     devid,
-    back: {
-      script,
-      mac,
-      handle,
-      type: "netfront",
-      ...(ip === null ? {} : { ip }),
-      ...(rate === null ? {} : { rate }),
-    },
+    back: { script, mac, handle, type: "netfront", ...(ip === null ? {} : { ip }) },
     front: { handle, mac },
   };
 }

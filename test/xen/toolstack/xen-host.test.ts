@@ -5,12 +5,7 @@ import type { DomainRequest } from "../../../src/xen/toolstack/managed-domain.ts
 import { XEND_3_1, XL_4_17 } from "../../../src/xen/toolstack/toolstack-profile.ts";
 import { dump, EBS, EC2_DISKS, EC2_NIC, World } from "./host-world.ts";
 
-const request: DomainRequest = {
-  name: "dom_32504936",
-  disks: EC2_DISKS,
-  nics: [EC2_NIC],
-  pages: 64,
-};
+const request: DomainRequest = { name: "dom_32504936", disks: EC2_DISKS, nics: [EC2_NIC] };
 const find = (world: World, node: string): string | undefined =>
   dump(world.host)
     .find((line) => line.startsWith(`${node} = `))
@@ -26,7 +21,7 @@ describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
   /** A host that had a domain before: directories that stay have been made. */
   function usedWorld(options: ConstructorParameters<typeof World>[1] = {}): World {
     const world = new World(profile, options);
-    const { domid } = world.host.create({ name: "before", guest: world.guest, pages: 64 }, 0);
+    const { domid } = world.host.create({ name: "before", guest: world.guest }, 0);
     world.host.destroy(domid, 0);
     return world;
   }
