@@ -7,7 +7,7 @@ import { viewOf } from "../src/wire/field.ts";
 import { ceiling } from "./ceiling.ts";
 import { type Case, measure, table } from "./harness.ts";
 import { measureKernel } from "./kernel-path.ts";
-import { ringCases } from "./rings.ts";
+import { measureRings } from "./rings.ts";
 import { measureXenstore, xenstoreTable } from "./xenstore.ts";
 import { arpAnswer, dhcpExchange, establishedFrames, freshFlows } from "./whole-dom0.ts";
 
@@ -57,10 +57,10 @@ const figures = measure([
   freshFlows(),
   arpAnswer(),
   dhcpExchange(recordedDhcp()),
-  ...ringCases(),
 ]);
 const [{ model } = { model: "unknown processor" }] = cpus();
 process.stdout.write(`${model}, Node ${process.version}\n\n${table(figures)}\n`);
+process.stdout.write(`\n${measureRings()}\n`);
 
 const kernel = measureKernel();
 if (typeof kernel === "string") {

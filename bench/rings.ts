@@ -1,11 +1,16 @@
 /** Rings, events and grants: what a request costs on its way between two domains. @module */
+import { MemoryDisk } from "../src/storage/block-device.ts";
 import { DomainMemory } from "../src/xen/hypervisor/domain-memory.ts";
 import { EventChannels } from "../src/xen/hypervisor/event-channels.ts";
 import { GrantMap } from "../src/xen/hypervisor/grant-operations.ts";
 import { GrantTables } from "../src/xen/hypervisor/grant-table.ts";
 import { GuestGrants } from "../src/xen/hypervisor/guest-grants.ts";
+import { Blkback } from "../src/xen/io/blkback.ts";
+import { Blkfront } from "../src/xen/io/blkfront.ts";
+import { BLOCK_ABI_64, BlockOp } from "../src/xen/io/blkif.ts";
+import { BLOCKS_6 } from "../src/xen/io/block-behaviour.ts";
 import { BackRing, FrontRing, initializeRing } from "../src/xen/io/shared-ring.ts";
-import type { Case } from "./harness.ts";
+import { type Case, type Figure, measure } from "./harness.ts";
 
 /** One request of 12 octets there, its response back, both ends going to sleep in between. */
 function ringRoundTrip(isShared: boolean): Case {
@@ -100,14 +105,67 @@ function grantMap(): Case {
   };
 }
 
-/** The cases of this file. */
-export function ringCases(): Case[] {
-  return [
+/** Reads or writes of `octets` octets through rings, grants and events to a disk in memory. */
+function blockRequests(octets: number, isWrite: boolean): Case {
+  const tables = new GrantTables();
+  const events = new EventChannels();
+  const memory = new DomainMemory({ domid: 1, pages: 64 });
+  const dom0 = new DomainMemory({ domid: 0, pages: 16 });
+  events.create({ memory: dom0, isPrivileged: true });
+  events.create({ memory });
+  const table = tables.create(memory);
+  const port = events.allocUnbound(1, 0);
+  const notifier = events.portOf(1, port) ?? { notify: () => undefined };
+  const grants = new GuestGrants(memory, table.frames);
+  const front = new Blkfront({ memory, grants, handle: 2049, notifier });
+  events.setHandler(1, port, front, 0);
+  const disk = new MemoryDisk({ sectors: 65_536 });
+  const dom0Grants = tables.create(dom0);
+  const back = new Blkback({ disk, frontend: 1, grants: dom0Grants, events, behaviour: BLOCKS_6 });
+  back.connect({ ringRef: front.ringRef, port, abi: BLOCK_ABI_64 }, 0);
+  let done = 0;
+  const request = {
+    operation: isWrite ? BlockOp.write : BlockOp.read,
+    sector: 0,
+    octets: new Uint8Array(octets),
+    completion: { completed: (status: number) => void (done += status === 0 ? 1 : 0) },
+  };
+  return {
+    name: `block ${isWrite ? "writes" : "reads"} of ${octets / 1024} KiB`,
+    run: (count) => {
+      done = 0;
+      for (let asked = 0; asked < count; asked += 1) {
+        front.submit({ ...request, sector: (asked * 88) % 65_448 }, asked);
+      }
+      if (done !== count) throw new Error("each request is answered");
+    },
+  };
+}
+
+/** Measure all, and say it as so many a second. */
+export function measureRings(): string {
+  const figures = measure([
     ringRoundTrip(false),
     ringRoundTrip(true),
     eventSend(false),
     eventSend(true),
     grantCheck(),
     grantMap(),
-  ];
+    blockRequests(4096, false),
+    blockRequests(4096, true),
+    blockRequests(45_056, false),
+    blockRequests(45_056, true),
+  ]);
+  const row = ({ name, nanoseconds, octets }: Figure): string =>
+    `| ${name} | ${thousands(1e9 / nanoseconds)} | ${nanoseconds.toFixed(0)} | ${octets.toFixed(0)} |`;
+  return [
+    "| between two domains, one thread | a second | ns | octets allocated |",
+    "| --- | --- | --- | --- |",
+    ...figures.map(row),
+  ].join("\n");
+}
+
+/** Three digits count, the rest is noise. */
+function thousands(rate: number): string {
+  return Number(rate.toPrecision(3)).toLocaleString("en");
 }

@@ -23,16 +23,10 @@ import {
   GrantStatus,
   type GrantTableSize,
 } from "./grant-operations.ts";
+import { PIN_FULL, PIN_WRITES, pinOf } from "./grant-pins.ts";
 import { GRANTS_SHIFT, GrantFlag } from "./guest-grants.ts";
 
 const ENTRIES_MASK = (1 << GRANTS_SHIFT) - 1;
-/** A pin word counts four kinds of users, 127 of each; the upper half of the pins writes or not. */
-const PIN_HOST_WRITE = 1;
-const PIN_HOST_READ = 1 << 8;
-const PIN_DEVICE_WRITE = 1 << 16;
-const PIN_DEVICE_READ = 1 << 24;
-const PIN_WRITES = 0xff00ff;
-const PIN_FULL = 0x80808080 | 0;
 /** Handles come by pages of 512, at most eight pages for each frame that a table may have. */
 const HANDLES_OF_PAGE = 512;
 const HANDLE_PAGES_OF_FRAME = 8;
@@ -42,6 +36,8 @@ const MAX_FRAMES = 32;
 /** The tables of all domains of a host. */
 export class GrantTables {
   readonly #tables = new Map<number, GrantTable>();
+  /** Of dead domains whose frames are still mapped. */
+  readonly #dying = new Map<number, GrantTable>();
   readonly maxFrames: number;
 
   /** @param maxFrames frames that a table may grow to, 4 to 2,048; 32. */
@@ -68,6 +64,13 @@ export class GrantTables {
     return this.#tables.get(domid) ?? null;
   }
 
+  /** True while somebody maps a frame of domain `domid`, which may have died. */
+  isReferenced(domid: number): boolean {
+    const dying = this.#dying.get(domid);
+    if (dying?.isReferenced === false) this.#dying.delete(domid);
+    return this.#dying.has(domid) || this.#tables.get(domid)?.isReferenced === true;
+  }
+
   /**
    * The domain died: what it mapped is released, and nobody may map of it any more. Who still maps
    * a frame of it keeps that mapping, and the frame stays, until he unmaps.
@@ -77,6 +80,7 @@ export class GrantTables {
     if (table === undefined) return;
     this.#tables.delete(domid);
     table.release();
+    if (table.isReferenced) this.#dying.set(domid, table);
   }
 }
 
@@ -98,6 +102,7 @@ export class GrantTable {
   readonly #mapFlags: number[] = [];
   #freeHandle = -1;
   #isAlive = true;
+  #pinnedRefs = 0;
 
   constructor(tables: GrantTables, memory: DomainMemory) {
     this.#tables = tables;
@@ -113,6 +118,11 @@ export class GrantTable {
   /** Frames of the table in the domain's memory, in order: what the guest's kernel is told. */
   get frames(): readonly number[] {
     return this.#frames;
+  }
+
+  /** True while somebody maps a frame of this domain. */
+  get isReferenced(): boolean {
+    return this.#pinnedRefs > 0;
   }
 
   /** Mappings that this domain holds of others. */
@@ -279,6 +289,7 @@ export class GrantTable {
       const frame = this.#mark(ref, by, pin !== 0, isWrite);
       if (frame < 0) return frame;
       if (pin === 0) {
+        this.#pinnedRefs += 1;
         this.#users[ref] = by;
         this.#pinned[ref] = frame;
       }
@@ -317,7 +328,10 @@ export class GrantTable {
     this.#pins[ref] = pin;
     let cleared = 0;
     if ((flags & GrantMap.readonly) === 0 && (pin & PIN_WRITES) === 0) cleared |= GrantFlag.writing;
-    if (pin === 0) cleared |= GrantFlag.reading;
+    if (pin === 0) {
+      cleared |= GrantFlag.reading;
+      this.#pinnedRefs -= 1;
+    }
     if (cleared === 0) return;
     const at = this.#wordOf(ref);
     if (this.#isShared) Atomics.and(this.#words, at, ~cleared);
@@ -370,15 +384,6 @@ export class GrantTable {
     this.#mapRefs[handle] = this.#freeHandle;
     this.#freeHandle = handle;
   }
-}
-
-/** What one mapping with `flags` adds to a pin word. */
-function pinOf(flags: number): number {
-  const isReadonly = (flags & GrantMap.readonly) !== 0;
-  let pin = 0;
-  if ((flags & GrantMap.host) !== 0) pin += isReadonly ? PIN_HOST_READ : PIN_HOST_WRITE;
-  if ((flags & GrantMap.device) !== 0) pin += isReadonly ? PIN_DEVICE_READ : PIN_DEVICE_WRITE;
-  return pin;
 }
 
 function grown(old: Int32Array<ArrayBuffer>, fresh: Int32Array<ArrayBuffer>): typeof fresh {

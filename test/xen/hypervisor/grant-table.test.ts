@@ -193,7 +193,9 @@ describe("GrantTable", () => {
     expect(two.grants.isMapped(given)).toBe(false);
     expect(dom0.table.map(1, held, READ)).toBe(GrantStatus.badDomain);
     expect([dom0.table.frameOf(handle), dom0.table.memoryOf(handle)]).toEqual([40, one.memory]);
+    expect([tables.isReferenced(1), tables.isReferenced(2)]).toEqual([true, false]);
     expect(dom0.table.unmap(handle)).toBe(GrantStatus.okay);
+    expect(tables.isReferenced(1)).toBe(false);
     expect(dom0.table.mappings).toBe(0);
   });
 });
