@@ -5,6 +5,7 @@
  * @module
  */
 import { type Mac, macOf } from "../wire/addr.ts";
+import { BLOCKS_2618, BLOCKS_6, type BlockBehaviour } from "./io/block-behaviour.ts";
 import { PROXY_DELAY } from "../l2/arp-responder.ts";
 import type { RouterBehaviour } from "../l3/behaviour.ts";
 import { type ClientStyle, DHCLIENT_3_0, DHCLIENT_4_4_3 } from "../dhcp/client-style.ts";
@@ -31,6 +32,8 @@ export interface Profile {
   readonly tracksAlways: boolean;
   readonly sockets: SocketBehaviour;
   readonly dhcpd: DhcpdProfile;
+  /** How virtual disks' back ends answer. */
+  readonly blocks: BlockBehaviour;
   /** What a domU of the time asks for its address with. */
   readonly dhcpClient: ClientStyle;
   /** True: a TCP reset carries the congestion mark of what it answers (before 5.9). */
@@ -120,6 +123,7 @@ export const EC2_2010: Profile = {
     leavesChecksums: false,
   },
   dhcpd: ISC_3_0_5,
+  blocks: BLOCKS_2618,
   dhcpClient: DHCLIENT_3_0,
   echoesEcnInResets: true,
   verifiesRejected: false,
@@ -145,6 +149,7 @@ export const LINUX: Profile = {
     leavesChecksums: false,
   },
   dhcpd: ISC_4_4_3,
+  blocks: BLOCKS_6,
   dhcpClient: DHCLIENT_4_4_3,
   echoesEcnInResets: false,
   verifiesRejected: true,

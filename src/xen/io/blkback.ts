@@ -16,10 +16,10 @@ import type { EventPort, UpcallHandler } from "../hypervisor/event-port.ts";
 import { GrantMap } from "../hypervisor/grant-operations.ts";
 import type { GrantTable } from "../hypervisor/grant-table.ts";
 import {
+  BLOCK_ABI_64,
   BLOCK_RESPONSE,
   BLOCK_SEGMENT,
   type BlockAbi,
-  BlockInfo,
   BlockOp,
   BlockStatus,
   MAX_SEGMENTS,
@@ -66,7 +66,7 @@ export class Blkback implements Machine, UpcallHandler {
   readonly #grants: GrantTable;
   readonly #events: EventChannels;
   #ring: BackRing | null = null;
-  #abi: BlockAbi;
+  #abi: BlockAbi = BLOCK_ABI_64;
   #ringHandle = -1;
   #port = -1;
   #notifier: EventPort | null = null;
@@ -85,7 +85,6 @@ export class Blkback implements Machine, UpcallHandler {
     this.behaviour = behaviour;
     this.#grants = grants;
     this.#events = events;
-    this.#abi = behaviour.nativeAbi;
   }
 
   get isConnected(): boolean {
@@ -131,20 +130,6 @@ export class Blkback implements Machine, UpcallHandler {
     this.#notifier = null;
     this.#events.close(this.#grants.memory.domid, this.#port);
     this.#grants.unmap(this.#ringHandle);
-  }
-
-  /** The nodes that tell the front end of the disk, in the order in which the back end writes. */
-  nodes(): readonly (readonly [key: string, value: string])[] {
-    const { behaviour, disk, isReadonly } = this;
-    const { hasBarrier, hasFlush, tellsPhysicalSize } = behaviour;
-    const nodes: [string, string][] = [];
-    if (hasFlush) nodes.push(["feature-flush-cache", "1"]);
-    if (hasBarrier) nodes.push(["feature-barrier", "1"]);
-    nodes.push(["sectors", String(disk.sectors)]);
-    nodes.push(["info", String(isReadonly ? BlockInfo.readonly : 0)]);
-    nodes.push(["sector-size", String(SECTOR_OCTETS)]);
-    if (tellsPhysicalSize) nodes.push(["physical-sector-size", String(SECTOR_OCTETS)]);
-    return nodes;
   }
 
   nextDeadline(): Instant {

@@ -12,8 +12,6 @@ import { octets, struct, u16le, u32le, u8 } from "../../wire/layout.ts";
 export const BlockOp = { read: 0, write: 1, writeBarrier: 2, flush: 3 } as const;
 /** What a response says; as a signed 16-bit number on the ring. */
 export const BlockStatus = { okay: 0, error: -1, notSupported: -2 } as const;
-/** Bits of the `info` node (`VDISK_*`). */
-export const BlockInfo = { cdrom: 1, removable: 2, readonly: 4 } as const;
 /** Segments that a request may have. */
 export const MAX_SEGMENTS = 11;
 /** Sectors of a frame. */

@@ -1,13 +1,11 @@
 /** What block back ends of different kernels do differently. @module */
-import { BLOCK_ABI_64, type BlockAbi, BlockStatus } from "./blkif.ts";
+import { BlockStatus } from "./blkif.ts";
 
 /** Named behaviours of a block back end. */
 export interface BlockBehaviour {
-  /** What a front end speaks that names no protocol: the back end's own shape. */
-  readonly nativeAbi: BlockAbi;
-  /** `WRITE_BARRIER` is known, and the node `feature-barrier` says so. */
+  /** `WRITE_BARRIER` is known; the node `feature-barrier` says so. */
   readonly hasBarrier: boolean;
-  /** `FLUSH_DISKCACHE` is known, and the node `feature-flush-cache` says so. */
+  /** `FLUSH_DISKCACHE` is known; the node `feature-flush-cache` says so. */
   readonly hasFlush: boolean;
   /** Answer to an operation that is not known. */
   readonly unknownStatus: number;
@@ -18,8 +16,6 @@ export interface BlockBehaviour {
   readonly haltsOnOverrun: boolean;
   /** A ring that was in use goes on where its responses end; without it, at 0. */
   readonly resumesRing: boolean;
-  /** The node `physical-sector-size` is written. */
-  readonly tellsPhysicalSize: boolean;
 }
 
 /**
@@ -27,22 +23,18 @@ export interface BlockBehaviour {
  * `feature-flush-cache` there (consoles quoted in the AWS forums).
  */
 export const BLOCKS_2618: BlockBehaviour = {
-  nativeAbi: BLOCK_ABI_64,
   hasBarrier: false,
   hasFlush: false,
   unknownStatus: BlockStatus.error,
   haltsOnOverrun: false,
   resumesRing: false,
-  tellsPhysicalSize: false,
 };
 
 /** Linux 6.x. */
 export const BLOCKS_6: BlockBehaviour = {
-  nativeAbi: BLOCK_ABI_64,
   hasBarrier: true,
   hasFlush: true,
   unknownStatus: BlockStatus.notSupported,
   haltsOnOverrun: true,
   resumesRing: true,
-  tellsPhysicalSize: true,
 };
