@@ -22,10 +22,12 @@
 #include <unistd.h>
 
 enum { MAX_CLIENTS = 1200, MAX_COMMAND = 1 << 22, SOCKET = 0x10000 };
-enum { CONNECT = 1, CLOSE, CREATE, DESTROY, SHUTDOWN, RESUME, DYING, SEND, WAIT, PAGE, POKE };
+enum { CONNECT = 1, CLOSE, CREATE, DESTROY, SHUTDOWN, RESUME, DYING, SEND, WAIT, PAGE, POKE, FREEZE, THAW };
 
 struct client {
   bool is_used;
+  /* It takes nothing. */
+  bool is_frozen;
   uint32_t who;
   /* A socket client's connection, or that of a program with a guest's socket; -1 for none. */
   int fd;
@@ -158,7 +160,7 @@ static bool collect(void) {
   bool has_any = false;
   for (unsigned i = 0; i < MAX_CLIENTS; i++) {
     struct client *client = &clients[i];
-    if (!client->is_used) continue;
+    if (!client->is_used || client->is_frozen) continue;
     if (client->who < SOCKET) {
       struct domain *domain = find_domain(client->who);
       uint32_t length = domain == NULL || client->fd >= 0 ? 0 : take_response(domain, octets);
@@ -179,11 +181,18 @@ static bool collect(void) {
   return has_any;
 }
 
+static bool is_anybody_frozen(void) {
+  for (unsigned i = 0; i < MAX_CLIENTS; i++)
+    if (clients[i].is_used && clients[i].is_frozen) return true;
+  return false;
+}
+
+/* A guest that takes nothing for 20 seconds is heard no more; a writer is let go on sooner. */
 static void settle(void) {
-  bool waits_for_time = wait_until_idle();
+  int timeout = wait_until_idle();
   for (;;) {
-    if (collect()) waits_for_time = wait_until_idle();
-    else if (waits_for_time) waits_for_time = let_time_pass();
+    if (collect()) timeout = wait_until_idle();
+    else if (timeout > 0 && (timeout < 2000 || !is_anybody_frozen())) timeout = let_time_pass();
     else return;
   }
 }
@@ -243,6 +252,10 @@ static void obey(uint32_t what, uint32_t who, const uint8_t *octets, uint32_t le
       return;
     case CREATE:
       add_guest(who);
+      return;
+    case FREEZE:
+    case THAW:
+      if (client != NULL) client->is_frozen = what == FREEZE;
       return;
     case SEND:
       send_octets(who, octets, length);

@@ -46,21 +46,21 @@ int clock_gettime(clockid_t id, struct timespec *time) {
   return result;
 }
 
-static bool ask(bool is_time_over) {
+static int ask(bool is_time_over) {
   pthread_mutex_lock(&lock);
   uint64_t mine = ++asked;
   if (is_time_over) skipped_ms += idle_timeout;
   must_return = is_time_over;
   signal_event(wake_event);
   while (idle_since < mine) pthread_cond_wait(&became_idle, &lock);
-  bool waits_for_time = idle_timeout > 0;
+  int timeout = idle_timeout > 0 ? idle_timeout : 0;
   pthread_mutex_unlock(&lock);
-  return waits_for_time;
+  return timeout;
 }
 
-bool wait_until_idle(void) { return ask(false); }
+int wait_until_idle(void) { return ask(false); }
 
-bool let_time_pass(void) { return ask(true); }
+int let_time_pass(void) { return ask(true); }
 
 static int poll_now(struct pollfd *fds, nfds_t count, int timeout) {
   return (int)syscall(SYS_poll, fds, count, timeout);

@@ -45,13 +45,13 @@ void notify_xenstored(struct domain *domain);
 void raise_domain_exception(void);
 
 /*
- * Wait until xenstored has done all there was to do and sleeps. @returns true if it sleeps for a
- * while only, not until something comes.
+ * Wait until xenstored has done all there was to do and sleeps. @returns the milliseconds that it
+ * sleeps at most; none if it waits for something to come.
  */
-bool wait_until_idle(void);
+int wait_until_idle(void);
 
-/* The while is over; then as wait_until_idle(). */
-bool let_time_pass(void);
+/* That time is over; then as wait_until_idle(). */
+int let_time_pass(void);
 
 /* Readable when xenstored has notified a guest. */
 int guest_event_fd(void);

@@ -1,39 +1,54 @@
-/** Our store behind unix sockets, for programs: Dom0's, and a guest's. @module */
-import { StoreListener } from "../../xen/xenstore/listener.ts";
+/** Our store behind unix sockets, as `dom0 serve` opens them: Dom0's, and a guest's. @module */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { RealTime } from "../../../src/backend/real-time.ts";
+import type { UnixListener } from "../../../src/backend/unix-listener.ts";
+import { openXenstoreSocket } from "../../../src/backend/xenstore-socket.ts";
+import { SILENT } from "../../../src/base/log.ts";
+import { Scheduler } from "../../../src/sim/scheduler.ts";
+import type { StoreSession } from "../../../src/xen/xenstore/session.ts";
 import { StoreLife } from "./our-xenstored.ts";
 import type { Step } from "./script.ts";
 
 /** A store that has played a script, and listens. */
 export class OurSockets {
-  readonly #dom0: StoreListener;
-  readonly #guest: StoreListener;
+  readonly socket: string;
+  readonly guestSocket: string;
+  readonly #folder: string;
+  readonly #listeners: UnixListener[] = [];
+  readonly #realTime = new RealTime({
+    scheduler: new Scheduler(),
+    onError: (error) => {
+      throw error;
+    },
+  });
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.socket = join(folder, "socket");
+    this.guestSocket = join(folder, "guest");
+  }
 
   /** @param domid of the guest that has a socket; introduced by `steps`. */
-  constructor(steps: readonly Step[], domid: number) {
-    const { store } = playedLife(steps);
-    this.#dom0 = new StoreListener(() => store.connect());
-    this.#guest = new StoreListener(() => store.connect({ domid }));
-  }
-
-  get socket(): string {
-    return this.#dom0.path;
-  }
-
-  get guestSocket(): string {
-    return this.#guest.path;
-  }
-
-  async open(): Promise<void> {
-    await Promise.all([this.#dom0.open(), this.#guest.open()]);
+  static async open(steps: readonly Step[], domid: number): Promise<OurSockets> {
+    const life = new StoreLife();
+    for (const step of steps) life.step(step);
+    const sockets = new OurSockets(mkdtempSync(join(tmpdir(), "our-xenstored-")));
+    sockets.#realTime.start();
+    await sockets.#listen(sockets.socket, () => life.store.connect());
+    await sockets.#listen(sockets.guestSocket, () => life.store.connect({ domid }));
+    return sockets;
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#dom0.close(), this.#guest.close()]);
+    for (const listener of this.#listeners) await listener.close();
+    this.#realTime.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
   }
-}
 
-function playedLife(steps: readonly Step[]): StoreLife {
-  const life = new StoreLife();
-  for (const step of steps) life.step(step);
-  return life;
+  async #listen(path: string, connect: () => StoreSession | null): Promise<void> {
+    const options = { path, connect, realTime: this.#realTime, log: SILENT };
+    this.#listeners.push(await openXenstoreSocket(options));
+  }
 }

@@ -18,6 +18,7 @@ import {
 } from "./script.ts";
 import { TestGuest } from "./test-guest.ts";
 
+const NOTHING = new Uint8Array(0);
 const RUN_STATES = { shutdown: "shutdown", resume: "running" } as const;
 
 /** A pristine store for each script, with the behaviours of Xen 4.17. */
@@ -34,6 +35,11 @@ interface Domain {
   readonly guest: TestGuest;
   /** The store's end of its ring, once it was introduced. */
   transport: RingTransport | null;
+  isFrozen: boolean;
+}
+
+function newDomain(): Domain {
+  return { state: "running", guest: new TestGuest(), transport: null, isFrozen: false };
 }
 
 /** One store, its clients and the domains of its host. */
@@ -88,16 +94,25 @@ export class StoreLife implements StoreHost {
       case "poke":
         this.#domains.get(who)?.guest.page.set(octetsOf(step.octets), step.at);
         return;
+      case "freeze":
+      case "thaw":
+        this.#freeze(who, step.do === "freeze");
+        return;
       case "page":
         this.#show(who);
         return;
       case "create":
         if (this.#domains.has(who)) return;
-        this.#domains.set(who, { state: "running", guest: new TestGuest(), transport: null });
+        this.#domains.set(who, newDomain());
         return;
       default:
         this.#change(step.do, who);
     }
+  }
+
+  #freeze(domid: number, isFrozen: boolean): void {
+    const domain = this.#domains.get(domid);
+    if (domain !== undefined) domain.isFrozen = isFrozen;
   }
 
   #show(domid: number): void {
@@ -115,10 +130,10 @@ export class StoreLife implements StoreHost {
     let isBusy = true;
     while (isBusy) {
       isBusy = false;
-      for (const [domid, { guest, transport }] of this.#domains) {
+      for (const [domid, { guest, transport, isFrozen }] of this.#domains) {
         const hasPut = guest.put();
         transport?.poll();
-        const taken = guest.take();
+        const taken = isFrozen ? NOTHING : guest.take();
         if (taken.length > 0) this.#add(domid, textOf(taken));
         isBusy ||= hasPut || taken.length > 0;
       }

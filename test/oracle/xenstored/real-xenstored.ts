@@ -42,6 +42,8 @@ const COMMANDS = {
   ask: 8,
   page: 10,
   poke: 11,
+  freeze: 12,
+  thaw: 13,
 } as const;
 const PATIENCE_MS = 30_000;
 const NOTHING = new Uint8Array(0);

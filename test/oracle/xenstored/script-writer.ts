@@ -62,6 +62,7 @@ class ScriptWriter {
     for (const domid of GUESTS.slice(0, this.#prng.below(4))) this.#makeGuest(domid);
     const first = this.#steps.length;
     while (this.#steps.length < first + length) this.#step();
+    for (const who of GUESTS) this.#steps.push({ do: "thaw", who });
     return this.#steps;
   }
 
@@ -118,6 +119,8 @@ class ScriptWriter {
       [2, { do: "shutdown", who: guest, reason: prng.below(5) }],
       [1, { do: "dying", who: guest }],
       [1, { do: "resume", who: guest }],
+      [1, { do: "freeze", who: guest }],
+      [2, { do: "thaw", who: guest }],
     ]);
     const isEnd = step.do === "destroy" || step.do === "dying";
     if (isEnd && this.#targets.has(step.who)) return;
@@ -125,6 +128,19 @@ class ScriptWriter {
     if (step.do === "create" && prng.below(4) > 0) this.#makeGuest(guest);
     else if (step.do === "connect") this.#connect(socket);
     else this.#steps.push(step);
+    if (step.do === "freeze") this.#fill(guest);
+  }
+
+  /** More answers and events than the ring of a guest holds. */
+  #fill(who: Who): void {
+    const prng = this.#prng;
+    if (prng.below(2) === 0) this.#burst(who);
+    if (prng.below(2) === 0) return;
+    this.#ask(who, "WATCH", words("a", "t"), 0);
+    for (let count = 10 + prng.below(40); count > 0; count -= 1) {
+      const path = `/local/domain/${who}/a/${pick(prng, ["a", "b", "c"])}/${prng.below(40)}`;
+      this.#ask(SOCKET, "WRITE", `${path}\0`, 0);
+    }
   }
 
   /** What asks for more than a quota of Xen 4.17 allows. */

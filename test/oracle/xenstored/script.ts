@@ -24,6 +24,8 @@ export type Step =
   | { readonly do: "connect" | "close"; readonly who: Who }
   /** The toolstack has made a domain, destroyed it, begun to; woken it from a suspend. */
   | { readonly do: "create" | "destroy" | "dying" | "resume"; readonly who: Who }
+  /** A guest takes nothing from its ring, or all again. */
+  | { readonly do: "freeze" | "thaw"; readonly who: Who }
   /** The domain has shut itself down, for the `reason` of sched.h. */
   | { readonly do: "shutdown"; readonly who: Who; readonly reason: number }
   /** Show the indices of a guest's ring and what stands after them. */

@@ -74,8 +74,7 @@ describe.skipIf(missing !== null)(`xenstore-utils${skipped}`, () => {
     real = await RealXenstored.open();
     store = await real.store();
     await store.play(makeGuest());
-    ours = new OurSockets(makeGuest(), GUEST);
-    await ours.open();
+    ours = await OurSockets.open(makeGuest(), GUEST);
     theirs = { socket: real.socket, guestSocket: real.guestSocket(GUEST) };
   });
   afterAll(async () => {
