@@ -126,7 +126,8 @@ function addServe(program: Command, surface: Surface, does: Does): void {
     .command("serve")
     .description("serve hosts in real time: vifs and XenStore on sockets")
     .argument("[scenario]", "a YAML or JSON file; the demo's hosts if left out")
-    .option("--state <folder>", "where sockets and disks are; a fresh folder if left out")
+    .option("--state <folder>", "where the sockets are; a fresh folder if left out")
+    .option("--guest-xenstore", "XenStore also as each domain sees it, on further sockets")
     .option("--pcapng <file>", "write a capture; - for standard output");
   addRunOptions(command, "warn")
     .addHelpText("after", helpText(SERVE_HELP, surface.out.width))

@@ -72,6 +72,11 @@ export class ZoneCapture {
     this.#running?.capture.name(address, name);
   }
 
+  /** Give the sink all that was seen so far; how frames end after that is not told of them. */
+  flush(): void {
+    this.#running?.capture.flush();
+  }
+
   /** End the capture, with its statistics. */
   close(now: Instant): void {
     this.#running?.capture.close(now);

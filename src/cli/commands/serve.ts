@@ -12,10 +12,13 @@ import type { Plan } from "../scenario/plan.ts";
 import { Player } from "../scenario/play.ts";
 import { readScenario } from "../scenario/read.ts";
 import { Ending } from "../serve/ending.ts";
-import { Sockets } from "../serve/sockets.ts";
+import { type Addresses, Sockets } from "../serve/sockets.ts";
 import { StateFolder } from "../serve/state-folder.ts";
 import { Story } from "../story.ts";
 import type { Surface } from "../surface.ts";
+import { XENSTORE_3_1, XENSTORE_4_17 } from "../../xen/xenstore/behaviour.ts";
+import { XenStore } from "../../xen/xenstore/store.ts";
+import type { ZoneHost } from "../../zone/zone-host.ts";
 import { openLog } from "./play-scenario.ts";
 
 /** How often a capture is written, in milliseconds. */
@@ -97,8 +100,21 @@ async function serve(service: Service): Promise<ExitCode> {
   const onPlug = (vif: string, address: string): void => {
     told.line(json ? JSON.stringify({ event: "plug", vif, address }) : `${vif} ${address}`);
   };
-  const sockets = new Sockets({ plan, world, realTime, folder, log, onPlug, onError: ending.fail });
-  const flush = (): void => void capture?.flush().catch(ending.fail);
+  const sockets = new Sockets({
+    plan,
+    world,
+    storeOf: storesOf(plan.profile),
+    hasGuestStores: options.guestXenstore ?? false,
+    realTime,
+    folder,
+    log,
+    onPlug,
+    onError: ending.fail,
+  });
+  const flush = (): void => {
+    player.zone.capture.flush();
+    void capture?.flush().catch(ending.fail);
+  };
   const flushing = setInterval(flush, FLUSH_MS);
   try {
     player.start();
@@ -120,18 +136,47 @@ async function serve(service: Service): Promise<ExitCode> {
   return player.end().failed > 0 ? ExitCode.Failed : ExitCode.Done;
 }
 
+/** A store for each host, of the profile's era. */
+function storesOf(profile: Plan["profile"]): (host: ZoneHost) => XenStore {
+  const stores = new Map<ZoneHost, XenStore>();
+  const behaviour = profile === "linux" ? XENSTORE_4_17 : XENSTORE_3_1;
+  return (host) => {
+    const store = stores.get(host) ?? new XenStore({ behaviour });
+    stores.set(host, store);
+    return store;
+  };
+}
+
 /** A run that ends at an instant ends then; others go on until they are interrupted. */
 function endAt(until: Instant | null, { zone }: Player, onEnd: () => void): void {
   if (until !== null) zone.at(until, onEnd);
 }
 
-/** One line that names every socket: an object for programs. */
-function tellReady({ vifs }: Sockets, json: boolean, told: Output): void {
+/** One line that names every socket: an object for programs. What is not served is left out. */
+function tellReady({ stores, guestStores, vifs }: Sockets, json: boolean, told: Output): void {
+  const hasSeveral = stores.size > 1;
   if (json) {
-    const ready = { ready: true, ...(vifs.length > 0 ? { vifs: Object.fromEntries(vifs) } : {}) };
+    const [xenstore] = stores.values();
+    const ready = {
+      ready: true,
+      xenstore,
+      xenstores: hasSeveral ? keysOf(stores) : undefined,
+      vifs: keysOf(vifs),
+      guestXenstores: keysOf(guestStores),
+    };
     told.line(JSON.stringify(ready));
     return;
   }
-  const named = vifs.map(([vif, address]) => `${vif} ${address}`);
+  const before = (host: string): string => (hasSeveral ? `${host}/` : "");
+  const named = [
+    ...[...stores].map(([host, address]) => `${before(host)}xenstore ${address}`),
+    ...[...guestStores].map(([domain, address]) => `xenstore of ${domain} ${address}`),
+    ...[...vifs].map(([vif, address]) => `${vif} ${address}`),
+  ];
   told.line(`ready: ${named.join(", ")}`);
+}
+
+/** As the keys of an object, which JSON leaves out if there are none. */
+function keysOf(addresses: Addresses): Readonly<Record<string, string>> | undefined {
+  return addresses.size === 0 ? undefined : Object.fromEntries(addresses);
 }

@@ -3,8 +3,12 @@ import { EmulatorError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { openPlug, type Plug } from "../../backend/plug.ts";
 import type { RealTime } from "../../backend/real-time.ts";
+import type { UnixListener } from "../../backend/unix-listener.ts";
 import { vifJack } from "../../backend/vif-jack.ts";
+import { openXenstoreSocket } from "../../backend/xenstore-socket.ts";
+import type { XenStore } from "../../xen/xenstore/store.ts";
 import type { Domain } from "../../zone/domain.ts";
+import type { ZoneHost } from "../../zone/zone-host.ts";
 import { faultAt, InputError } from "../failure.ts";
 import type { Plan } from "../scenario/plan.ts";
 import type { Running, World } from "../scenario/world.ts";
@@ -14,6 +18,10 @@ import type { StateFolder } from "./state-folder.ts";
 export interface SocketsOptions {
   readonly plan: Plan;
   readonly world: World;
+  /** The store of a host. */
+  readonly storeOf: (host: ZoneHost) => XenStore;
+  /** Each domain has its host's store on a socket of its own as well, as the domain sees it. */
+  readonly hasGuestStores: boolean;
   readonly realTime: RealTime;
   readonly folder: StateFolder;
   readonly log: Logger;
@@ -23,9 +31,14 @@ export interface SocketsOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** Addresses by name, in the order of their opening. */
+export type Addresses = ReadonlyMap<string, string>;
+
 /** The sockets of one server, which come and go with the domains. */
 export class Sockets {
   readonly #options: SocketsOptions;
+  readonly #stores = new Map<ZoneHost, UnixListener>();
+  readonly #guestStores = new Map<Domain, UnixListener>();
   readonly #plugs = new Map<Domain, Plug>();
   /** Changes are made one after the other. */
   #changes: Promise<void> = Promise.resolve();
@@ -34,19 +47,35 @@ export class Sockets {
     this.#options = options;
   }
 
-  /** Addresses of the plugs, by vif. */
-  get vifs(): [string, string][] {
+  /** The stores, by host. */
+  get stores(): Addresses {
+    return new Map([...this.#stores].map(([{ name }, { path }]) => [name, `unix:${path}`]));
+  }
+
+  /** The stores as guests see them, by domain. */
+  get guestStores(): Addresses {
+    return new Map([...this.#guestStores].map(([{ name }, { path }]) => [name, `unix:${path}`]));
+  }
+
+  /** The plugs, by vif. */
+  get vifs(): Addresses {
     const { world } = this.#options;
-    return [...this.#plugs].map(([domain, { address }]) => [
-      world.nameOf(domain.backend.device),
-      address,
-    ]);
+    const nameOf = (domain: Domain): string => world.nameOf(domain.backend.device);
+    return new Map([...this.#plugs].map(([one, { address }]) => [nameOf(one), address]));
   }
 
   /** Open what there is to be opened. @throws {InputError} if one cannot be, with its place. */
   async open(): Promise<void> {
-    const { world } = this.#options;
-    for (const running of world.running) await this.#plug(running);
+    const { world, storeOf } = this.#options;
+    for (const host of world.hosts) {
+      const store = storeOf(host);
+      const listener = await this.#openStore(host, "xenstore", () => store.connect());
+      this.#stores.set(host, listener);
+    }
+    for (const running of world.running) {
+      await this.#openGuestStore(running);
+      await this.#plug(running);
+    }
   }
 
   /** The domains may be others now. */
@@ -58,23 +87,46 @@ export class Sockets {
   /** Disconnect everybody and leave nothing. */
   async close(): Promise<void> {
     await this.#changes;
-    await Promise.all([...this.#plugs.values()].map((plug) => plug.close()));
-    this.#plugs.clear();
+    const open = [this.#plugs, this.#guestStores, this.#stores].flatMap((all) => [...all.values()]);
+    await Promise.all(open.map((one) => one.close()));
   }
 
   async #update(): Promise<void> {
     const { world, onPlug } = this.#options;
-    const running = [...world.running];
-    const isGone = (domain: Domain): boolean => !running.some((one) => one.domain === domain);
-    const gone = [...this.#plugs].filter(([domain]) => isGone(domain));
-    for (const [domain, plug] of gone) {
-      this.#plugs.delete(domain);
-      await plug.close();
+    const running = new Set([...world.running].map(({ domain }) => domain));
+    for (const all of [this.#plugs, this.#guestStores]) {
+      for (const [domain, one] of all) {
+        if (running.has(domain)) continue;
+        all.delete(domain);
+        await one.close();
+      }
     }
-    for (const one of running) {
+    for (const one of world.running) {
+      await this.#openGuestStore(one);
       const plug = await this.#plug(one);
       if (plug !== null) onPlug(world.nameOf(one.domain.backend.device), plug.address);
     }
+  }
+
+  async #openGuestStore({ host, domain }: Running): Promise<void> {
+    const { hasGuestStores, storeOf } = this.#options;
+    if (!hasGuestStores || this.#guestStores.has(domain)) return;
+    const { domid } = domain;
+    const store = storeOf(host);
+    const name = `xenstore-dom${domid}`;
+    const listener = await this.#openStore(host, name, () => store.connect({ domid }));
+    this.#guestStores.set(domain, listener);
+  }
+
+  async #openStore(
+    host: ZoneHost,
+    name: string,
+    connect: () => ReturnType<XenStore["connect"]>,
+  ): Promise<UnixListener> {
+    const { world, folder, realTime, log } = this.#options;
+    const isAlone = [...world.hosts].length === 1;
+    const path = folder.pathOf(`${isAlone ? "" : `${host.name}-`}${name}.sock`);
+    return openXenstoreSocket({ path, connect, realTime, log });
   }
 
   /** @returns the new plug; `null` if there is nothing to plug into, or there is one. */
@@ -100,10 +152,11 @@ export class Sockets {
   #blame({ host, domain }: Running, error: EmulatorError): InputError {
     const { plan } = this.#options;
     const index = plan.hosts.findIndex(({ name }) => name === host.name);
+    const { message } = error;
     const at = plan.hosts[index]?.domains.findIndex(({ name }) => name === domain.name) ?? -1;
-    if (at < 0) return new InputError([faultAt({ file: plan.file, line: 0 }, "", error.message)]);
+    if (at < 0) return new InputError([faultAt({ file: plan.file, line: 0 }, "", message)]);
     const key = `hosts[${index}].domains[${at}].vif.listen`;
     const place = { file: plan.file, line: plan.lineOf(index, at) };
-    return new InputError([faultAt(place, key, error.message)]);
+    return new InputError([faultAt(place, key, message)]);
   }
 }
