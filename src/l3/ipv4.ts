@@ -55,6 +55,7 @@ export const Protocol = {
   Igmp: 2,
   Tcp: 6,
   Udp: 17,
+  Dccp: 33,
   Gre: 47,
   Sctp: 132,
   UdpLite: 136,

@@ -43,6 +43,7 @@ const PROTOCOL_NAMES = new Map<number, string>([
   [Protocol.Icmp, "icmp"],
   [Protocol.Tcp, "tcp"],
   [Protocol.Udp, "udp"],
+  [Protocol.Dccp, "dccp"],
   [Protocol.Gre, "gre"],
   [Protocol.Sctp, "sctp"],
   [Protocol.UdpLite, "udplite"],
@@ -71,6 +72,7 @@ export function formatTuple({ protocol, src, dst, srcPort, dstPort }: Tuple): st
   switch (protocol) {
     case Protocol.Tcp:
     case Protocol.Udp:
+    case Protocol.Dccp:
     case Protocol.Sctp:
     case Protocol.UdpLite:
       return `${addresses} sport=${srcPort} dport=${dstPort}`;
