@@ -12,7 +12,7 @@ import { formatProtocol } from "./protocol-names.ts";
 import { Reach } from "./reach.ts";
 import { formatRule, type ProtocolTest, type Rule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
-import { type Counters, Step } from "./step.ts";
+import { Flag, type Counters, Step } from "./step.ts";
 
 /** Takes a change back. */
 export type Undo = () => void;
@@ -201,6 +201,9 @@ export class ChainSet implements Iterable<Chain> {
     const { target } = rule;
     const isJump = target.kind === "jump" || target.kind === "goto";
     const step = Step.of(rule, home, isJump ? this.#getTarget(target.chain) : null, this.#services);
+    // Before connection tracking, a packet that left its known way would have its state too early.
+    const isEarly = this.table === "raw" && rule.matches.some((match) => match.usesConntrack);
+    if (isEarly) step.flags |= Flag.AsksMore;
     if (counters !== null) step.setCounters(counters);
     return step;
   }
