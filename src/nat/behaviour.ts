@@ -74,6 +74,11 @@ export interface NatBehaviour {
   readonly endsWhereDeviceChanges: boolean;
   /** True: the nat table has rules for INPUT (since 2.6.36). */
   readonly hasInputRules: boolean;
+  /**
+   * True: rules are asked of new packets of a connection that was confirmed past them, such as one
+   * of which the first packet to leave was an error; they decide nothing any more.
+   */
+  readonly asksOfConfirmed: boolean;
   /** True: an invalid ICMP redirect is dropped, lest it lead past a translation. */
   readonly dropsStrayRedirects: boolean;
   /** True: a UDP checksum that comes out as 0 is sent as 0xFFFF; false: as 0, which means none. */
@@ -150,6 +155,7 @@ export const FLOWS_2618: FlowBehaviour = {
     wantsGreCall: false,
     endsWhereDeviceChanges: false,
     hasInputRules: false,
+    asksOfConfirmed: false,
     dropsStrayRedirects: true,
     sendsZeroAsFfff: false,
     triesSourceFirst: false,
@@ -198,6 +204,7 @@ export const FLOWS_6: FlowBehaviour = {
     wantsGreCall: true,
     endsWhereDeviceChanges: true,
     hasInputRules: true,
+    asksOfConfirmed: true,
     dropsStrayRedirects: false,
     sendsZeroAsFfff: true,
     triesSourceFirst: true,

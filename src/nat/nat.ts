@@ -112,7 +112,8 @@ export class Nat {
     if (flowState === FlowState.New || isRelated) {
       const done = side === "source" ? Status.SourceDone : Status.DestinationDone;
       const status = FLOW.status.get(this.#table.view, flow);
-      const isDecided = (status & (done | Status.Confirmed)) !== 0;
+      const isConfirmed = (status & Status.Confirmed) !== 0;
+      const isDecided = (status & done) !== 0 || (isConfirmed && !this.#behaviour.asksOfConfirmed);
       if (!isDecided && !this.#decide(packet, context, flow, side)) return Verdict.Drop;
     }
     if (this.#masqueraded.length > 0 && this.#hasMoved(packet, context, flow)) {
@@ -149,6 +150,8 @@ export class Nat {
     const range = isAsked ? this.#rules.selectNat(packet, context) : null;
     if (range === "drop") return false;
     assert(range === null || range.side === side, "a rule changes the side of its hook");
+    // Too late to translate it (`nf_nat_setup_info`).
+    if ((FLOW.status.get(this.#table.view, flow) & Status.Confirmed) !== 0) return true;
     this.#mapper.map(flow, side, range);
     if (range?.device !== undefined && this.#behaviour.endsWhereDeviceChanges) {
       this.#masqueraded[flow / FLOW_LENGTH] = { handle: packet.flow, device: range.device };
