@@ -1,0 +1,32 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BLOCK_ABI_32, BLOCK_ABI_64 } from "../../../src/xen/io/blkif.ts";
+import { blockHost, connectedDisk } from "./block-stand.ts";
+import { BlockWork, WORK_SECTORS } from "./block-work.ts";
+
+describe("a virtual disk", () => {
+  it("reads what was written, in either shape, at every depth, and leaves no grant", () => {
+    const depth = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 60, max: 160 }));
+    fc.assert(
+      fc.property(fc.nat(), depth, fc.boolean(), fc.boolean(), (seed, most, is32Bit, isShared) => {
+        const host = blockHost(512, isShared);
+        const domU = host.domain(1);
+        const abi = is32Bit ? BLOCK_ABI_32 : BLOCK_ABI_64;
+        const { front, back } = connectedDisk(host, domU, { abi, sectors: WORK_SECTORS });
+        const work = new BlockWork(front, seed, 60, most);
+        for (let round = 0; !work.isDone; round += 1) {
+          host.events.setRunnable(0, round % 3 === 2, round);
+          work.step(round);
+        }
+        const { ended, failed, wrong } = work;
+        expect({ ended, failed, wrong }).toEqual({ ended: 60, failed: 0, wrong: 0 });
+        expect([front.outstanding, front.queued, front.lostFrames]).toEqual([0, 0, 0]);
+        back.disconnect();
+        expect(front.close(0)).toBe(true);
+        expect(host.tables.isReferenced(1)).toBe(false);
+        expect(domU.grants.available).toBe(4 * 512 - 8);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
