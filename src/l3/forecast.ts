@@ -9,7 +9,9 @@ import type { Packet } from "../wire/packet.ts";
 import {
   type FlowRecords,
   hashOf as ImportedhashOf,
+  WAYS as ImportedWAYS,
   Word as ImportedWord,
+  WORDS as ImportedWORDS,
 } from "./flow-records.ts";
 import { IPV4 as ImportedIPV4, IPV4_MIN_LENGTH as ImportedIPV4_MIN_LENGTH } from "./ipv4.ts";
 
@@ -19,6 +21,8 @@ const Word = ImportedWord;
 const IPV4 = ImportedIPV4;
 const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
 const hashOf = ImportedhashOf;
+const WAYS = ImportedWAYS;
+const WORDS = ImportedWORDS;
 
 /** Packets that are expected at a time; those beyond are not looked at. */
 const MOST = 64;
@@ -27,8 +31,6 @@ const SHORTEST = IPV4_MIN_LENGTH + 4;
 const PROTOCOL = IPV4.protocol.offset;
 const SOURCE = IPV4.src.offset;
 const DESTINATION = IPV4.dst.offset;
-const WORDS = 16;
-const WAYS = 4;
 
 /** Room for what is read ahead. */
 export class Forecast {
