@@ -85,6 +85,8 @@ export class FlowCache {
   readonly #lanes = new Lanes();
   readonly #forecast = new Forecast();
   #tracker: FlowTracker | null = null;
+  /** What the last packet that was noted carries or carried. */
+  #notes: FlowNotes | null = null;
   /** Connection tracking of the router that passages lead to. */
   #nextTracker: FlowTracker | null = null;
 
@@ -373,12 +375,17 @@ export class FlowCache {
   ): void {
     const { pool, frame } = packet;
     const { view } = pool;
-    const ethernet = [
-      view.getInt32(frame),
-      view.getInt32(frame + 4),
-      view.getInt32(frame + 8),
-    ] as const;
-    packet.path = new FlowNotes(via, source, destination, ports, protocol, ethernet);
+    const last = this.#notes;
+    const notes = last === null || last.isUsed ? new FlowNotes(via, packet) : last;
+    this.#notes = notes;
+    notes.begin(via, packet);
+    notes.source = source;
+    notes.destination = destination;
+    notes.ports = ports;
+    notes.protocol = protocol;
+    notes.first = view.getInt32(frame);
+    notes.second = view.getInt32(frame + 4);
+    notes.third = view.getInt32(frame + 8);
   }
 
   /** True if the entry that the record's flow had, if any, is as it was. */

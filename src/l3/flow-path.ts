@@ -1,6 +1,7 @@
 /** The way of a flow through a router, while it is noted and when it is known. @module */
 import { assert } from "../base/assert.ts";
 import type { Device } from "../wire/device.ts";
+import type { Packet } from "../wire/packet.ts";
 import type { FlowTracker, PassCounters, PathNotes } from "../wire/path-notes.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
 import { Crossing } from "./crossing.ts";
@@ -9,42 +10,78 @@ import type { Interface } from "./interface.ts";
 /** Places that count a packet on its way; one that meets more is asked each time. */
 const MOST_COUNTERS = 64;
 
-/** Notes on one packet. */
+/** Notes on one packet, written over by the next one that is noted once it does not carry them. */
 export class FlowNotes implements PathNotes {
-  readonly via: Interface;
-  readonly source: number;
-  readonly destination: number;
+  source = 0;
+  destination = 0;
   /** Both ports as they lie in the header. */
-  readonly ports: number;
-  readonly protocol: number;
+  ports = 0;
+  protocol = 0;
   /** The Ethernet header but for its type, as three words; it is written over on the way. */
-  readonly ethernet: readonly [number, number, number];
-  readonly counters: PassCounters[] = [];
+  first = 0;
+  second = 0;
+  third = 0;
   tracker: FlowTracker | null = null;
   flow = 0;
   state = 0;
   isReply = false;
   zeroUdpChecksum = 0;
   isSpoilt = false;
+  #via: Interface;
+  #packet: Packet;
+  readonly #counters: PassCounters[] = [];
+  #count = 0;
 
-  constructor(
-    via: Interface,
-    source: number,
-    destination: number,
-    ports: number,
-    protocol: number,
-    ethernet: readonly [number, number, number],
-  ) {
-    this.via = via;
-    this.source = source;
-    this.destination = destination;
-    this.ports = ports;
-    this.protocol = protocol;
-    this.ethernet = ethernet;
+  constructor(via: Interface, packet: Packet) {
+    this.#via = via;
+    this.#packet = packet;
+  }
+
+  /** Where the packet came in. */
+  get via(): Interface {
+    return this.#via;
+  }
+
+  /** True while a packet carries them. */
+  get isUsed(): boolean {
+    return this.#packet.path === this && this.#packet.isLive;
+  }
+
+  /** Begin anew with `packet`, which came in by `via` and carries them from now on. */
+  begin(via: Interface, packet: Packet): void {
+    this.#via = via;
+    this.#packet = packet;
+    this.#count = 0;
+    this.tracker = null;
+    this.flow = 0;
+    this.state = 0;
+    this.isReply = false;
+    this.zeroUdpChecksum = 0;
+    this.isSpoilt = false;
+    packet.path = this;
+  }
+
+  /** Places that counted the packet so far. */
+  get countersLength(): number {
+    return this.#count;
+  }
+
+  /** The places, in their order. Allocates. */
+  copyCounters(): PassCounters[] {
+    return this.#counters.slice(0, this.#count);
+  }
+
+  /** True if the packet was counted at `counters` and nowhere else. */
+  wasCountedAt(counters: readonly PassCounters[]): boolean {
+    if (counters.length !== this.#count) return false;
+    for (let index = 0; index < this.#count; index += 1) {
+      if (counters[index] !== this.#counters[index]) return false;
+    }
+    return true;
   }
 
   count(counters: PassCounters): void {
-    if (this.counters.length < MOST_COUNTERS) this.counters.push(counters);
+    if (this.#count < MOST_COUNTERS) this.#counters[this.#count++] = counters;
     else this.isSpoilt = true;
   }
 
@@ -84,34 +121,29 @@ export class Lane {
   packets = 0;
   octets = 0;
 
-  constructor(
-    { via, ethernet, counters }: FlowNotes,
-    neighbor: Neighbor,
-    output: Device,
-    mtu: number,
-  ) {
-    this.via = via;
-    [this.first, this.second, this.third] = ethernet;
+  constructor(notes: FlowNotes, neighbor: Neighbor, output: Device, mtu: number) {
+    this.via = notes.via;
+    this.first = notes.first;
+    this.second = notes.second;
+    this.third = notes.third;
     this.neighbor = neighbor;
     this.output = output;
     this.mtu = mtu;
-    this.counters = counters;
+    this.counters = notes.copyCounters();
     this.crossing = Crossing.find(output);
   }
 
   /** True if `notes`, with the same neighbor and size, are those of this lane. */
   serves(notes: FlowNotes, neighbor: Neighbor, output: Device, mtu: number): boolean {
-    const [first, second, third] = notes.ethernet;
     return (
       notes.via === this.via &&
-      first === this.first &&
-      second === this.second &&
-      third === this.third &&
+      notes.first === this.first &&
+      notes.second === this.second &&
+      notes.third === this.third &&
       neighbor === this.neighbor &&
       output === this.output &&
       mtu === this.mtu &&
-      notes.counters.length === this.counters.length &&
-      notes.counters.every((one, index) => one === this.counters[index])
+      notes.wasCountedAt(this.counters)
     );
   }
 

@@ -55,7 +55,7 @@ export class Lanes {
 
   /** Index of the lane that `notes` lead to; {@link ASK} if there may be no more. */
   of(notes: FlowNotes, neighbor: Neighbor, output: Device, mtu: number): number {
-    const hash = hashOf(notes.counters.length, neighbor.address | 0, mtu, notes.ethernet[2]);
+    const hash = hashOf(notes.countersLength, neighbor.address | 0, mtu, notes.third);
     let indices = this.#byHash.get(hash);
     if (indices === undefined) {
       indices = [];

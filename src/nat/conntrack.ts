@@ -247,6 +247,7 @@ export class Conntrack implements Machine, FlowTracker {
     const flow = table.allocate();
     copyTuple(table.view, Scratch.Probe, flow);
     copyTuple(table.view, Scratch.Current, flow + TUPLE_LENGTH);
+    table.noteFree(flow);
     if (this.#trackers.open(flow, packet)) return flow;
     table.abandon(flow);
     return Opening.Invalid;
@@ -267,7 +268,10 @@ export class Conntrack implements Machine, FlowTracker {
     if (flow < 0 || isReply(packet.flowState)) return Verdict.Accept;
     const status = FLOW.status.get(table.view, flow);
     if ((status & (Status.Confirmed | Status.Dying)) !== 0) return Verdict.Accept;
-    if (table.findSame(flow) >= 0 || table.findSame(flow + TUPLE_LENGTH) >= 0) {
+    const isTaken =
+      (!table.isOriginalFree(flow) && table.findSame(flow) >= 0) ||
+      (!table.isReplyFree(flow) && table.findSame(flow + TUPLE_LENGTH) >= 0);
+    if (isTaken) {
       const { resolvesClashes } = this.#behaviour;
       if (resolvesClashes && resolveClash(table, packet, flow, this.#jiffies.hz)) {
         return Verdict.Accept;

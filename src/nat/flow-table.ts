@@ -13,7 +13,8 @@ import {
   Scratch,
   Status as ImportedStatus,
 } from "./flow-record.ts";
-import { copyTuple, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
+import { SourceLists } from "./source-lists.ts";
+import { copyTuple, TUPLE_LENGTH } from "./tuple.ts";
 import { TupleIndex } from "./tuple-index.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
@@ -52,13 +53,17 @@ export class FlowTable {
   #recordBytes: Uint8Array;
   #records: DataView;
   #index: TupleIndex;
-  #heads: DataView;
+  #sources: SourceLists;
   /** Records that exist, the scratch record included. */
   #capacity: number;
   #freeFirst = 0;
   #freeLast = 0;
   #serial = 0;
   #cursor = 0;
+  #freeOriginal = 0;
+  #originalSerial = 0;
+  #freeReply = 0;
+  #replySerial = 0;
   readonly #pending = new Int32Array(MAX_PENDING).fill(-1);
   #pendingAt = 0;
   /** No entry ends before this tick. */
@@ -76,7 +81,7 @@ export class FlowTable {
     this.#recordBytes = new Uint8Array(FIRST_CAPACITY * FLOW_LENGTH);
     this.#records = viewOf(this.#recordBytes);
     this.#index = new TupleIndex(FIRST_CAPACITY * 2);
-    this.#heads = newHeads(FIRST_CAPACITY);
+    this.#sources = new SourceLists(FIRST_CAPACITY);
     this.#free(1, FIRST_CAPACITY);
   }
 
@@ -85,7 +90,10 @@ export class FlowTable {
     return this.#view;
   }
 
-  /** The protocols' records, each at its flow's position; replaced when the table grows. */
+  /**
+   * The protocols' records, each at its flow's position; replaced when the table grows. A protocol
+   * that has one clears it first.
+   */
   get records(): DataView {
     return this.#records;
   }
@@ -107,6 +115,28 @@ export class FlowTable {
   findSame(way: number): number {
     copyTuple(this.#view, way, Scratch.Probe);
     return this.find();
+  }
+
+  /** The original tuple of `flow`, which is not in the table, was just looked for in vain. */
+  noteFree(flow: number): void {
+    this.#freeOriginal = flow;
+    this.#originalSerial = this.#serial;
+  }
+
+  /** The reply of `flow`, which is not in the table, was set, and looked for in vain or not. */
+  noteReply(flow: number, isFree: boolean): void {
+    this.#freeReply = isFree ? flow : 0;
+    this.#replySerial = this.#serial;
+  }
+
+  /** True if nobody has the original tuple of `flow` for sure: nothing came since it was noted. */
+  isOriginalFree(flow: number): boolean {
+    return flow === this.#freeOriginal && this.#originalSerial === this.#serial;
+  }
+
+  /** As {@link isOriginalFree}, of the reply. */
+  isReplyFree(flow: number): boolean {
+    return flow === this.#freeReply && this.#replySerial === this.#serial;
   }
 
   /** The flow whose tuple lies at `way`. */
@@ -145,13 +175,19 @@ export class FlowTable {
     assert(flow !== 0, "a table that grew has a free record");
     this.#freeFirst = FLOW.nextFree.get(this.#view, flow);
     if (this.#freeFirst === 0) this.#freeLast = 0;
+    if (flow === this.#freeReply) this.#freeReply = 0;
+    if (flow === this.#freeOriginal) this.#freeOriginal = 0;
     const generation = FLOW.generation.get(this.#view, flow);
     clear(this.#view, flow);
-    clear(this.#records, flow);
     FLOW.generation.set(this.#view, flow, (generation + 1) % MAX_GENERATION);
     this.#pending[this.#pendingAt] = this.handleOf(flow);
     this.#pendingAt = (this.#pendingAt + 1) % MAX_PENDING;
     return flow;
+  }
+
+  /** Clear what a protocol kept at `flow` of an entry before. */
+  clearRecord(flow: number): void {
+    clear(this.#records, flow);
   }
 
   /** Give back a flow that was not confirmed. */
@@ -201,7 +237,7 @@ export class FlowTable {
   remove(flow: number): void {
     if (!this.#has(flow, Status.NatClash)) this.#index.displace(this.#view, flow);
     this.#index.displace(this.#view, flow + TUPLE_LENGTH);
-    if (this.#has(flow, ANY_DONE)) this.#unlink(flow);
+    if (this.#has(flow, ANY_DONE)) this.#sources.unlink(this.#view, flow);
     this.count -= 1;
     this.#bury(flow);
   }
@@ -292,7 +328,7 @@ export class FlowTable {
 
   /** The latest entry that may have protocol and source of the tuple at `way`; 0 for none. */
   firstSame(way: number): number {
-    return this.#heads.getUint32(this.#headOf(way), true);
+    return this.#sources.firstSame(this.#view, way);
   }
 
   /** The one before `flow` that may have its source; 0 for none. */
@@ -313,32 +349,7 @@ export class FlowTable {
   #place(flow: number): void {
     this.#index.place(this.#view, flow + TUPLE_LENGTH);
     if (!this.#has(flow, Status.NatClash)) this.#index.place(this.#view, flow);
-    if (this.#has(flow, ANY_DONE)) this.#link(flow);
-  }
-
-  // Entries with the same source: lists that begin in a table of heads, the latest first.
-
-  #headOf(way: number): number {
-    return (hashSource(this.#view, way) << 2) & (this.#heads.byteLength - 1);
-  }
-
-  #link(flow: number): void {
-    const view = this.#view;
-    const head = this.#headOf(flow);
-    const next = this.#heads.getUint32(head, true);
-    FLOW.nextSame.set(view, flow, next);
-    FLOW.previousSame.set(view, flow, 0);
-    if (next !== 0) FLOW.previousSame.set(view, next, flow);
-    this.#heads.setUint32(head, flow, true);
-  }
-
-  #unlink(flow: number): void {
-    const view = this.#view;
-    const next = FLOW.nextSame.get(view, flow);
-    const previous = FLOW.previousSame.get(view, flow);
-    if (next !== 0) FLOW.previousSame.set(view, next, previous);
-    if (previous === 0) this.#heads.setUint32(this.#headOf(flow), next, true);
-    else FLOW.nextSame.set(view, previous, next);
+    if (this.#has(flow, ANY_DONE)) this.#sources.link(this.#view, flow);
   }
 
   // Records: the free ones wait in a queue, so that a stale handle stays known for long.
@@ -372,24 +383,13 @@ export class FlowTable {
     this.#recordBytes = recordBytes;
     this.#records = viewOf(recordBytes);
     this.#index = new TupleIndex(Math.min(this.#capacity, this.limit) * 2);
-    this.#heads = newHeads(Math.min(this.#capacity, this.limit));
+    this.#sources = new SourceLists(Math.min(this.#capacity, this.limit));
     for (const flow of this.flows()) this.#place(flow);
     this.#free(before, this.#capacity);
   }
 }
 
-/** The power of two at or above `least`. */
-const powerFrom = (least: number): number => 2 ** Math.ceil(Math.log2(least));
-const newHeads = (flows: number): DataView => viewOf(new Uint8Array(powerFrom(flows) * 4));
-
-function hashSource(view: DataView, way: number): number {
-  let hash = Math.imul(TUPLE.src.get(view, way) ^ 0x9e3779b9, 0x85ebca6b);
-  hash = Math.imul((hash ^ (hash >>> 15)) + TUPLE.srcPort.get(view, way), 0xc2b2ae35);
-  hash = Math.imul((hash ^ (hash >>> 13)) + TUPLE.protocol.get(view, way), 0x27d4eb2f);
-  return hash ^ (hash >>> 16);
-}
-
 /** Write zeros over a record: as few octets as this take longer to fill by a call. */
 function clear(view: DataView, flow: number): void {
-  for (let at = flow; at < flow + FLOW_LENGTH; at += 4) view.setInt32(at, 0);
+  for (let at = flow; at < flow + FLOW_LENGTH; at += 8) view.setFloat64(at, 0);
 }

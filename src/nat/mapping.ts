@@ -34,6 +34,8 @@ export class Mapper {
   readonly #chance: Chance;
   /** Where the next search by counter begins, by protocol. */
   readonly #counters = new Map<number, number>();
+  /** True if nobody had the candidate that was asked about last. */
+  #isFree = false;
   /** The ports to choose from. */
   #first = 0;
   #size = 0;
@@ -51,6 +53,7 @@ export class Mapper {
   map(flow: number, side: Side, range: NatRange | null): void {
     const { view } = this.#table;
     const isSource = side === "source";
+    this.#isFree = false;
     invertTuple(view, flow + TUPLE_LENGTH, Scratch.Current);
     this.#choose(flow, isSource, range);
     let status = FLOW.status.get(view, flow);
@@ -60,6 +63,7 @@ export class Mapper {
       status |= isSource ? Status.SourceMapped : Status.DestinationMapped;
     }
     FLOW.status.set(view, flow, status);
+    this.#table.noteReply(flow, this.#isFree);
   }
 
   /** Write the tuple that the connection shall show into {@link Scratch.Candidate}. */
@@ -157,7 +161,10 @@ export class Mapper {
   #isTaken(flow: number): boolean {
     const table = this.#table;
     invertTuple(table.view, Scratch.Candidate, Scratch.Probe);
-    const way = table.find();
+    const reply = flow + TUPLE_LENGTH;
+    const isKnown = table.isReplyFree(flow) && isSameTuple(table.view, Scratch.Probe, reply);
+    const way = isKnown ? -1 : table.find();
+    this.#isFree = way < 0;
     if (way < 0 || table.flowAt(way) === flow) return false;
     // The same connection, whose packets overtook each other before it was confirmed.
     const isSame =

@@ -103,6 +103,7 @@ export class Trackers {
     switch (TUPLE.protocol.get(view, flow)) {
       case Protocol.Tcp:
         this.cause = "tcp/no-connection";
+        this.#table.clearRecord(flow);
         this.#segment.read(packet.pool.view, packet.transport, packet.end);
         this.#tcp.turnTo(records, flow, 0, 0, 0);
         return this.#behaviour.tcp.open(this.#tcp, this.#segment, this.#settings);
