@@ -155,8 +155,9 @@ export class StoreConnection {
     this.#held = 0;
     this.#isBlocked = false;
     this.#output.drop(this.#output.length);
-    this.#release(Infinity);
+    // First, for those who wait for room then find nothing that came before.
     this.#onRestart();
+    this.#release(Infinity);
   }
 
   #answerAll(): void {

@@ -88,6 +88,11 @@ export class StoreCore implements StoreParts {
     this.#cause = cause;
   }
 
+  /** What follows in this request is not counted as brought about by it. */
+  forgetCause(): void {
+    this.#cause = null;
+  }
+
   endRequest(): void {
     this.#isAnswering = false;
     this.#cause = null;

@@ -162,6 +162,7 @@ export class StoreSession implements Principal {
     const watch = watches.add(this, absolute, token, prefix);
     this.#watches.set(key, watch);
     acknowledge?.();
+    this.#core.forgetCause();
     if (this.#core.events.hearsFirst(watch)) this.event(watch.nameOf(absolute), token);
     return this.#settled(null);
   }
