@@ -187,7 +187,9 @@ class ScriptWriter {
     // goes on with freed memory.
     const value = pick(prng, [0x4000_0000, 0x7fff_ffff, 0x8000_0000, 0xc000_0001]);
     const word = Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
-    this.#steps.push({ do: "poke", who, at, octets: textOf(word) }, { do: "page", who });
+    // What a guest that took nothing is still sent hangs on the turns of xenstored's main loop.
+    this.#steps.push({ do: "thaw", who }, { do: "poke", who, at, octets: textOf(word) });
+    this.#steps.push({ do: "page", who });
     this.#silence(who);
     if (prng.below(2) === 0) {
       this.#ask(SOCKET, "INTRODUCE", introduction(who), 0);
