@@ -71,6 +71,7 @@ export class Dom0Services {
       block: new BlockScript(devices, profile.blockScript),
       vif: vifScript,
       scriptTime: options.scriptTime ?? (() => 0),
+      timeLimit: profile.scriptLimit,
     });
     this.bus.register("vif", new VifBackend(this.bus, kernel, vifPorts, profile.vifBackend));
     this.bus.register(
@@ -87,6 +88,7 @@ export class Dom0Services {
       },
       clock: (now) => epoch + now,
       runScript: (name, device, now) => this.agent.start(name, device, now),
+      killScripts: (domid) => this.agent.kill(domid),
       now: () => loop.now,
       ...calls,
     };

@@ -20,16 +20,19 @@ export interface HotplugAgentOptions<Disk> {
   readonly vif: VifScript;
   /** How long a script takes; 0 for none. `NEVER`: it hangs. */
   readonly scriptTime: (name: ScriptName, device: BackendName) => Duration;
+  /** When a script that has not ended is killed, having done nothing. */
+  readonly timeLimit: Duration;
 }
 
 interface Job {
   readonly name: ScriptName;
   readonly device: BackendName;
   readonly until: Instant;
+  readonly isKilled: boolean;
   isDone: boolean;
 }
 
-/** udev's part, or that of xl: scripts in the order of their start. */
+/** udev's part, or that of xl: one script of a device after the other, in the order of start. */
 export class HotplugAgent<Disk> implements Machine {
   readonly #options: HotplugAgentOptions<Disk>;
   #jobs: Job[] = [];
@@ -38,17 +41,31 @@ export class HotplugAgent<Disk> implements Machine {
     this.#options = options;
   }
 
-  /** Scripts that have not ended; a hanging one stays. */
+  /** Scripts that have not ended. */
   get size(): number {
     return this.#jobs.length;
   }
 
   /** Start a script; {@link expire} ends it. @returns what tells whether it has ended. */
   start(name: ScriptName, device: BackendName, now: Instant): () => boolean {
-    const until = now + this.#options.scriptTime(name, device);
-    const job: Job = { name, device, until, isDone: false };
+    const { scriptTime, timeLimit } = this.#options;
+    let from = now;
+    for (const job of this.#jobs) {
+      if (isSame(job.device, device)) from = Math.max(from, job.until);
+    }
+    const time = scriptTime(name, device);
+    const until = from + Math.min(time, timeLimit);
+    const job: Job = { name, device, until, isKilled: time > timeLimit, isDone: false };
     this.#jobs.push(job);
     return () => job.isDone;
+  }
+
+  /** Kill what sets up devices of a domain: nobody waits for it any more. */
+  kill(domid: number): void {
+    this.#jobs = this.#jobs.filter(
+      ({ name, device }) =>
+        device.domid !== domid || (name !== "block-add" && name !== "vif-online"),
+    );
   }
 
   nextDeadline(): Instant {
@@ -62,7 +79,7 @@ export class HotplugAgent<Disk> implements Machine {
     if (due.length === 0) return;
     this.#jobs = this.#jobs.filter(({ until }) => until > now);
     for (const job of due) {
-      this.#run(job, now);
+      if (!job.isKilled) this.#run(job, now);
       job.isDone = true;
     }
   }
@@ -97,6 +114,9 @@ export class HotplugAgent<Disk> implements Machine {
     client.write(`${path}/hotplug-status`, error === null ? "connected" : "error");
   }
 }
+
+const isSame = (one: BackendName, other: BackendName): boolean =>
+  one.type === other.type && one.domid === other.domid && one.devid === other.devid;
 
 /** `xen-hotplug-cleanup`: nothing of the device stays in the store. */
 function cleanUp(client: StoreClient, { type, domid, devid }: BackendName): void {

@@ -3,6 +3,7 @@
  * Xen 4.17 with xl and a current Linux.
  * @module
  */
+import { type Duration, SECOND } from "../../base/time.ts";
 import { CREDIT_3_1, CREDIT_4_17, type CreditBehaviour } from "../hypervisor/credit-accounting.ts";
 import { XENSTORE_3_1, XENSTORE_4_17, type XenstoreBehaviour } from "../xenstore/behaviour.ts";
 import { BLOCK_SCRIPT_3_1, BLOCK_SCRIPT_4_17, type BlockScriptStyle } from "./block-script.ts";
@@ -23,6 +24,8 @@ export interface ToolstackProfile {
   readonly vifBackend: VifBackendStyle;
   readonly vbdBackend: VbdBackendStyle;
   readonly blockScript: BlockScriptStyle;
+  /** When a hotplug script is killed: by udev, or by xl. */
+  readonly scriptLimit: Duration;
   /** What a guest's kernel does besides its devices. */
   readonly kernel: FrontendBusStyle;
   /** What its netfront writes with its rings. */
@@ -49,8 +52,9 @@ export const XEND_3_1: ToolstackProfile = {
     goesOnlineAtOnce: true,
     waitsForHotplug: false,
   },
-  vbdBackend: { features: [], tellsPhysicalSectors: false, nativeProtocol: "x86_32-abi" },
+  vbdBackend: { features: [], tellsPhysicalSectors: false, nativeProtocol: "x86_64-abi" },
   blockScript: BLOCK_SCRIPT_3_1,
+  scriptLimit: 180 * SECOND,
   kernel: {
     watches: ["memory/target", "control/shutdown", "control/sysrq"],
     writes: [],
@@ -93,6 +97,7 @@ export const XL_4_17: ToolstackProfile = {
     nativeProtocol: "x86_64-abi",
   },
   blockScript: BLOCK_SCRIPT_4_17,
+  scriptLimit: 40 * SECOND,
   kernel: {
     watches: ["memory/target", "control/shutdown", "control/sysrq"],
     writes: [

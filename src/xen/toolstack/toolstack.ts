@@ -25,6 +25,8 @@ export interface NicConfig {
   readonly script: string;
   /** "10.251.34.5", several with blanks between; `null` for none. */
   readonly ip: string | null;
+  /** "bytes,microseconds" that it may send; without, as much as it can. */
+  readonly rate?: string | null;
 }
 
 /** What the kernel of a domain is started with. */
@@ -67,6 +69,8 @@ export interface ToolstackParts {
   readonly clock: (now: Instant) => number;
   /** Start a script. @returns what tells whether it has ended. */
   readonly runScript: (name: ScriptName, device: BackendName, now: Instant) => () => boolean;
+  /** Kill the scripts that set up devices of a domain. */
+  readonly killScripts: (domid: number) => void;
   /** Kill a domain; its devices may still be there. */
   readonly destroyDomain: (domid: number, now: Instant) => void;
   readonly pauseDomain: (domid: number, now: Instant) => void;

@@ -41,12 +41,20 @@ export function diskDetails({ dev, type, params, mode }: DiskConfig): DeviceDeta
 }
 
 /** NetifController.getDeviceDetails. */
-export function nicDetails({ mac, script, ip }: NicConfig, devid: number): DeviceDetails {
+export function nicDetails(nic: NicConfig, devid: number): DeviceDetails {
+  const { mac, script, ip, rate = null } = nic;
   const handle = String(devid);
   return {
     type: "vif",
     devid,
-    back: { script, mac, handle, type: "netfront", ...(ip === null ? {} : { ip }) },
+    back: {
+      script,
+      mac,
+      handle,
+      type: "netfront",
+      ...(ip === null ? {} : { ip }),
+      ...(rate === null ? {} : { rate }),
+    },
     front: { handle, mac },
   };
 }

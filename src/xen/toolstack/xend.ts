@@ -8,6 +8,7 @@ import {
   type DiskConfig,
   isDisk,
   type NicConfig,
+  removeTidily,
   type Toolstack,
   type ToolstackDomain,
   type ToolstackParts,
@@ -92,7 +93,7 @@ export class Xend implements Toolstack {
     const backends = ["vbd", "vif"].map((type) => `${domainPath(0)}/backend/${type}/${domid}`);
     const isGone = (): boolean => backends.every((path) => client.find(path) === null);
     yield { isMet: isGone, until: this.#deadline() };
-    for (const path of backends) client.rmIfThere(path);
+    for (const path of backends) removeTidily(client, path);
   }
 
   /** XendDomainInfo._preserve, and ._preserveForRestart with a new name. */

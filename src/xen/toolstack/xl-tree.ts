@@ -87,6 +87,7 @@ export function xlNic(domid: number, nic: NicConfig, devid: number): XlDevice {
       ["script", nic.script],
       ["mac", nic.mac.toLowerCase()],
       ...(nic.ip === null ? [] : [["ip", nic.ip] as const]),
+      ...(nic.rate == null ? [] : [["rate", nic.rate] as const]),
       ["bridge", "xenbr0"],
       ["handle", String(devid)],
       ["type", "vif"],

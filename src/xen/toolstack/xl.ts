@@ -83,8 +83,9 @@ export class Xl implements Toolstack {
 
   /** libxl__destroy_domid: paused, its devices by force, its directories, then the domain. */
   *destroy({ info }: ToolstackDomain): Task {
-    const { client, pauseDomain, destroyDomain, now } = this.#parts;
+    const { client, killScripts, pauseDomain, destroyDomain, now } = this.#parts;
     const { domid, config } = info;
+    killScripts(domid);
     pauseDomain(domid, now());
     for (const type of ["vbd", "vif"] as const) {
       for (const devid of listOf(client, `/libxl/${domid}/device/${type}`)) {

@@ -80,6 +80,11 @@ export class World {
     });
   }
 
+  /** A file in Dom0 that holds a disk. */
+  addFile(path: string): void {
+    this.host.devices.addFile(path, new MemoryDisk({ sectors: 2048 }));
+  }
+
   /** Rings that Dom0 has mapped. */
   get connected(): string[] {
     return [...this.#mapped.keys()].sort();
