@@ -1,8 +1,11 @@
 /** A domain under the care of a host: what was asked for, and how it stands. @module */
+import type { Chance } from "../../base/prng.ts";
 import type { Instant } from "../../base/time.ts";
 import type { DomainIo } from "../hypervisor/hypervisor.ts";
-import type { ShutdownAction } from "../hypervisor/domain-table.ts";
+import type { DomainConfig, ShutdownAction } from "../hypervisor/domain-table.ts";
+import { M1_SMALL_KIB } from "../hypervisor/host-memory.ts";
 import type { GuestKernel, GuestPorts } from "./guest-kernel.ts";
+import { drawUuid } from "./uuid.ts";
 import type { DiskConfig, KernelConfig, NicConfig, ToolstackDomain } from "./toolstack.ts";
 
 /** What a domain is to be. */
@@ -67,3 +70,16 @@ export interface DomainEntry extends ManagedDomain {
   /** When its VM was restarted last; -Infinity for never. */
   readonly restartedAt: Instant;
 }
+
+/** What a request leaves open, as xend would have it. @param chance draws a uuid. */
+export const configOf = (request: DomainRequest, chance: Chance): DomainConfig => ({
+  name: request.name,
+  uuid: request.uuid ?? drawUuid(chance),
+  memoryKib: request.memoryKib ?? M1_SMALL_KIB,
+  vcpus: request.vcpus ?? 1,
+  weight: request.weight ?? 256,
+  cap: request.cap ?? 0,
+  onPoweroff: request.onPoweroff ?? "destroy",
+  onReboot: request.onReboot ?? "restart",
+  onCrash: request.onCrash ?? "restart",
+});

@@ -61,3 +61,9 @@ export class TaskRunner {
     return soonest;
   }
 }
+
+/** `task`, a turn later. */
+export function* after(task: Task): Task {
+  yield { isMet: () => true, until: NEVER };
+  yield* task;
+}

@@ -4,33 +4,35 @@
  * the order in which they came; nobody runs inside another's call.
  * @module
  */
+import { EmulatorError } from "../../base/errors.ts";
 import type { Machine } from "../../base/machine.ts";
 import type { Chance } from "../../base/prng.ts";
 import { type Instant, NEVER, SECOND } from "../../base/time.ts";
 import type { BlockDevice } from "../../storage/block-device.ts";
 import { CreditScheduler } from "../hypervisor/credit-scheduler.ts";
 import { DomainError } from "../hypervisor/domain-error.ts";
-import {
-  DomainTable,
-  type ShutdownAction,
-  type ShutdownReason,
-} from "../hypervisor/domain-table.ts";
-import { type HostMemoryOptions, M1_SMALL_KIB } from "../hypervisor/host-memory.ts";
+import { DomainTable, type ShutdownAction, ShutdownReason } from "../hypervisor/domain-table.ts";
+import type { HostMemoryOptions } from "../hypervisor/host-memory.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { XenStore } from "../xenstore/store.ts";
 import type { BackendDevice } from "./backend-bus.ts";
 import { DomainChannels } from "./domain-channels.ts";
+import { type DomainImage, pourImage, takeImage } from "./domain-image.ts";
 import { Dom0Services, type Dom0ServicesOptions } from "./dom0-services.ts";
 import { EventLoop } from "./event-loop.ts";
 import { GuestKernel } from "./guest-kernel.ts";
 import type { HostBlockDevices } from "./host-block-devices.ts";
-import type { DomainEntry, DomainRequest, ManagedDomain } from "./managed-domain.ts";
-import { type Task, TaskRunner } from "./task.ts";
+import { HostLists } from "./host-lists.ts";
+import {
+  configOf,
+  type DomainEntry,
+  type DomainRequest,
+  type ManagedDomain,
+} from "./managed-domain.ts";
+import { after, type Task, TaskRunner } from "./task.ts";
 import type { DeviceName, DiskConfig, NicConfig, Toolstack } from "./toolstack.ts";
 import type { ToolstackProfile } from "./toolstack-profile.ts";
-import { blockLines, domainLines, networkLines } from "./list-lines.ts";
 import { drawUuid } from "./uuid.ts";
-import { blockListText, domainListText, networkListText } from "./xl-text.ts";
 
 /** What a host is made of. */
 export interface XenHostOptions extends Dom0ServicesOptions {
@@ -57,6 +59,8 @@ export class XenHost implements Machine {
   readonly table: DomainTable;
   readonly scheduler: CreditScheduler;
   readonly devices: HostBlockDevices<BlockDevice>;
+  /** What `xm list` or `xl list` prints, and its kin. */
+  readonly lists: HostLists;
   readonly #options: XenHostOptions;
   readonly #channels: DomainChannels;
   readonly #loop: EventLoop;
@@ -92,6 +96,12 @@ export class XenHost implements Machine {
       destroyDomain: (domid, now) => this.#kill(domid, now),
       pauseDomain: (domid, now) => this.pause(domid, now),
     });
+    this.lists = new HostLists({
+      style: profile.listStyle,
+      table: this.table,
+      scheduler: this.scheduler,
+      client: this.#services.toolstackQueue.client,
+    });
     this.#toolstack.prepare(memory.dom0Kib, 0);
     this.settle(0);
   }
@@ -117,9 +127,7 @@ export class XenHost implements Machine {
    * @throws {DomainError} if domid, name or memory are not to be had.
    */
   create(request: DomainRequest, now: Instant): ManagedDomain {
-    const entry = this.#allocate(request, now, Number.NEGATIVE_INFINITY);
-    this.#start(now, entry.domid, this.#launch(entry));
-    return entry;
+    return this.#create(request, now, null);
   }
 
   /** Destroy a domain in any state; nothing if it is not there. */
@@ -167,6 +175,30 @@ export class XenHost implements Machine {
     this.#start(now, domid, this.#afterShutdown(entry, action));
   }
 
+  /**
+   * Ask the guest to suspend, keep what it is, and destroy the domain (`xm save`).
+   * @throws {DomainError} if it does not run, or has no kernel that would suspend.
+   */
+  save(domid: number, now: Instant): DomainImage {
+    const entry = this.#running(domid);
+    this.requestShutdown(domid, "suspend", now);
+    if (this.table.find(domid)?.shutdown !== ShutdownReason.Suspend) {
+      throw new DomainError("domain-state", domid, "a guest that suspends");
+    }
+    const { client } = this.#services.toolstackQueue;
+    const image = takeImage(entry.request, entry.io.memory, client);
+    this.destroy(domid, now);
+    return image;
+  }
+
+  /**
+   * Make a domain of an image (`xm restore`): its domid is another, its devices connect anew.
+   * @throws {DomainError} as {@link create}.
+   */
+  restore(image: DomainImage, now: Instant): ManagedDomain {
+    return this.#create(image.request, now, image);
+  }
+
   pause(domid: number, now: Instant): void {
     this.table.pause(domid);
     this.scheduler.pause(domid, now);
@@ -179,24 +211,6 @@ export class XenHost implements Machine {
     this.scheduler.unpause(domid, now);
     this.hypervisor.events.setRunnable(domid, true, now);
     this.settle(now);
-  }
-
-  /** What `xm list` or `xl list` prints. */
-  listText(now: Instant): string {
-    const { profile, table, scheduler } = this;
-    return domainListText(profile.listStyle, domainLines({ table, scheduler }, now));
-  }
-
-  /** What `network-list` prints for a domain. */
-  networkListText(domid: number): string {
-    const lines = networkLines(this.#services.toolstackQueue.client, domid);
-    return networkListText(this.profile.listStyle, lines);
-  }
-
-  /** What `block-list` prints for a domain. */
-  blockListText(domid: number): string {
-    const lines = blockLines(this.#services.toolstackQueue.client, domid);
-    return blockListText(this.profile.listStyle, lines);
   }
 
   nextDeadline(): Instant {
@@ -237,18 +251,14 @@ export class XenHost implements Machine {
     this.settle(now);
   }
 
+  #create(request: DomainRequest, now: Instant, image: DomainImage | null): ManagedDomain {
+    const entry = this.#allocate(request, now, Number.NEGATIVE_INFINITY);
+    this.#start(now, entry.domid, this.#launch(entry, image));
+    return entry;
+  }
+
   #allocate(request: DomainRequest, now: Instant, restartedAt: Instant): DomainEntry {
-    const config = {
-      name: request.name,
-      uuid: request.uuid ?? drawUuid(this.#options.chance),
-      memoryKib: request.memoryKib ?? M1_SMALL_KIB,
-      vcpus: request.vcpus ?? 1,
-      weight: request.weight ?? 256,
-      cap: request.cap ?? 0,
-      onPoweroff: request.onPoweroff ?? "destroy",
-      onReboot: request.onReboot ?? "restart",
-      onCrash: request.onCrash ?? "restart",
-    } as const;
+    const config = configOf(request, this.#options.chance);
     const info = this.table.create(config, now, request.domid ?? null);
     const { domid } = info;
     const { events } = this.hypervisor;
@@ -281,13 +291,23 @@ export class XenHost implements Machine {
     return entry;
   }
 
-  *#launch(entry: DomainEntry): Task {
-    yield* this.#toolstack.build(entry.toolstack, ({ reason }) => {
+  *#launch(entry: DomainEntry, image: DomainImage | null): Task {
+    const onFailure = ({ reason }: { readonly reason: string }): void => {
       entry.failure ??= reason;
-    });
+    };
+    try {
+      yield* this.#toolstack.build(entry.toolstack, onFailure);
+    } catch (error) {
+      if (!(error instanceof EmulatorError)) throw error;
+      entry.failure ??= error.message;
+    }
     if (entry.failure !== null) {
       yield* this.#close(entry);
       return;
+    }
+    if (image !== null) {
+      const { memory } = entry.io;
+      pourImage(image, memory, memory.allocated, this.#services.toolstackQueue.client);
     }
     entry.status = "running";
     this.#boot(entry);
@@ -347,7 +367,7 @@ export class XenHost implements Machine {
   #restart({ request }: DomainEntry): void {
     const { now } = this.#loop;
     const entry = this.#allocate({ ...request, domid: null }, now, now);
-    this.#tasks.start(entry.domid, this.#launch(entry));
+    this.#tasks.start(entry.domid, this.#launch(entry, null));
   }
 
   #running(domid: number): DomainEntry {
@@ -376,10 +396,4 @@ export class XenHost implements Machine {
     this.#channels.delete(domid);
     if (entry !== undefined) entry.status = "gone";
   }
-}
-
-/** `task`, a turn later. */
-function* after(task: Task): Task {
-  yield { isMet: () => true, until: NEVER };
-  yield* task;
 }

@@ -5,7 +5,12 @@ import type { DomainRequest } from "../../../src/xen/toolstack/managed-domain.ts
 import { XEND_3_1, XL_4_17 } from "../../../src/xen/toolstack/toolstack-profile.ts";
 import { dump, EBS, EC2_DISKS, EC2_NIC, World } from "./host-world.ts";
 
-const request: DomainRequest = { name: "dom_32504936", disks: EC2_DISKS, nics: [EC2_NIC] };
+const request: DomainRequest = {
+  name: "dom_32504936",
+  disks: EC2_DISKS,
+  nics: [EC2_NIC],
+  pages: 64,
+};
 const find = (world: World, node: string): string | undefined =>
   dump(world.host)
     .find((line) => line.startsWith(`${node} = `))
@@ -21,7 +26,7 @@ describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
   /** A host that had a domain before: directories that stay have been made. */
   function usedWorld(options: ConstructorParameters<typeof World>[1] = {}): World {
     const world = new World(profile, options);
-    const { domid } = world.host.create({ name: "before", guest: world.guest }, 0);
+    const { domid } = world.host.create({ name: "before", guest: world.guest, pages: 64 }, 0);
     world.host.destroy(domid, 0);
     return world;
   }
@@ -163,19 +168,55 @@ describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
     expect(world.leftovers).toMatchObject({ domains: [], rings: [], mappings: 0, table: 0 });
   });
 
+  it("saves a domain and restores it: another domid, the same memory, connected anew", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const first = host.create({ ...request, guest: world.guest }, 0);
+    const { memory } = first.io;
+    const gfn = memory.pages - 1;
+    memory.bytes.set([1, 2, 3, 4], gfn * 4096);
+    const session = host.store.sessionOf(first.domid);
+    session?.write("data/note", new TextEncoder().encode("kept"));
+    const image = host.save(first.domid, SECOND);
+    expect(first.status).toBe("gone");
+    expect(world.leftovers).toMatchObject({ domains: [], rings: [], mappings: 0, table: 0 });
+    const second = host.restore(image, 5 * SECOND);
+    expect([second.status, second.name, second.domid]).toEqual(["running", "dom_32504936", 3]);
+    expect(second.request.uuid).toBe(first.request.uuid);
+    expect([...second.io.memory.bytes.subarray(gfn * 4096, gfn * 4096 + 4)]).toEqual([1, 2, 3, 4]);
+    expect(find(world, "/local/domain/3/data/note")).toBe("kept");
+    expect(world.connected).toEqual(["vbd3.2049", "vbd3.2050", "vbd3.2051", "vif3.0"]);
+    expect(() => host.save(99, 0)).toThrow("the domid of a domain");
+    const deaf = host.create({ name: "deaf", pages: 64, guest: null }, 0);
+    expect(() => host.save(deaf.domid, 0)).toThrow("a guest that suspends");
+  });
+
+  it("does not go on restarting a domain that ends at once", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const make = (): number =>
+      host.create({ ...request, guest: world.guest, onReboot: "restart" }, 0).domid;
+    const names = (): number[] => [...host.domains].map(({ domid }) => domid);
+    host.guestShutdown(make(), ShutdownReason.Reboot, SECOND);
+    expect(names()).toEqual([3]);
+    host.guestShutdown(3, ShutdownReason.Reboot, 20 * SECOND);
+    expect(names()).toEqual([]);
+    host.guestShutdown(make(), ShutdownReason.Reboot, 30 * SECOND);
+    host.guestShutdown(5, ShutdownReason.Reboot, 60 * SECOND);
+    expect(names()).toEqual([6]);
+  });
+
   it("tells what xm and xl tell", () => {
     const world = new World(profile);
     const { host } = world;
     host.create({ ...request, domid: 171, memoryKib: 1740 * 1024, guest: world.guest }, 0);
     host.pause(171, 0);
-    const lines = host.listText(0).split("\n");
+    const lines = host.lists.domains(0).split("\n");
     expect(lines).toHaveLength(4);
     expect(lines[1]).toMatch(/^Domain-0 +0 {2}1024 {5}1 +r----- {6,7}0\.0$/);
     expect(lines[2]).toMatch(/^dom_32504936 +171 {2}1740 {5}1 +--p--- {6,7}0\.0$/);
-    expect(host.networkListText(171)).toMatch(/171\/0 *\n$/);
-    expect(host.blockListText(171).split("\n")[1]).toContain(
-      "/local/domain/0/backend/vbd/171/2049",
-    );
+    expect(host.lists.networks(171)).toMatch(/171\/0 *\n$/);
+    expect(host.lists.blocks(171).split("\n")[1]).toContain("/local/domain/0/backend/vbd/171/2049");
   });
 });
 

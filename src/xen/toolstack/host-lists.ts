@@ -1,17 +1,57 @@
-/** Where xm and xl find what they list: the hypervisor's word and the store. @module */
+/** What xm and xl list: the hypervisor's word and the store, as text. @module */
 import type { Instant } from "../../base/time.ts";
 import type { CreditScheduler } from "../hypervisor/credit-scheduler.ts";
 import { type DomainTable, ShutdownReason } from "../hypervisor/domain-table.ts";
 import type { StoreClient } from "../xenstore/client.ts";
 import { domainPath } from "./device-path.ts";
 import { scanInteger, scanState } from "./xenbus-state.ts";
-import type { BlockLine, DomainLine, NetworkLine } from "./xl-text.ts";
+import {
+  type BlockLine,
+  blockListText,
+  type DomainLine,
+  domainListText,
+  type ListStyle,
+  type NetworkLine,
+  networkListText,
+} from "./xl-text.ts";
+
+/** Where the lists come from. */
+export interface HostListsOptions {
+  readonly style: ListStyle;
+  readonly table: DomainTable;
+  readonly scheduler: CreditScheduler;
+  readonly client: StoreClient;
+}
+
+/** The lists of one host. */
+export class HostLists {
+  readonly #options: HostListsOptions;
+
+  constructor(options: HostListsOptions) {
+    this.#options = options;
+  }
+
+  /** `xm list` or `xl list`. */
+  domains(now: Instant): string {
+    const { style, table, scheduler } = this.#options;
+    return domainListText(style, domainLines(table, scheduler, now));
+  }
+
+  /** `network-list` of a domain. */
+  networks(domid: number): string {
+    const { style, client } = this.#options;
+    return networkListText(style, networkLines(client, domid));
+  }
+
+  /** `block-list` of a domain. */
+  blocks(domid: number): string {
+    const { style, client } = this.#options;
+    return blockListText(style, blockLines(client, domid));
+  }
+}
 
 /** Dom0, which runs while anybody asks, and the domains. */
-export function domainLines(
-  { table, scheduler }: { readonly table: DomainTable; readonly scheduler: CreditScheduler },
-  now: Instant,
-): DomainLine[] {
+function domainLines(table: DomainTable, scheduler: CreditScheduler, now: Instant): DomainLine[] {
   const dom0: DomainLine = {
     name: "Domain-0",
     domid: 0,
@@ -45,7 +85,7 @@ export function domainLines(
 }
 
 /** A domain's interfaces, as its home names them. */
-export function networkLines(client: StoreClient, domid: number): NetworkLine[] {
+function networkLines(client: StoreClient, domid: number): NetworkLine[] {
   return devicesOf(client, domid, "vif").map(({ devid, read }) => ({
     devid,
     backendId: scanInteger(read("backend-id")) ?? -1,
@@ -59,7 +99,7 @@ export function networkLines(client: StoreClient, domid: number): NetworkLine[] 
 }
 
 /** A domain's disks, as its home names them. */
-export function blockLines(client: StoreClient, domid: number): BlockLine[] {
+function blockLines(client: StoreClient, domid: number): BlockLine[] {
   return devicesOf(client, domid, "vbd").map(({ devid, read }) => ({
     devid,
     backendId: scanInteger(read("backend-id")) ?? -1,
