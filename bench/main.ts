@@ -5,6 +5,7 @@ import { checkIpv4, decrementTtl, IPV4 } from "../src/l3/ipv4.ts";
 import { readCapture } from "../src/pcap/capture-reader.ts";
 import { viewOf } from "../src/wire/field.ts";
 import { ceiling } from "./ceiling.ts";
+import { domainFigures } from "./domains.ts";
 import { type Case, measure, table } from "./harness.ts";
 import { measureKernel } from "./kernel-path.ts";
 import { measureRings } from "./rings.ts";
@@ -61,6 +62,8 @@ const figures = measure([
 const [{ model } = { model: "unknown processor" }] = cpus();
 process.stdout.write(`${model}, Node ${process.version}\n\n${table(figures)}\n`);
 process.stdout.write(`\n${measureRings()}\n`);
+
+process.stdout.write(`\n${domainFigures()}`);
 
 const kernel = measureKernel();
 if (typeof kernel === "string") {
