@@ -21,6 +21,7 @@ import {
   NETFRONT_6,
   type NetfrontBehaviour,
 } from "./io/netif-behaviour.ts";
+import { type ToolstackProfile, XEND_3_1, XL_4_17 } from "./toolstack/toolstack-profile.ts";
 
 /** Every behaviour of a host. */
 export interface Profile {
@@ -47,6 +48,8 @@ export interface Profile {
   /** Dom0's half of a vif, and that of a domU of the time. */
   readonly netback: NetbackBehaviour;
   readonly netfront: NetfrontBehaviour;
+  /** What makes the domains, and what their devices and the store do. */
+  readonly toolstack: ToolstackProfile;
   /** The address of Dom0's end of every vif. */
   readonly vifMac: Mac;
   /** Metric of the vifs' host routes; 0 for none. */
@@ -123,7 +126,6 @@ export const EC2_2010: Profile = {
     leavesChecksums: false,
   },
   dhcpd: ISC_3_0_5,
-  blocks: BLOCKS_2618,
   dhcpClient: DHCLIENT_3_0,
   echoesEcnInResets: true,
   verifiesRejected: false,
@@ -131,6 +133,8 @@ export const EC2_2010: Profile = {
   clampsToWayBack: false,
   netback: NETBACK_2618,
   netfront: NETFRONT_2618,
+  blocks: BLOCKS_2618,
+  toolstack: XEND_3_1,
   vifMac: VIF_MAC_REPORTED,
   vifRouteMetric: 0,
 };
@@ -149,7 +153,6 @@ export const LINUX: Profile = {
     leavesChecksums: false,
   },
   dhcpd: ISC_4_4_3,
-  blocks: BLOCKS_6,
   dhcpClient: DHCLIENT_4_4_3,
   echoesEcnInResets: false,
   verifiesRejected: true,
@@ -157,6 +160,8 @@ export const LINUX: Profile = {
   clampsToWayBack: true,
   netback: NETBACK_6,
   netfront: NETFRONT_6,
+  blocks: BLOCKS_6,
+  toolstack: XL_4_17,
   vifMac: VIF_MAC_NETBACK,
   vifRouteMetric: 2,
 };

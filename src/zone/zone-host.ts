@@ -1,20 +1,24 @@
 /** A host of a zone: its Dom0, its link to the fabric, and the domains that it runs. @module */
 import { OptionError } from "../base/errors.ts";
-import type { Machine } from "../base/machine.ts";
-import type { Instant } from "../base/time.ts";
 import type { Ipv4Addr, Mac } from "../wire/addr.ts";
 import { Device } from "../wire/device.ts";
+import type { Guest } from "../guest/guest.ts";
 import type { WayOptions } from "../sim/link.ts";
 import type { Dom0 } from "../xen/dom0.ts";
-import { Hypervisor } from "../xen/hypervisor/hypervisor.ts";
-import { joinVif } from "../xen/io/join-vif.ts";
-import { Netback } from "../xen/io/netback.ts";
-import { Netfront } from "../xen/io/netfront.ts";
-import { parseRate } from "../xen/io/tx-credit.ts";
-import type { Vif } from "../xen/vif.ts";
+import type { Hypervisor } from "../xen/hypervisor/hypervisor.ts";
+import { virtualDevice } from "../xen/toolstack/device-path.ts";
+import type { GuestDisk } from "../xen/toolstack/vbd-rings.ts";
+import type { XenHost } from "../xen/toolstack/xen-host.ts";
+import type { XenStore } from "../xen/xenstore/store.ts";
 import { macFor } from "./address-plan.ts";
 import { Domain } from "./domain.ts";
 import { ExternalVif } from "./external-vif.ts";
+import {
+  type BuiltDomain,
+  type DomainPlan,
+  HostDomains,
+  type VolumeOptions,
+} from "./host-domains.ts";
 import { domainName, hostNameOf, serialOfDomain } from "./naming.ts";
 import type { ZoneServices } from "./zone-services.ts";
 
@@ -34,39 +38,48 @@ export interface LaunchOptions {
   readonly guest?: "simulated" | "external";
   /** The way between domU and Dom0; 20 microseconds each way. */
   readonly link?: WayOptions;
+  /**
+   * The image, the ephemeral and the swap disk of an m1.small; true. Dom0 has 4,096 event channels,
+   * of which a domain takes two, and one for each disk.
+   */
+  readonly hasInstanceStore?: boolean;
   /** The vif's node `rate`, "bytes,usec"; none, which is no limit, as what cannot be read is. */
   readonly rate?: string;
 }
 
-/** A domain's vif behind its device. */
-interface VifEnds {
-  readonly netback: Netback;
-  readonly netfront: Netfront;
-}
-
-/** Pages for input and output: every slot of a vif's rings, and those of ten disks. */
-const IO_PAGES = 1024;
-
 /** What a frame takes from a domU's ring to Dom0, about. */
 const VIF_DELAY = 20;
-/** EC2 2010: Xen's domids wrap before this. */
-const DOMID_LIMIT = 32_752;
 
 /** One host. {@link Zone.addHost} makes it. */
 export class ZoneHost {
   readonly name: string;
   readonly dom0: Dom0;
-  /** Memory, grants and events of the domains. */
-  readonly hypervisor = new Hypervisor();
   readonly #services: ZoneServices;
+  /** Hypervisor, store, toolstack and disks. */
+  readonly #below: HostDomains;
   readonly #domains = new Map<string, Domain>();
-  readonly #ends = new Map<Domain, VifEnds>();
-  #nextDomid = 1;
 
-  constructor(dom0: Dom0, services: ZoneServices) {
+  /** @param memoryKib of the whole host; `null` for more than enough. */
+  constructor(dom0: Dom0, services: ZoneServices, memoryKib: number | null = null) {
     this.name = dom0.name;
     this.dom0 = dom0;
     this.#services = services;
+    this.#below = new HostDomains(dom0, services, memoryKib);
+  }
+
+  /** The host below its network: domains as the toolstack knows them, and their devices. */
+  get xen(): XenHost {
+    return this.#below.xen;
+  }
+
+  /** What Dom0 and its domains tell each other everything by. */
+  get xenstore(): XenStore {
+    return this.xen.store;
+  }
+
+  /** Memory, grants and events of the domains. */
+  get hypervisor(): Hypervisor {
+    return this.xen.hypervisor;
   }
 
   /** The running domains, in the order of their launch. */
@@ -81,6 +94,10 @@ export class ZoneHost {
   launch(options: LaunchOptions = {}): Domain {
     const services = this.#services;
     const now = services.now();
+    const { domid = null } = options;
+    if (domid !== null && this.xen.find(domid) !== null) {
+      throw new OptionError("domid", domid, "a domid that is free");
+    }
     const serial = services.serial(
       options.name === undefined ? null : serialOfDomain(options.name),
     );
@@ -88,33 +105,33 @@ export class ZoneHost {
     const publicAddress =
       options.publicAddress === null ? null : services.publicAddress(options.publicAddress ?? null);
     const mac = options.mac ?? macFor(address);
-    const vif = this.dom0.addVif(
-      {
-        domid: options.domid ?? this.#takeDomid(),
-        domain: domainName(serial),
+    const isExternal = options.guest === "external";
+    const name = domainName(serial);
+    const guest = isExternal ? null : services.newGuest(name, mac);
+    const device = guest?.host.device ?? new Device({ name: "eth0", mac });
+    const external = isExternal
+      ? new ExternalVif(device, services.pool, () => services.now())
+      : null;
+    const { vif, netback } = this.#build(guest, {
+      name,
+      domid,
+      vif: {
         mac,
         addresses: [address],
         publicAddress,
         securityGroups: options.securityGroups ?? ["default"],
         hostName: hostNameOf(mac),
       },
-      now,
-    );
+      device,
+      hasInstanceStore: options.hasInstanceStore ?? true,
+      rate: options.rate ?? null,
+    });
     vif.device.machine = this.dom0;
-    const isExternal = options.guest === "external";
-    const guest = isExternal ? null : services.newGuest(domainName(serial), mac);
-    const device = guest?.host.device ?? new Device({ name: "eth0", mac });
-    const external = isExternal
-      ? new ExternalVif(device, services.pool, () => services.now())
-      : null;
-    const ends = this.#plugVif(vif, device, options);
-    const { netback } = ends;
     netback.device.machine = guest;
     const way = options.link ?? { delay: VIF_DELAY };
-    services.connect(vif.device, netback.device, way, domainName(serial));
+    services.connect(vif.device, netback.device, way, name);
     const domain = new Domain({ serial, vif, guest, external });
     this.#domains.set(domain.name, domain);
-    this.#ends.set(domain, ends);
     services.onLaunch(this, domain);
     services.reschedule(this.dom0);
     guest?.start(now);
@@ -127,13 +144,29 @@ export class ZoneHost {
     const now = this.#services.now();
     const { device, domid } = domain.backend;
     device.attachCarrier(null);
-    this.#unplugVif(domain, now);
-    this.hypervisor.destroyDomain(domid);
+    this.#below.destroy(domain.name, domid, now);
     domain.guest?.host.device.attachCarrier(null);
     domain.guest?.host.router.removeInterface(domain.guest.host.device, now);
-    this.dom0.removeVif(domain.backend, now);
     this.#services.onDestroy(this, domain);
     this.#services.reschedule(this.dom0);
+  }
+
+  /**
+   * Attach an EBS volume to a running domain, as the network block device that Dom0 imported.
+   * @throws {OptionError} or {DomainError} if a name is none, or taken.
+   */
+  attachVolume(domain: Domain, volume: VolumeOptions): void {
+    this.#below.attachVolume(domain.domid, volume, this.#services.now());
+  }
+
+  /** A disk of a domain as its guest has it; `null` if it has none by that name. */
+  diskOf(domain: Domain, dev: string): GuestDisk | null {
+    return this.#below.diskOf(domain.name, virtualDevice(dev));
+  }
+
+  /** What `xm list` or `xl list` prints in Dom0. */
+  listText(): string {
+    return this.xen.lists.domains(this.#services.now());
   }
 
   /**
@@ -150,37 +183,12 @@ export class ZoneHost {
     services.reschedule(this.dom0);
   }
 
-  /** A new domain's memory, and both ends of its vif joined by rings. */
-  #plugVif({ domid, device: vif }: Vif, device: Device, { rate }: LaunchOptions): VifEnds {
-    const { hypervisor, dom0 } = this;
-    const services = this.#services;
-    const { pool } = services;
-    const { netback: behaviour, netfront: frontBehaviour } = dom0.profile;
-    const now = services.now();
-    const { grants } = hypervisor.createDomain({ domid, pages: IO_PAGES });
-    const onChange = (machine: Machine): void => services.reschedule(machine);
-    const netback = new Netback({ domid, vif, pool, hypervisor, behaviour, onChange }, now);
-    const netfront = new Netfront({ device, pool, grants, behaviour: frontBehaviour });
-    services.drive(netback, true);
-    joinVif({ hypervisor, netback, netfront, rate: parseRate(rate ?? "") }, now);
-    return { netback, netfront };
-  }
-
-  #unplugVif(domain: Domain, now: Instant): void {
-    const { netback, netfront } = this.#ends.get(domain) ?? {};
-    this.#ends.delete(domain);
-    netback?.disconnect(now);
-    netfront?.close(now);
-    if (netback !== undefined) this.#services.drive(netback, false);
-  }
-
-  #takeDomid(): number {
-    const used = new Set([...this.#domains.values()].map(({ domid }) => domid));
-    for (let tried = 1; tried < DOMID_LIMIT; tried += 1) {
-      const domid = this.#nextDomid;
-      this.#nextDomid = domid + 1 === DOMID_LIMIT ? 1 : domid + 1;
-      if (!used.has(domid)) return domid;
+  #build(guest: Guest | null, plan: DomainPlan): BuiltDomain {
+    try {
+      return this.#below.launch(plan, this.#services.now());
+    } catch (error) {
+      if (guest !== null) this.#services.drive(guest, false);
+      throw error;
     }
-    throw new OptionError("domid", used.size, "a domid that is free");
   }
 }

@@ -14,6 +14,9 @@ export interface ZoneServices {
   /** Microseconds since the zone began. */
   now(): Instant;
   readonly pool: PacketPool;
+  readonly seed: number;
+  /** Microseconds since 1970 at instant 0. */
+  readonly epoch: number;
   /** The serial of a new domain: `wanted`, or the next. @throws {OptionError} if it is taken. */
   serial(wanted: number | null): number;
   /** An address of the plan, or `wanted`. @throws {OptionError} if it is taken. */

@@ -73,6 +73,8 @@ export interface HostOptions {
   readonly ebtables?: string;
   /** How long dhcpd is deaf when it is restarted; a second. */
   readonly dhcpdStartTime?: Duration;
+  /** Of the whole host, Dom0's gigabyte among it; more than enough. */
+  readonly memoryKib?: number;
   /** The way to the fabric; 150 microseconds each way. */
   readonly link?: WayOptions;
 }
@@ -204,7 +206,7 @@ export class Zone {
     this.#connect(dom0.uplink, far, options.link ?? { delay: UPLINK_DELAY }, name);
     this.fabric.route({ address: privateAddress, length: 32 }, external.address);
     this.#scheduler.add(dom0);
-    const host = new ZoneHost(dom0, this.#services());
+    const host = new ZoneHost(dom0, this.#services(), options.memoryKib);
     this.#hosts.set(name, host);
     this.capture.addDevice(dom0.uplink, this.now, {
       description: `uplink of ${name}`,
@@ -292,6 +294,8 @@ export class Zone {
     return {
       now: () => this.now,
       pool: this.pool,
+      seed: this.seed,
+      epoch: this.#epoch,
       serial: (wanted) => this.#takeSerial(wanted),
       privateAddress: (wanted) =>
         this.#take("privateAddress", wanted ?? undefined, () => this.#plan.nextGuest()),

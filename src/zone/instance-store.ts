@@ -1,0 +1,80 @@
+/**
+ * The disks that a host keeps for its domains, as the seed document found them: an image in a file,
+ * an ephemeral and a swap volume of LVM, and block devices of the network. Each stands on a plain
+ * disk in memory, of the size that consoles of the time show.
+ * @module
+ */
+import { OptionError } from "../base/errors.ts";
+import { type BlockDevice, MemoryDisk } from "../storage/block-device.ts";
+import { HostBlockDevices } from "../xen/toolstack/host-block-devices.ts";
+import type { DiskConfig } from "../xen/toolstack/toolstack.ts";
+
+/** EC2 2010, m1.small: 10 GiB, 149.1 GiB in extents of 4 MiB, 896 MiB; in sectors. */
+const ROOT_SECTORS = 20_971_520;
+const EPHEMERAL_SECTORS = 312_705_024;
+const SWAP_SECTORS = 1_835_008;
+/** The seed document's domain has the fourth place of its host, image 262768 and loop13. */
+const FIRST_SLOT = 3;
+const FIRST_IMAGE = 262_768;
+const BUSY_LOOPS = 13;
+/** Deviation: Linux 2.6.18 has 256 at most; a test may have a thousand domains on one host. */
+const LOOP_LIMIT = 2 ** 20;
+/** device-mapper of the time; the network block devices' number is Linux's for local use. */
+const DM_MAJOR = 253;
+const GNBD_MAJOR = 251;
+/** Numbers of two volumes for each place. */
+const VOLUME_MINOR = 3;
+
+/** The place that a domain has on its host, and its disks. */
+export interface InstanceDisks {
+  readonly slot: number;
+  readonly disks: readonly DiskConfig[];
+}
+
+/** Places of a host, each with an image, an ephemeral and a swap volume. */
+export class InstanceStore {
+  readonly devices = new HostBlockDevices<BlockDevice>({ limit: LOOP_LIMIT, busy: BUSY_LOOPS });
+  readonly #taken = new Map<number, InstanceDisks>();
+
+  /** The lowest free place, with fresh disks of zeros. */
+  take(): InstanceDisks {
+    let slot = FIRST_SLOT;
+    while (this.#taken.has(slot)) slot += 1;
+    const image = `/mnt/instance_image_store_${slot}/${FIRST_IMAGE + slot - FIRST_SLOT}`;
+    const ephemeral = `/dev/mapper/cow-VolGroupDomU-instance_ephemeral_store_${slot}`;
+    const swap = `/dev/VolGroupDomU/instance_swap_store_${slot}`;
+    this.devices.addFile(image, new MemoryDisk({ sectors: ROOT_SECTORS }));
+    this.#add(ephemeral, DM_MAJOR, VOLUME_MINOR + 2 * slot, EPHEMERAL_SECTORS);
+    this.#add(swap, DM_MAJOR, VOLUME_MINOR + 2 * slot + 1, SWAP_SECTORS);
+    const disks: InstanceDisks = {
+      slot,
+      disks: [
+        { dev: "sda1", type: "file", params: image, mode: "w" },
+        { dev: "sda2", type: "phy", params: ephemeral, mode: "w" },
+        { dev: "sda3", type: "phy", params: swap, mode: "w" },
+      ],
+    };
+    this.#taken.set(slot, disks);
+    return disks;
+  }
+
+  /** The place is free; what its disks held is gone. */
+  release({ slot, disks }: InstanceDisks): void {
+    if (!this.#taken.delete(slot)) return;
+    for (const { params } of disks) this.devices.remove(params);
+  }
+
+  /**
+   * A network block device that Dom0 has imported, such as "/dev/gnbd89".
+   * @throws {OptionError} if the name is another, or taken.
+   */
+  importVolume(path: string, disk: BlockDevice): void {
+    const [, minor] = /^\/dev\/gnbd(\d{1,5})$/.exec(path) ?? [];
+    if (minor === undefined) throw new OptionError("params", path, "a name such as /dev/gnbd89");
+    this.devices.add(path, { node: path, major: GNBD_MAJOR, minor: Number(minor), disk });
+  }
+
+  #add(path: string, major: number, minor: number, sectors: number): void {
+    this.devices.add(path, { node: path, major, minor, disk: new MemoryDisk({ sectors }) });
+  }
+}

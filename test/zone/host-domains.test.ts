@@ -1,0 +1,125 @@
+import { describe, expect, it } from "vitest";
+import { Prng } from "../../src/base/prng.ts";
+import { SECOND } from "../../src/base/time.ts";
+import { ShutdownReason } from "../../src/xen/hypervisor/domain-table.ts";
+import { BlockOp, BlockStatus } from "../../src/xen/io/blkif.ts";
+import type { Domain } from "../../src/zone/domain.ts";
+import { Zone } from "../../src/zone/zone.ts";
+import type { ZoneHost } from "../../src/zone/zone-host.ts";
+
+/** Every node of a host's store as Dom0 sees it: `path = "value"`. */
+function nodesOf({ xenstore }: ZoneHost): string[] {
+  const session = xenstore.connect();
+  if (session === null) throw new Error("the store takes a client");
+  const walk = (at: string): string[] => {
+    const names = session.list(at === "" ? "/" : at);
+    if (typeof names === "string") throw new Error(`${at}: ${names}`);
+    return names.flatMap((name) => {
+      const value = session.read(`${at}/${name}`);
+      if (typeof value === "string") throw new Error(`${at}/${name}: ${value}`);
+      const text = new TextDecoder("latin1").decode(value);
+      return [`${at}/${name} = "${text}"`, ...walk(`${at}/${name}`)];
+    });
+  };
+  const nodes = walk("");
+  session.close();
+  return nodes;
+}
+
+/** What a host has of domains, wherever it keeps it. */
+function traces(host: ZoneHost): Record<string, unknown> {
+  const { dom0, xen, hypervisor } = host;
+  return {
+    nodes: nodesOf(host),
+    vifs: [...dom0.vifs].map(({ name }) => name),
+    interfaces: [...dom0.router.addressing.interfaces.keys()].map(({ name }) => name),
+    routes: [...dom0.router.addressing.fib.main].map(({ prefix }) => prefix),
+    dhcpd: dom0.dhcpd?.conf,
+    backends: [...xen.backends].map(({ node }) => node),
+    mappings: hypervisor.dom0.table.mappings,
+    loops: xen.devices.loops,
+    freeKib: xen.table.memory.freeKib,
+    domains: xen.table.size,
+  };
+}
+
+describe.each(["ec2-2010", "linux"] as const)("a host of %s", (profile) => {
+  it("launches a domain with its store, disks and rings, and leaves nothing of it", async () => {
+    const zone = new Zone({ seed: 3, profile });
+    const host = zone.addHost();
+    host.destroy(host.launch());
+    const before = traces(host);
+    const domain = host.launch({ name: "dom_32504999", domid: 171 });
+    await zone.run({ until: "20s" });
+    expect(domain.guest?.lease).not.toBeNull();
+    const back = "/local/domain/0/backend";
+    const nodes = nodesOf(host);
+    for (const device of ["vif/171/0", "vbd/171/2049", "vbd/171/2050", "vbd/171/2051"]) {
+      expect(nodes).toContain(`${back}/${device}/state = "4"`);
+    }
+    expect(nodes).toContain(`${back}/vbd/171/2049/node = "/dev/loop13"`);
+    expect(nodes).toContain('/local/domain/171/name = "dom_32504999"');
+    expect(host.listText()).toContain("dom_32504999");
+    host.destroy(domain);
+    expect(traces(host)).toEqual(before);
+  });
+
+  it("has the seed document's strings on its first domain, its volume attached", () => {
+    const zone = new Zone({ seed: 1, profile });
+    const host = zone.addHost();
+    const domain = host.launch();
+    host.attachVolume(domain, { dev: "sdf", path: "/dev/gnbd89", sectors: 20_971_520 });
+    const nodes = nodesOf(host);
+    const has = (text: string): void =>
+      expect(
+        nodes.some((node) => node.endsWith(text)),
+        text,
+      ).toBe(true);
+    has('/2049/node = "/dev/loop13"');
+    has('/2049/params = "/mnt/instance_image_store_3/262768"');
+    has('/2051/params = "/dev/VolGroupDomU/instance_swap_store_3"');
+    has('/2050/params = "/dev/mapper/cow-VolGroupDomU-instance_ephemeral_store_3"');
+    has('/2128/params = "/dev/gnbd89"');
+    has('/script = "/etc/xen/scripts/ec2-vif-route-dhcpd"');
+    has('/name = "dom_32504936"');
+    const octets = Uint8Array.from({ length: 1024 }, (_, at) => at & 0xff);
+    let status = 99;
+    const completion = { completed: (answer: number): void => void (status = answer) };
+    const { front } = host.diskOf(domain, "sdf") ?? {};
+    front?.submit({ operation: BlockOp.write, sector: 7, octets, completion }, zone.now);
+    expect(status).toBe(BlockStatus.okay);
+  });
+
+  it("has nothing left of a hundred domUs that died at random", async () => {
+    const zone = new Zone({ seed: 11, profile });
+    const host = zone.addHost();
+    host.destroy(host.launch());
+    const before = traces(host);
+    const chance = new Prng(11, "deaths");
+    const living: Domain[] = [];
+    for (let launched = 0; launched < 100; launched += 1) {
+      living.push(host.launch());
+      await zone.run({ until: zone.now + chance.below(2 * SECOND) });
+      while (living.length > chance.below(12)) {
+        const [victim] = living.splice(chance.below(living.length), 1);
+        if (victim === undefined) continue;
+        if (chance.below(2) === 0) {
+          host.xen.guestShutdown(victim.domid, ShutdownReason.Crash, zone.now);
+        }
+        host.destroy(victim);
+      }
+    }
+    for (const domain of living) host.destroy(domain);
+    expect(traces(host)).toEqual(before);
+  });
+});
+
+it("launches no more than the host's memory takes", () => {
+  const zone = new Zone();
+  const host = zone.addHost({ memoryKib: 8 * 2 ** 20 });
+  const launched = [1, 2, 3, 4].map(() => host.launch());
+  expect(() => host.launch()).toThrow("KiB that are free");
+  const [first] = launched;
+  if (first !== undefined) host.destroy(first);
+  expect(host.launch().domid).toBe(5);
+});
