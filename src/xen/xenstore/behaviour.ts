@@ -89,8 +89,8 @@ export interface XenstoreBehaviour {
   readonly console: "debug" | "control";
   /** True: SET_TARGET's relation counts. */
   readonly knowsTargets: boolean;
-  /** What the ring page tells of the server (bits of `server_features`), or `null` without. */
-  readonly serverFeatures: number | null;
+  /** True: a guest that is heard no more finds out why in the word `error` of its ring page. */
+  readonly tellsRingErrors: boolean;
 }
 
 /** The C xenstored of Xen 3.1 (2007), as far as its source tells. */
@@ -131,7 +131,7 @@ export const XENSTORE_3_1: XenstoreBehaviour = Object.freeze({
   reintroducesAnyFrame: false,
   console: "debug",
   knowsTargets: false,
-  serverFeatures: null,
+  tellsRingErrors: false,
 });
 
 /** The C xenstored of Xen 4.17 (2022 to 2025, with the fixes of XSA-115 and XSA-326). */
@@ -172,5 +172,5 @@ export const XENSTORE_4_17: XenstoreBehaviour = Object.freeze({
   reintroducesAnyFrame: true,
   console: "control",
   knowsTargets: true,
-  serverFeatures: 0,
+  tellsRingErrors: true,
 });

@@ -15,6 +15,15 @@ export interface ControlParts {
   readonly behaviour: XenstoreBehaviour;
   readonly quotas: Quotas;
   readonly domains: DomainTable;
+  readonly console: ConsoleState;
+}
+
+/** What the console was told: it keeps it, and does nothing else with it. */
+export class ConsoleState {
+  /** A trace file was named. */
+  hasLogFile = false;
+  /** The one soft quota: at how many octets of memory the real store warns. */
+  softMemory = 2_097_152;
 }
 
 type Command = (parts: ControlParts, words: readonly string[]) => ControlAnswer | Errno;
@@ -29,9 +38,8 @@ const COMMANDS: readonly (readonly [name: string, usage: string, run: Command])[
     "[-c <cmdline>] [-F] [-t <timeout>] <file>\n    Default timeout is 60 seconds.",
     liveUpdate,
   ],
-  ["logfile", "<file>", (_parts, words) => (words.length === 1 ? OK : "EINVAL")],
-  // The store has no files: what the real one says when its trace file is not open.
-  ["memreport", "[<file>]", () => "EINVAL"],
+  ["logfile", "<file>", logFile],
+  ["memreport", "[<file>]", memoryReport],
   ["print", "<string>", (_parts, words) => (words.length === 1 ? OK : "EINVAL")],
   ["quota", "[set <name> <val>|<domid>]", quota],
   ["quota-soft", "[set <name> <val>]", softQuota],
@@ -51,9 +59,6 @@ const QUOTAS: readonly (readonly [name: string, quota: keyof StoreQuotas, meanin
   ["permissions", "permissions", "Max. number of permissions per node"],
 ];
 
-/** What the one soft quota says: at how many octets of memory the real store warns. */
-const SOFT_MEMORY = 2_097_152;
-
 /** Answer the words of a CONTROL from a privileged client. */
 export function answerControl(
   parts: ControlParts,
@@ -69,6 +74,18 @@ export function answerControl(
 
 function isSwitch(word: string | undefined, more: readonly string[]): boolean {
   return more.length === 0 && (word === "on" || word === "off");
+}
+
+function logFile({ console }: ControlParts, words: readonly string[]): ControlAnswer | Errno {
+  if (words.length !== 1) return "EINVAL";
+  console.hasLogFile = true;
+  return OK;
+}
+
+/** The real one needs a file: one that is named here, or the trace file. */
+function memoryReport({ console }: ControlParts, words: readonly string[]): ControlAnswer | Errno {
+  if (words.length > 1) return "EINVAL";
+  return words.length === 1 || console.hasLogFile ? OK : "EINVAL";
 }
 
 function help(_parts: ControlParts, words: readonly string[]): ControlAnswer | Errno {
@@ -97,14 +114,17 @@ function quota(parts: ControlParts, words: readonly string[]): ControlAnswer | E
   return domain === null ? "ENOENT" : { text: domainText(domain) };
 }
 
-function softQuota(_parts: ControlParts, words: readonly string[]): ControlAnswer | Errno {
+function softQuota({ console }: ControlParts, words: readonly string[]): ControlAnswer | Errno {
   const meaning = "Total Xenstore memory per domain (warning level)";
   if (words.length === 0) {
-    return { text: `Quota settings:\n${settingLine("memory", SOFT_MEMORY, meaning)}` };
+    return { text: `Quota settings:\n${settingLine("memory", console.softMemory, meaning)}` };
   }
   const [first, name, value] = words;
+  const bound = parseDecimal(value ?? "");
   const isSet = words.length === 3 && first === "set" && name === "memory";
-  return isSet && parseDecimal(value ?? "") >= 1 ? OK : "EINVAL";
+  if (!isSet || bound < 1) return "EINVAL";
+  console.softMemory = bound;
+  return OK;
 }
 
 function settingLine(name: string, bound: number, meaning: string): string {

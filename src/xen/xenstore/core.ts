@@ -2,6 +2,7 @@
 import { BaseView, type StoreParts } from "./base-view.ts";
 import type { XenstoreBehaviour } from "./behaviour.ts";
 import type { Cause } from "./cause.ts";
+import { ConsoleState } from "./control.ts";
 import { DomainTable, type StoreDomain, type StoreHost } from "./domain-table.ts";
 import type { Errno } from "./errno.ts";
 import { EMPTY, namesOf, newNode, withChild } from "./node.ts";
@@ -37,6 +38,7 @@ export class StoreCore implements StoreParts {
   readonly events: WatchEvents;
   readonly tree: StoreTree;
   readonly base: BaseView;
+  readonly console = new ConsoleState();
   readonly #host: StoreHost;
   readonly #unsettled = new Set<StoreSession>();
   #isSettling = false;

@@ -71,11 +71,6 @@ export class RingTransport {
     this.#notify = notify;
     this.#onClose = onClose;
     this.#empty();
-    const { serverFeatures } = session.behaviour;
-    if (serverFeatures !== null) {
-      this.#store(RING.serverFeatures.offset, serverFeatures);
-      this.#store(RING.connection.offset, 0);
-    }
     this.connection = new StoreConnection({
       session,
       sink: (message) => this.#respond(message),
@@ -165,9 +160,8 @@ export class RingTransport {
   }
 
   #finish(reason: RingEnd, error: number): void {
-    if (error !== RingError.NONE && this.connection.session.behaviour.serverFeatures !== null) {
-      this.#store(RING.error.offset, error);
-    }
+    const { tellsRingErrors } = this.connection.session.behaviour;
+    if (tellsRingErrors && error !== RingError.NONE) this.#store(RING.error.offset, error);
     this.#onClose(reason);
   }
 

@@ -173,7 +173,6 @@ describe("a guest's ring", () => {
     RING.requestProducer.set(guest.view, 0, 5000);
     guest.transport.poll();
     expect([guest.transport.end, RING.error.get(guest.view, 0)]).toEqual(["store/ring-index", 0]);
-    expect(RING.serverFeatures.get(guest.view, 0)).toBe(0);
   });
 
   it("gives the same answers however the guest's puts and takes are cut", () => {
