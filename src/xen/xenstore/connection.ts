@@ -71,6 +71,7 @@ export class StoreConnection {
   #cause: Cause | null = null;
   #isAnswering = false;
   #isBlocked = false;
+  #isSending = false;
   #end: ConnectionEnd | null = null;
 
   constructor({
@@ -237,7 +238,10 @@ export class StoreConnection {
   }
 
   #send(): void {
-    if (this.#output.length > 0 && !this.#isBlocked && this.#end === null) {
+    // The sink may bring the next request before it returns: that one's answer waits for the loop.
+    if (this.#isSending) return;
+    this.#isSending = true;
+    while (this.#output.length > 0 && !this.#isBlocked && this.#end === null) {
       const octets = this.#output.copy();
       const taken = this.#sink(octets);
       this.#output.drop(taken);
@@ -245,6 +249,7 @@ export class StoreConnection {
       this.#isBlocked = taken < octets.length;
       this.#release(this.#taken);
     }
+    this.#isSending = false;
     if (this.#output.length > this.#outputLimit) this.close("store/output-limit");
   }
 

@@ -86,10 +86,10 @@ export class Output {
     return this.#bytes.slice(0, this.#end);
   }
 
-  /** `count` octets have been taken. */
+  /** `count` octets have been taken; fewer may be left by then. */
   drop(count: number): void {
     if (count < this.#end) this.#bytes.copyWithin(0, count, this.#end);
-    this.#end -= count;
+    this.#end = Math.max(0, this.#end - count);
   }
 
   #header(type: number, requestId: number, transactionId: number): void {

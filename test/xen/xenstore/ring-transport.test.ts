@@ -15,6 +15,8 @@ class Guest {
   readonly view = viewOf(this.page);
   readonly transport: RingTransport;
   notifications = 0;
+  /** The guest's own handler of its event channel. */
+  onNotify: () => void = () => {};
   #received: number[] = [];
 
   constructor(store: XenStore, domid: number) {
@@ -23,7 +25,10 @@ class Guest {
     this.transport = new RingTransport({
       session,
       page: this.page,
-      notify: () => this.notifications++,
+      notify: () => {
+        this.notifications++;
+        this.onNotify();
+      },
     });
   }
 
@@ -156,6 +161,29 @@ describe("a guest's ring", () => {
     while (guest.take() > 0) guest.transport.poll();
     expect(guest.transport.connection.session.domain?.outstanding).toBe(0);
     expect(guest.received().map((one) => one.text)).toEqual(Array(70).fill("ENOENT\0"));
+  });
+
+  it("serves a guest that takes and asks inside the notification", () => {
+    const { dom0, guest } = guestOf();
+    guest.talk(encode(Operation.WATCH, "in\0t\0"));
+    const answers: Message[] = [];
+    guest.onNotify = () => {
+      if (guest.take() === 0) return;
+      const messages = guest.received();
+      answers.push(...messages);
+      // As a driver does: read what an event is about, and say so.
+      for (const { type, text } of messages) {
+        if (type !== Operation.WATCH_EVENT) continue;
+        guest.put(encode(Operation.READ, `${text.split("\0")[0]}\0`));
+        guest.put(encode(Operation.WRITE, "out\x00seen"));
+      }
+      guest.transport.poll();
+    };
+    for (let i = 0; i < 3; i++) dom0.write("/local/domain/5/in", `${i}`);
+    expect(answers.map((one) => one.text)).toEqual(
+      [0, 1, 2].flatMap((i) => ["in\0t\0", `${i}`, "OK\0"]),
+    );
+    expect(dom0.read("/local/domain/5/out")).toBe("seen");
   });
 
   it("starts anew with INTRODUCE", () => {
