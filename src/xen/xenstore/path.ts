@@ -43,13 +43,6 @@ export function childOf(path: string, name: string): string {
   return path === "/" ? `/${name}` : `${path}/${name}`;
 }
 
-/** `path` is `ancestor` or below it. */
-export function isWithin(path: string, ancestor: string): boolean {
-  if (ancestor === "/") return true;
-  if (!path.startsWith(ancestor)) return false;
-  return path.length === ancestor.length || path.charCodeAt(ancestor.length) === SLASH;
-}
-
 /** `/local/domain/N`: what the relative paths of domain `domid` start from. */
 export function domainPath(domid: number): string {
   return `/local/domain/${domid >>> 0}`;

@@ -31,8 +31,7 @@ export interface Principal {
   readonly target: number | null;
 }
 
-/** `n0`, `r5`: one entry. */
-export function permission(domid: number, rights: number): Permission {
+function permission(domid: number, rights: number): Permission {
   return Object.freeze({ domid, rights, isIgnored: false });
 }
 
@@ -99,7 +98,6 @@ export function parsePermissions(texts: readonly string[]): Permissions | null {
   return asPermissions(entries);
 }
 
-/** `entries` if there is a first one, else `null`. */
-export function asPermissions([owner, ...others]: readonly Permission[]): Permissions | null {
+function asPermissions([owner, ...others]: readonly Permission[]): Permissions | null {
   return owner === undefined ? null : [owner, ...others];
 }

@@ -9,7 +9,7 @@ import type { StoreSession } from "./session.ts";
 export const RING_SIZE = 1024;
 
 /** `struct xenstore_domain_interface`. The indices run freely; their lower ten bits count. */
-export const RING_LAYOUT = struct([
+const RING_LAYOUT = struct([
   octets(RING_SIZE, "requests"),
   octets(RING_SIZE, "responses"),
   u32le("requestConsumer"),
@@ -31,7 +31,7 @@ const INDICES = [
 ];
 
 /** Values of `error`, which 4.17 leaves for the guest when it listens no more. */
-export const RingError = { NONE: 0, COMMUNICATION: 1, RING_INDEX: 2, PROTOCOL: 3 } as const;
+const RingError = { NONE: 0, COMMUNICATION: 1, RING_INDEX: 2, PROTOCOL: 3 } as const;
 
 /** What a transport stands on. */
 export interface RingTransportOptions {
