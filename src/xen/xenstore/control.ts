@@ -15,7 +15,7 @@ export interface ControlParts {
   readonly behaviour: XenstoreBehaviour;
   readonly quotas: Quotas;
   readonly domains: DomainTable;
-  readonly console: ConsoleState;
+  readonly told: ConsoleState;
 }
 
 /** What the console was told: it keeps it, and does nothing else with it. */
@@ -76,16 +76,16 @@ function isSwitch(word: string | undefined, more: readonly string[]): boolean {
   return more.length === 0 && (word === "on" || word === "off");
 }
 
-function logFile({ console }: ControlParts, words: readonly string[]): ControlAnswer | Errno {
+function logFile({ told }: ControlParts, words: readonly string[]): ControlAnswer | Errno {
   if (words.length !== 1) return "EINVAL";
-  console.hasLogFile = true;
+  told.hasLogFile = true;
   return OK;
 }
 
 /** The real one needs a file: one that is named here, or the trace file. */
-function memoryReport({ console }: ControlParts, words: readonly string[]): ControlAnswer | Errno {
+function memoryReport({ told }: ControlParts, words: readonly string[]): ControlAnswer | Errno {
   if (words.length > 1) return "EINVAL";
-  return words.length === 1 || console.hasLogFile ? OK : "EINVAL";
+  return words.length === 1 || told.hasLogFile ? OK : "EINVAL";
 }
 
 function help(_parts: ControlParts, words: readonly string[]): ControlAnswer | Errno {
@@ -114,16 +114,16 @@ function quota(parts: ControlParts, words: readonly string[]): ControlAnswer | E
   return domain === null ? "ENOENT" : { text: domainText(domain) };
 }
 
-function softQuota({ console }: ControlParts, words: readonly string[]): ControlAnswer | Errno {
+function softQuota({ told }: ControlParts, words: readonly string[]): ControlAnswer | Errno {
   const meaning = "Total Xenstore memory per domain (warning level)";
   if (words.length === 0) {
-    return { text: `Quota settings:\n${settingLine("memory", console.softMemory, meaning)}` };
+    return { text: `Quota settings:\n${settingLine("memory", told.softMemory, meaning)}` };
   }
   const [first, name, value] = words;
   const bound = parseDecimal(value ?? "");
   const isSet = words.length === 3 && first === "set" && name === "memory";
   if (!isSet || bound < 1) return "EINVAL";
-  console.softMemory = bound;
+  told.softMemory = bound;
   return OK;
 }
 

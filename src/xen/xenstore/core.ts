@@ -38,7 +38,7 @@ export class StoreCore implements StoreParts {
   readonly events: WatchEvents;
   readonly tree: StoreTree;
   readonly base: BaseView;
-  readonly console = new ConsoleState();
+  readonly told = new ConsoleState();
   readonly #host: StoreHost;
   readonly #unsettled = new Set<StoreSession>();
   #isSettling = false;
