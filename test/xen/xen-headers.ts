@@ -1,8 +1,7 @@
 /** Programs compiled with Xen's own public headers (Debian: libxen-dev), as oracles. @module */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
+import { join, resolve } from "node:path";
 
 /** Why there is no oracle here; `null` if there is. */
 export const missingHeaders: string | null = !existsSync("/usr/include/xen/io/ring.h")
@@ -11,9 +10,13 @@ export const missingHeaders: string | null = !existsSync("/usr/include/xen/io/ri
     ? null
     : "no C compiler";
 
+/** Where the programs lie: with what else is built here. */
+const PLACE = "build/xen";
+
 /** Compile `source`. @returns the program, in a folder of its own. */
 export function compileWithXen(source: string, ...defines: readonly string[]): string {
-  const program = join(mkdtempSync(join(tmpdir(), "dom0-xen-")), "program");
+  mkdirSync(PLACE, { recursive: true });
+  const program = resolve(mkdtempSync(join(PLACE, "program-")), "program");
   const version = "__XEN_INTERFACE_VERSION__=__XEN_LATEST_INTERFACE_VERSION__";
   const flags = [version, ...defines].map((define) => `-D${define}`);
   const { status, stderr } = spawnSync("cc", ["-O1", ...flags, "-o", program, source]);
