@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { usualSocket } from "../../src/cli/commands/xenstore.ts";
-import { dom0 } from "./dom0.ts";
+import { dom0, MAIN } from "./dom0.ts";
 import { dom0Beside, runBeside, Serving } from "./serving.ts";
 
 const hasTools = spawnSync("xenstore-ls", ["-h"]).error === undefined;
@@ -100,6 +100,25 @@ describe.skipIf(!hasTools)(`dom0 xenstore beside xenstore-utils${skipped}`, () =
       expect(left[1]).toEqual(left[0]);
     }
   });
+});
+
+const hasScript = spawnSync("script", ["--version"]).error === undefined;
+
+describe.skipIf(!hasTools || !hasScript)(`a terminal${skipped}`, { timeout: 120_000 }, () => {
+  it.each(["ls /e", "ls -p /e", "ls -f -p /e", "ls -p /deep"])(
+    "cuts values as theirs: %s",
+    async (words) => {
+      const serving = await Serving.start();
+      const env = { XENSTORED_PATH: serving.xenstore };
+      await runBeside("xenstore-write", TREE.flat(), env);
+      const onTerminal = async (command: string) =>
+        runBeside("script", ["-qec", `stty cols 57; ${command}`, "/dev/null"], env);
+      const real = await onTerminal(`xenstore-${words}`);
+      expect(real.stdout).toContain(String.raw`\...`);
+      const own = await onTerminal(`"${process.execPath}" "${MAIN}" xenstore ${words}`);
+      expect(own).toEqual(real);
+    },
+  );
 });
 
 describe("dom0 xenstore", { timeout: 120_000 }, () => {

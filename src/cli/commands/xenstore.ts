@@ -92,7 +92,7 @@ async function perform(
         client,
         isFlat: command.flat ?? false,
         hasPermissions: command.permissions ?? false,
-        width: process.stdout.isTTY ? process.stdout.columns - 2 : USUAL_WIDTH,
+        width: widthOf(command.flat ?? false),
         write: (text) => out.octets(text),
         warn: (text) => err.octets(`dom0: ${text}\n`),
       });
@@ -122,6 +122,13 @@ async function perform(
       }
     }
   }
+}
+
+/** A terminal is obeyed in every case, two columns less; elsewhere whole paths have no end. */
+function widthOf(isFlat: boolean): number {
+  const { isTTY, columns } = process.stdout;
+  if (isTTY) return columns - 2;
+  return isFlat ? Infinity : USUAL_WIDTH;
 }
 
 async function watchKey(client: XenstoreClient, key: string): Promise<void> {

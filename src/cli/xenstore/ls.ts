@@ -10,10 +10,10 @@ import { escapeValue } from "./value-text.ts";
 /** How a tree is shown. */
 export interface ListingOptions {
   readonly client: XenstoreClient;
-  /** Whole paths, no indentation, no values cut. */
+  /** Whole paths, no indentation. */
   readonly isFlat: boolean;
   readonly hasPermissions: boolean;
-  /** Columns: 80 where there is no terminal, two less than a terminal has. */
+  /** Columns, beyond which values are cut; `Infinity` for none. */
   readonly width: number;
   /** Takes text of octets. */
   readonly write: (text: string) => void;
@@ -29,12 +29,10 @@ const PERMISSIONS_AT = 60;
 /** Prints one tree after another. */
 export class Listing {
   readonly #options: ListingOptions;
-  readonly #width: number;
   readonly #permissionsAt: number;
 
   constructor(options: ListingOptions) {
     this.#options = options;
-    this.#width = options.isFlat ? Infinity : options.width;
     this.#permissionsAt = options.isFlat ? 0 : Math.min(PERMISSIONS_AT, options.width);
   }
 
@@ -63,7 +61,7 @@ export class Listing {
   async #line(name: string, path: string, depth: number): Promise<void> {
     const { client, isFlat, hasPermissions, write } = this.#options;
     const before = isFlat ? path : `${" ".repeat(depth)}${cut(name, this.#room(depth))}`;
-    // A whole path does not count for the width, as nothing is cut there.
+    // A whole path does not count for the width.
     const used = isFlat ? 0 : before.length;
     const value = await orNull(client.read(path, 0));
     if (value === null) write(`${before}:\n`);
@@ -74,7 +72,7 @@ export class Listing {
 
   #value(value: string, used: number): string {
     const text = escapeValue(value);
-    if (used + value.length + TAG_LENGTH > this.#width) {
+    if (used + value.length + TAG_LENGTH > this.#options.width) {
       return ` = "${cut(text, this.#room(used))}\\..."`;
     }
     const shown = ` = "${text}"`;
@@ -100,7 +98,7 @@ export class Listing {
 
   /** Columns that are left for a text; as a precision of printf, where less than none is all. */
   #room(used: number): number {
-    return this.#width - TAG_LENGTH - used;
+    return this.#options.width - TAG_LENGTH - used;
   }
 }
 
