@@ -111,7 +111,7 @@ describe("real time", () => {
           expect(really(seed, inputs, late)).toBe(await virtually(seed, inputs));
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });

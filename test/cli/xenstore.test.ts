@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { usualSocket } from "../../src/cli/commands/xenstore.ts";
 import { dom0, MAIN } from "./dom0.ts";
-import { dom0Beside, runBeside, Serving } from "./serving.ts";
+import { dom0Beside, pathOf, runBeside, Serving } from "./serving.ts";
 
 const hasTools = spawnSync("xenstore-ls", ["-h"]).error === undefined;
 const skipped = hasTools ? "" : " (skipped: no xenstore-utils)";
@@ -119,6 +119,40 @@ describe.skipIf(!hasTools || !hasScript)(`a terminal${skipped}`, { timeout: 120_
       expect(own).toEqual(real);
     },
   );
+});
+
+const OPTIONS = { timeout: 120_000 };
+
+describe.skipIf(!hasTools)(`the demo's host under xenstore-utils${skipped}`, OPTIONS, () => {
+  it("has the seed document's strings, and shows a guest its own alone", async () => {
+    const serving = await Serving.start("--guest-xenstore");
+    const dom0Socket = { XENSTORED_PATH: serving.xenstore };
+    const guest = serving.ready.guestXenstores?.["dom_32504936"] ?? "";
+    const guestSocket = { XENSTORED_PATH: pathOf(guest) };
+    const read = async (key: string) =>
+      (await runBeside("xenstore-read", [key], dom0Socket)).stdout;
+    await expect
+      .poll(() => read("/local/domain/3/device/vif/0/state"), { timeout: 30_000 })
+      .toBe("4\n");
+    const backend = "/local/domain/0/backend";
+    expect(await read(`${backend}/vbd/3/2049/node`)).toBe("/dev/loop13\n");
+    expect(await read(`${backend}/vbd/3/2049/params`)).toBe("/mnt/instance_image_store_3/262768\n");
+    expect(await read(`${backend}/vif/3/0/script`)).toBe("/etc/xen/scripts/ec2-vif-route-dhcpd\n");
+    expect(await read(`${backend}/vif/3/0/domain`)).toBe("dom_32504936\n");
+    const asGuest = async (program: string, ...words: readonly string[]) =>
+      runBeside(program, words, guestSocket);
+    expect(await asGuest("xenstore-read", "domid")).toMatchObject({ status: 0, stdout: "3\n" });
+    expect(await asGuest("xenstore-ls")).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: "xenstore-ls: xs_directory (/): Permission denied\n",
+    });
+    expect((await asGuest("xenstore-list", "/local/domain")).status).toBe(1);
+    expect((await asGuest("xenstore-read", "/local/domain/4/name")).status).toBe(1);
+    expect((await asGuest("xenstore-write", "/local/domain/4/name", "mine")).status).toBe(1);
+    const own = await asGuest("xenstore-ls", `${backend}/vbd/3/2049`);
+    expect(own.stdout).toContain('node = "/dev/loop13"\n');
+  });
 });
 
 describe("dom0 xenstore", { timeout: 120_000 }, () => {

@@ -16,9 +16,6 @@ import { type Addresses, Sockets } from "../serve/sockets.ts";
 import { StateFolder } from "../serve/state-folder.ts";
 import { Story } from "../story.ts";
 import type { Surface } from "../surface.ts";
-import { XENSTORE_3_1, XENSTORE_4_17 } from "../../xen/xenstore/behaviour.ts";
-import { XenStore } from "../../xen/xenstore/store.ts";
-import type { ZoneHost } from "../../zone/zone-host.ts";
 import { openLog } from "./play-scenario.ts";
 
 /** How often a capture is written, in milliseconds. */
@@ -103,7 +100,6 @@ async function serve(service: Service): Promise<ExitCode> {
   const sockets = new Sockets({
     plan,
     world,
-    storeOf: storesOf(plan.profile),
     hasGuestStores: options.guestXenstore ?? false,
     realTime,
     folder,
@@ -134,17 +130,6 @@ async function serve(service: Service): Promise<ExitCode> {
   const { turns, worst, mean } = realTime.lateness;
   log.info({ turns, worst, mean }, "how late events ran, in microseconds");
   return player.end().failed > 0 ? ExitCode.Failed : ExitCode.Done;
-}
-
-/** A store for each host, of the profile's era. */
-function storesOf(profile: Plan["profile"]): (host: ZoneHost) => XenStore {
-  const stores = new Map<ZoneHost, XenStore>();
-  const behaviour = profile === "linux" ? XENSTORE_4_17 : XENSTORE_3_1;
-  return (host) => {
-    const store = stores.get(host) ?? new XenStore({ behaviour });
-    stores.set(host, store);
-    return store;
-  };
 }
 
 /** A run that ends at an instant ends then; others go on until they are interrupted. */

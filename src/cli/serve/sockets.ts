@@ -18,8 +18,6 @@ import type { StateFolder } from "./state-folder.ts";
 export interface SocketsOptions {
   readonly plan: Plan;
   readonly world: World;
-  /** The store of a host. */
-  readonly storeOf: (host: ZoneHost) => XenStore;
   /** Each domain has its host's store on a socket of its own as well, as the domain sees it. */
   readonly hasGuestStores: boolean;
   readonly realTime: RealTime;
@@ -66,10 +64,9 @@ export class Sockets {
 
   /** Open what there is to be opened. @throws {InputError} if one cannot be, with its place. */
   async open(): Promise<void> {
-    const { world, storeOf } = this.#options;
+    const { world } = this.#options;
     for (const host of world.hosts) {
-      const store = storeOf(host);
-      const listener = await this.#openStore(host, "xenstore", () => store.connect());
+      const listener = await this.#openStore(host, "xenstore", () => host.xenstore.connect());
       this.#stores.set(host, listener);
     }
     for (const running of world.running) {
@@ -109,12 +106,10 @@ export class Sockets {
   }
 
   async #openGuestStore({ host, domain }: Running): Promise<void> {
-    const { hasGuestStores, storeOf } = this.#options;
-    if (!hasGuestStores || this.#guestStores.has(domain)) return;
+    if (!this.#options.hasGuestStores || this.#guestStores.has(domain)) return;
     const { domid } = domain;
-    const store = storeOf(host);
     const name = `xenstore-dom${domid}`;
-    const listener = await this.#openStore(host, name, () => store.connect({ domid }));
+    const listener = await this.#openStore(host, name, () => host.xenstore.connect({ domid }));
     this.#guestStores.set(domain, listener);
   }
 
