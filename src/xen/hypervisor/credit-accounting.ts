@@ -32,7 +32,7 @@ export const TICK = 10_000;
 /** Between accountings, and the longest turn: 30 ms. */
 export const ACCOUNTING_PERIOD = 30_000;
 /** Of one processor in one period. */
-export const CREDITS_PER_PERIOD = ACCOUNTING_PERIOD / CREDIT_TIME;
+const CREDITS_PER_PERIOD = ACCOUNTING_PERIOD / CREDIT_TIME;
 
 /** Priorities, the higher the sooner. */
 export const Priority = { Boost: 0, Under: -1, Over: -2 } as const;

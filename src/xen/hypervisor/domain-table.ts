@@ -5,11 +5,9 @@
  */
 import { OptionError } from "../../base/errors.ts";
 import type { Instant } from "../../base/time.ts";
+import { DOMID_FIRST_RESERVED } from "./domain-memory.ts";
 import { DomainError } from "./domain-error.ts";
 import { HostMemory, type HostMemoryOptions } from "./host-memory.ts";
-
-/** Domids from here on are Xen's own (`DOMID_FIRST_RESERVED`, 0x7FF0). */
-export const DOMID_FIRST_RESERVED = 32_752;
 
 /** `SHUTDOWN_*` of Xen's public/sched.h. */
 export const ShutdownReason = { Poweroff: 0, Reboot: 1, Suspend: 2, Crash: 3 } as const;

@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import {
-  DOMID_FIRST_RESERVED,
   type DomainConfig,
   DomainTable,
   ShutdownReason,
 } from "../../../src/xen/hypervisor/domain-table.ts";
+import { DOMID_FIRST_RESERVED } from "../../../src/xen/hypervisor/domain-memory.ts";
 import { M1_SMALL_KIB } from "../../../src/xen/hypervisor/host-memory.ts";
 
 const config: DomainConfig = {
