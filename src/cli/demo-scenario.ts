@@ -27,6 +27,7 @@ hosts:
         privateAddress: 10.254.170.223/23
         publicAddress: 75.101.160.7
         securityGroups: [web]
+        volumes: [{ device: sdf, path: /dev/gnbd89, gib: 10 }]
       - name: dom_32504938
         domid: 4
         privateAddress: 10.254.170.222/23

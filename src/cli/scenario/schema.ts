@@ -42,6 +42,20 @@ const link = z
   })
   .meta({ id: "Link", description: "A link, both ways, and what goes wrong on it." });
 
+const volume = z
+  .strictObject({
+    device: z
+      .string()
+      .regex(/^sd[f-p]$/)
+      .meta({ description: "What the domU calls it: sdf to sdp." }),
+    path: z
+      .string()
+      .regex(/^\/dev\/gnbd\d{1,4}$/)
+      .meta({ description: "What Dom0 imported it as: /dev/gnbd89." }),
+    gib: whole(1, 1024).meta({ description: "Its size in GiB." }),
+  })
+  .meta({ id: "Volume", description: "A network block device of Dom0, on a domain." });
+
 const DOMAIN = {
   name: domainName.optional().meta({ description: "Left out: the zone's next number." }),
   domid: whole(1, 32_751).optional().meta({ description: "Xen's number on the host." }),
@@ -58,6 +72,10 @@ const DOMAIN = {
     .optional()
     .meta({ description: "simulated boots a domU; external leaves the vif to raw frames." }),
   link: link.optional().meta({ description: "Between the domU and Dom0." }),
+  volumes: z
+    .array(volume)
+    .optional()
+    .meta({ description: "EBS volumes, attached when the domain runs." }),
   vif: z
     .strictObject({ listen: plugAddress })
     .optional()

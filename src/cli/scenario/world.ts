@@ -15,6 +15,9 @@ import type { EventOf } from "./events.ts";
 import type { DomainPlan, LinkPlan, Plan } from "./plan.ts";
 import { faultsOf } from "./read.ts";
 
+/** Of 512 octets. */
+const SECTORS_OF_GIB = 2 ** 21;
+
 /** Of links that the scenario says something about, but no delay: as the zone has it. */
 const VIF_DELAY: Duration = 20;
 const UPLINK_DELAY: Duration = 150;
@@ -124,6 +127,9 @@ export class World {
       ...(guest === undefined ? {} : { guest }),
       ...(link === undefined ? {} : { link: wayOf(link, VIF_DELAY) }),
     });
+    for (const { device, path, gib } of plan.volumes ?? []) {
+      host.attachVolume(domain, { dev: device, path, sectors: gib * SECTORS_OF_GIB });
+    }
     const running = { host, domain, listen: plan.vif?.listen ?? null };
     this.#domains.set(domain.name, running);
     return running;
