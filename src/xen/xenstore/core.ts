@@ -70,9 +70,9 @@ export class StoreCore implements StoreParts {
     return this.#add(new StoreSession(this, this.#options(domain, isReadonly)));
   }
 
-  /** A session is over. */
+  /** A session is over. That of a domain keeps its place in the order until the domain is gone. */
   closed(session: StoreSession): void {
-    this.#sessions.delete(session);
+    if (session.domain?.session !== session) this.#sessions.delete(session);
   }
 
   /** The guest's request over the wire that is being carried out, or `null`. */
@@ -132,8 +132,8 @@ export class StoreCore implements StoreParts {
     const session = this.#open(domain);
     const refused = this.#host.introduce(session, gfn, port);
     if (refused !== null) {
-      session.close();
       domain.session = null;
+      session.close();
       if (!hadDomain) this.domains.delete(domid);
       return refused;
     }
@@ -218,6 +218,7 @@ export class StoreCore implements StoreParts {
 
   #forget(domain: StoreDomain): void {
     if (this.behaviour.removesOrphans) this.#removeOrphans(domain, "/");
+    if (domain.session !== null) this.#sessions.delete(domain.session);
     domain.session = null;
     this.domains.delete(domain.domid);
   }
