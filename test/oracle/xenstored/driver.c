@@ -32,6 +32,9 @@ struct client {
   /* A socket client's connection, or that of a program with a guest's socket; -1 for none. */
   int fd;
   int listener;
+  /* What a guest has for its ring as soon as there is room. */
+  uint8_t *unsent;
+  uint32_t unsent_length;
 };
 
 static struct client clients[MAX_CLIENTS];
@@ -89,6 +92,7 @@ static struct client *add_client(uint32_t who) {
 static void remove_client(struct client *client) {
   if (client->fd >= 0) close(client->fd);
   if (client->listener >= 0) close(client->listener);
+  free(client->unsent);
   client->is_used = false;
 }
 
@@ -154,14 +158,26 @@ static bool is_full(uint32_t domid) {
   return *index_at(domain, REQ_PROD) - *index_at(domain, REQ_CONS) >= RING_OCTETS;
 }
 
+/* @returns whether there was room for any. */
+static bool put_unsent(struct client *client) {
+  struct domain *domain = find_domain(client->who);
+  if (domain == NULL || client->unsent_length == 0) return false;
+  uint32_t put = put_request(domain, client->unsent, client->unsent_length);
+  client->unsent_length -= put;
+  memmove(client->unsent, client->unsent + put, client->unsent_length);
+  return put > 0;
+}
+
 /* Collect what the clients have received. @returns false if there was nothing. */
 static bool collect(void) {
   static uint8_t octets[1 << 16];
   bool has_any = false;
   for (unsigned i = 0; i < MAX_CLIENTS; i++) {
     struct client *client = &clients[i];
-    if (!client->is_used || client->is_frozen) continue;
+    if (!client->is_used) continue;
     if (client->who < SOCKET) {
+      has_any |= put_unsent(client);
+      if (client->is_frozen) continue;
       struct domain *domain = find_domain(client->who);
       uint32_t length = domain == NULL || client->fd >= 0 ? 0 : take_response(domain, octets);
       if (length > 0) report(client->who, length, octets);
@@ -206,14 +222,11 @@ static void send_octets(uint32_t who, const uint8_t *octets, uint32_t length) {
     if (send(client->fd, octets, length, MSG_NOSIGNAL) < 0 && errno != EPIPE) give_up("send");
     return;
   }
-  struct domain *domain = find_domain(who);
-  for (uint32_t at = 0; domain != NULL;) {
-    uint32_t put = put_request(domain, octets + at, length - at);
-    at += put;
-    /* A ring that nobody reads stays full. */
-    if (at == length || put == 0) return;
-    settle();
-  }
+  client->unsent = realloc(client->unsent, client->unsent_length + length + 1);
+  if (client->unsent == NULL) give_up("realloc");
+  memcpy(client->unsent + client->unsent_length, octets, length);
+  client->unsent_length += length;
+  put_unsent(client);
 }
 
 static void change_domain(uint32_t what, struct domain *domain, uint32_t reason) {

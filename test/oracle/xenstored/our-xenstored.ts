@@ -138,7 +138,6 @@ export class StoreLife implements StoreHost {
         isBusy ||= hasPut || taken.length > 0;
       }
     }
-    for (const { guest } of this.#domains.values()) guest.forget();
   }
 
   #change(what: "destroy" | "dying" | "shutdown" | "resume", domid: number): void {

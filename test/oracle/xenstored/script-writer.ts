@@ -172,6 +172,7 @@ class ScriptWriter {
     this.#steps.push({ do: "send", who, octets: octets.slice(0, cut) });
     this.#steps.push({ do: "send", who, octets: octets.slice(cut) });
     if (prng.below(6) > 0) return;
+    if (who < SOCKET) this.#steps.push({ do: "thaw", who });
     const long = { type: prng.below(23), req: 0, tx: 0, payload: "x".repeat(4097) };
     const header = encode([long]).slice(0, 16 + prng.below(20));
     this.#steps.push({ do: "send", who, octets: header });
@@ -187,7 +188,8 @@ class ScriptWriter {
     // goes on with freed memory.
     const value = pick(prng, [0x4000_0000, 0x7fff_ffff, 0x8000_0000, 0xc000_0001]);
     const word = Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
-    // What a guest that took nothing is still sent hangs on the turns of xenstored's main loop.
+    // What one that took nothing is still sent before it is cut off hangs on the turns of the main
+    // loop, here as with a long header.
     this.#steps.push({ do: "thaw", who }, { do: "poke", who, at, octets: textOf(word) });
     this.#steps.push({ do: "page", who });
     this.#silence(who);

@@ -33,11 +33,6 @@ export class TestGuest {
     return length > 0;
   }
 
-  /** A ring that nobody reads stays full: forget what found no place. */
-  forget(): void {
-    this.#unsent = new Uint8Array(0);
-  }
-
   /** All octets that the store has put there. */
   take(): Uint8Array {
     const consumer = RING.responseConsumer.get(this.#view, 0);
