@@ -7,7 +7,7 @@ import { ETHERNET_LENGTH } from "../l2/ethernet.ts";
 import { viewOf } from "../wire/field.ts";
 
 /** Octets of a length. */
-export const PREFIX_LENGTH = 4;
+const PREFIX_LENGTH = 4;
 /** The longest frame: the largest IP packet with its Ethernet and 802.1Q headers. */
 export const LONGEST_FRAME = 65_535 + ETHERNET_LENGTH + 4;
 
