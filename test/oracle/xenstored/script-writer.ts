@@ -328,7 +328,8 @@ class ScriptWriter {
 
   release(): Request {
     const one = this.numbers("RELEASE", 0);
-    const isTarget = this.#targets.has(Number.parseInt(one.payload, 10));
+    // Domids are numbers of 32 bits.
+    const isTarget = this.#targets.has(Number.parseInt(one.payload, 10) >>> 0);
     return isTarget ? this.numbers("IS_DOMAIN_INTRODUCED", 0) : one;
   }
 
