@@ -4,6 +4,7 @@
  * Linux. What only one profile has is a behaviour here, never a question for the profile's name.
  * @module
  */
+import { OptionError } from "../base/errors.ts";
 import { type Mac, macOf } from "../wire/addr.ts";
 import { BLOCKS_2618, BLOCKS_6, type BlockBehaviour } from "./io/block-behaviour.ts";
 import { PROXY_DELAY } from "../l2/arp-responder.ts";
@@ -171,3 +172,12 @@ export const PROFILES: ReadonlyMap<string, Profile> = new Map([
   [EC2_2010.name, EC2_2010],
   [LINUX.name, LINUX],
 ]);
+
+/** The profile called `wanted`, or itself. @throws {OptionError} if none has that name. */
+export function profileOf(wanted: string | Profile): Profile {
+  const profile = typeof wanted === "string" ? PROFILES.get(wanted) : wanted;
+  if (profile === undefined) {
+    throw new OptionError("profile", wanted, [...PROFILES.keys()].join(" or "));
+  }
+  return profile;
+}

@@ -9,7 +9,6 @@ import { Prng } from "../base/prng.ts";
 import type { Instant } from "../base/time.ts";
 import { formatIpv4, formatMac } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
-import { MemoryDisk } from "../storage/block-device.ts";
 import type { Dom0 } from "../xen/dom0.ts";
 import { Hypervisor } from "../xen/hypervisor/hypervisor.ts";
 import { Netback } from "../xen/io/netback.ts";
@@ -76,7 +75,7 @@ const SCRIPT = "/etc/xen/scripts/ec2-vif-route-dhcpd";
 /** The toolstack of one host, and what it set up. */
 export class HostDomains {
   readonly xen: XenHost;
-  readonly store = new InstanceStore();
+  readonly store: InstanceStore;
   readonly #dom0: Dom0;
   readonly #services: ZoneServices;
   readonly #vifRings = new HostVifRings();
@@ -90,6 +89,7 @@ export class HostDomains {
     const reschedule = (machine: Machine): void => services.reschedule(machine);
     this.#dom0 = dom0;
     this.#services = services;
+    this.store = new InstanceStore(dom0.name, services.disks);
     this.#vbdRings = new HostVbdRings(hypervisor, blocks, reschedule);
     this.xen = new XenHost({
       profile: toolstack,
@@ -143,11 +143,11 @@ export class HostDomains {
   }
 
   /**
-   * Attach a network block device, a fresh disk of zeros, to a running domain.
+   * Attach a network block device to a running domain.
    * @throws {OptionError} or {DomainError} if that cannot be.
    */
   attachVolume(domid: number, { dev, path, sectors }: VolumeOptions, now: Instant): void {
-    this.store.importVolume(path, new MemoryDisk({ sectors }));
+    this.store.importVolume(path, sectors);
     this.xen.attach(domid, { dev, type: "phy", params: path, mode: "w" }, now);
   }
 

@@ -1,11 +1,12 @@
 /**
  * The disks that a host keeps for its domains, as the seed document found them: an image in a file,
  * an ephemeral and a swap volume of LVM, and block devices of the network. Each stands on a plain
- * disk in memory, of the size that consoles of the time show.
+ * disk of the size that consoles of the time show.
  * @module
  */
 import { OptionError } from "../base/errors.ts";
-import { type BlockDevice, MemoryDisk } from "../storage/block-device.ts";
+import type { BlockDevice } from "../storage/block-device.ts";
+import type { DiskSource } from "../storage/disk-source.ts";
 import { HostBlockDevices } from "../xen/toolstack/host-block-devices.ts";
 import type { DiskConfig } from "../xen/toolstack/toolstack.ts";
 
@@ -34,16 +35,25 @@ export interface InstanceDisks {
 /** Places of a host, each with an image, an ephemeral and a swap volume. */
 export class InstanceStore {
   readonly devices = new HostBlockDevices<BlockDevice>({ limit: LOOP_LIMIT, busy: BUSY_LOOPS });
+  readonly #host: string;
+  readonly #source: DiskSource;
   readonly #taken = new Map<number, InstanceDisks>();
+  readonly #opened = new Map<string, { readonly sectors: number; readonly disk: BlockDevice }>();
 
-  /** The lowest free place, with fresh disks of zeros. */
+  /** @param host its name. */
+  constructor(host: string, source: DiskSource) {
+    this.#host = host;
+    this.#source = source;
+  }
+
+  /** The lowest free place, with its disks. */
   take(): InstanceDisks {
     let slot = FIRST_SLOT;
     while (this.#taken.has(slot)) slot += 1;
     const image = `/mnt/instance_image_store_${slot}/${FIRST_IMAGE + slot - FIRST_SLOT}`;
     const ephemeral = `/dev/mapper/cow-VolGroupDomU-instance_ephemeral_store_${slot}`;
     const swap = `/dev/VolGroupDomU/instance_swap_store_${slot}`;
-    this.devices.addFile(image, new MemoryDisk({ sectors: ROOT_SECTORS }));
+    this.devices.addFile(image, this.#open(image, ROOT_SECTORS));
     this.#add(ephemeral, DM_MAJOR, VOLUME_MINOR + 2 * slot, EPHEMERAL_SECTORS);
     this.#add(swap, DM_MAJOR, VOLUME_MINOR + 2 * slot + 1, SWAP_SECTORS);
     const disks: InstanceDisks = {
@@ -61,20 +71,32 @@ export class InstanceStore {
   /** The place is free; what its disks held is gone. */
   release({ slot, disks }: InstanceDisks): void {
     if (!this.#taken.delete(slot)) return;
-    for (const { params } of disks) this.devices.remove(params);
+    for (const { params: path } of disks) {
+      this.devices.remove(path);
+      const opened = this.#opened.get(path);
+      if (opened === undefined) continue;
+      this.#opened.delete(path);
+      this.#source.discard({ host: this.#host, path, sectors: opened.sectors }, opened.disk);
+    }
   }
 
   /**
    * A network block device that Dom0 has imported, such as "/dev/gnbd89".
    * @throws {OptionError} if the name is another, or taken.
    */
-  importVolume(path: string, disk: BlockDevice): void {
+  importVolume(path: string, sectors: number): void {
     const [, minor] = /^\/dev\/gnbd(\d{1,5})$/.exec(path) ?? [];
     if (minor === undefined) throw new OptionError("params", path, "a name such as /dev/gnbd89");
-    this.devices.add(path, { node: path, major: GNBD_MAJOR, minor: Number(minor), disk });
+    this.#add(path, GNBD_MAJOR, Number(minor), sectors);
   }
 
   #add(path: string, major: number, minor: number, sectors: number): void {
-    this.devices.add(path, { node: path, major, minor, disk: new MemoryDisk({ sectors }) });
+    this.devices.add(path, { node: path, major, minor, disk: this.#open(path, sectors) });
+  }
+
+  #open(path: string, sectors: number): BlockDevice {
+    const disk = this.#source.open({ host: this.#host, path, sectors });
+    this.#opened.set(path, { sectors, disk });
+    return disk;
   }
 }

@@ -6,6 +6,7 @@ import type { Device } from "../wire/device.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import type { Guest } from "../guest/guest.ts";
 import type { WayOptions } from "../sim/link.ts";
+import type { DiskSource } from "../storage/disk-source.ts";
 import type { Domain } from "./domain.ts";
 import type { ZoneHost } from "./zone-host.ts";
 
@@ -17,6 +18,8 @@ export interface ZoneServices {
   readonly seed: number;
   /** Microseconds since 1970 at instant 0. */
   readonly epoch: number;
+  /** Where disks lie. */
+  readonly disks: DiskSource;
   /** The serial of a new domain: `wanted`, or the next. @throws {OptionError} if it is taken. */
   serial(wanted: number | null): number;
   /** An address of the plan, or `wanted`. @throws {OptionError} if it is taken. */

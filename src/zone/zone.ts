@@ -26,8 +26,9 @@ import type { FaultOptions } from "../sim/faults.ts";
 import { Lanes } from "../sim/lane.ts";
 import { Link, type WayOptions } from "../sim/link.ts";
 import { Scheduler } from "../sim/scheduler.ts";
+import { type DiskSource, MEMORY_DISKS } from "../storage/disk-source.ts";
 import { Dom0 } from "../xen/dom0.ts";
-import { EC2_2010, LINUX, type Profile, PROFILES } from "../xen/profile.ts";
+import { EC2_2010, LINUX, type Profile, profileOf } from "../xen/profile.ts";
 import type { Permission } from "../xen/permission.ts";
 import { type SecurityGroupLimits, SecurityGroups } from "../xen/security-group.ts";
 import { AddressPlan, blocksBeside } from "./address-plan.ts";
@@ -55,6 +56,8 @@ export interface ZoneOptions {
   readonly log?: Logger;
   /** Microseconds since 1970 at instant 0, for captures and timestamps; 2010-02-01T00:00:00Z. */
   readonly epoch?: number;
+  /** Where disks lie; in memory. */
+  readonly disks?: DiskSource;
 }
 
 /** What a host may decide; the zone's plan decides the rest. */
@@ -113,6 +116,7 @@ export class Zone {
   readonly #lanes = new Lanes(this.#scheduler);
   readonly #log: Logger;
   readonly #epoch: number;
+  readonly #disks: DiskSource;
   readonly #plan = new AddressPlan(parsePrefix("10.254.168.0/21"), parsePrefix("75.101.160.0/20"));
   readonly #serials = new Set<number>();
   /** By the name of the domain, the host (its uplink) or the internet host. */
@@ -126,6 +130,7 @@ export class Zone {
     this.seed = seed;
     this.profile = profileOf(options.profile ?? EC2_2010);
     this.#epoch = options.epoch ?? DEFAULT_EPOCH;
+    this.#disks = options.disks ?? MEMORY_DISKS;
     this.#log = log;
     this.securityGroups = new SecurityGroups(options.securityGroupLimits);
     this.pool = new PacketPool({ slots: packetSlots });
@@ -296,6 +301,7 @@ export class Zone {
       pool: this.pool,
       seed: this.seed,
       epoch: this.#epoch,
+      disks: this.#disks,
       serial: (wanted) => this.#takeSerial(wanted),
       privateAddress: (wanted) =>
         this.#take("privateAddress", wanted ?? undefined, () => this.#plan.nextGuest()),
@@ -390,11 +396,3 @@ const hostBehaviour = ({ router, sockets, echoesEcnInResets }: Profile): HostBeh
   sockets,
   echoesEcn: echoesEcnInResets,
 });
-
-function profileOf(wanted: string | Profile): Profile {
-  const profile = typeof wanted === "string" ? PROFILES.get(wanted) : wanted;
-  if (profile === undefined) {
-    throw new OptionError("profile", wanted, [...PROFILES.keys()].join(" or "));
-  }
-  return profile;
-}

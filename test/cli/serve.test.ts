@@ -53,18 +53,18 @@ describe("dom0 serve", { timeout: 120_000 }, () => {
     const state = join(folder, "twice");
     const first = await Serving.start("--state", state);
     expect((await first.stop("SIGTERM")).status).toBe(0);
-    expect(readdirSync(state)).toEqual([]);
+    expect(readdirSync(state)).toEqual(["disks"]);
     const second = await Serving.start("--state", state);
     second.kill("SIGINT");
     const { status } = await second.stop("SIGINT");
     expect([0, 130]).toContain(status);
-    expect(readdirSync(state)).toEqual([]);
+    expect(readdirSync(state)).toEqual(["disks"]);
   });
 
   it("has a folder for itself, and takes over what a killed run left there", async () => {
     const state = join(folder, "state");
     const first = await Serving.start("--state", state);
-    const names = ["dom0.lock", "vif5.0.sock", "xenstore.sock"];
+    const names = ["disks", "dom0.lock", "vif5.0.sock", "xenstore.sock"];
     expect(readdirSync(state).toSorted()).toEqual(names);
     const second = await dom0Beside(["serve", "--state", state]);
     expect(second.status).toBe(2);
@@ -74,7 +74,17 @@ describe("dom0 serve", { timeout: 120_000 }, () => {
     const third = await Serving.start("--state", state);
     expect(third.ready).toEqual(first.ready);
     expect((await third.stop()).status).toBe(0);
-    expect(readdirSync(state)).toEqual([]);
+    expect(readdirSync(state)).toEqual(["disks"]);
+  });
+
+  it("keeps disks in sparse files of the folder", async () => {
+    const state = join(folder, "disks");
+    await (await Serving.start("--state", state)).stop();
+    const places = readdirSync(join(state, "disks"), { recursive: true, encoding: "utf8" });
+    const image = places.find((path) => path.endsWith("/mnt/instance_image_store_3/262768")) ?? "";
+    expect(places.some((path) => path.endsWith("/dev/gnbd89"))).toBe(true);
+    const { size, blocks, mode } = statSync(join(state, "disks", image));
+    expect([size, blocks, mode & 0o777]).toEqual([20_971_520 * 512, 0, 0o600]);
   });
 
   it("prints one line for people", () => {

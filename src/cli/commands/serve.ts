@@ -1,4 +1,5 @@
 /** `dom0 serve`: a zone in real time, on sockets, until it is interrupted. @module */
+import { FileDisks } from "../../backend/file-disks.ts";
 import { RealTime } from "../../backend/real-time.ts";
 import { type Instant, SECOND } from "../../base/time.ts";
 import { CaptureFile } from "../capture-file.ts";
@@ -34,16 +35,18 @@ export async function serveCommand(
   const plan = file === null ? demoHost() : readScenario(file, await readText(file));
   const signal = interrupts.listen({ isEnd: true });
   const folder = await StateFolder.open(options.state ?? null);
+  const disks = options.state === undefined ? null : new FileDisks(folder.pathOf("disks"));
   try {
     const { pcapng } = options;
     const capture = pcapng === undefined ? null : await CaptureFile.open(pcapng);
     try {
       const told = pcapng === "-" ? err : out;
-      return await serve({ plan, options, folder, capture, told, signal });
+      return await serve({ plan, options, folder, disks, capture, told, signal });
     } finally {
       await capture?.close();
     }
   } finally {
+    disks?.close();
     await folder.close();
   }
 }
@@ -57,13 +60,15 @@ interface Service {
   readonly plan: Plan;
   readonly options: ServeOptions;
   readonly folder: StateFolder;
+  /** `null` for disks in memory. */
+  readonly disks: FileDisks | null;
   readonly capture: CaptureFile | null;
   readonly told: Output;
   readonly signal: AbortSignal;
 }
 
 async function serve(service: Service): Promise<ExitCode> {
-  const { plan, options, folder, capture, told, signal } = service;
+  const { plan, options, folder, disks, capture, told, signal } = service;
   const { json = false, seed = null } = options;
   const log = openLog(options.logLevel, { hasTime: true });
   const story = new Story(told, { isRepeatable: false });
@@ -81,6 +86,7 @@ async function serve(service: Service): Promise<ExitCode> {
     traceLimit: 0,
     log,
     epoch: Date.now() * 1000,
+    ...(disks === null ? {} : { disks }),
     // How a server ends is no interruption of its run.
     signal: new AbortController().signal,
     onEvent: (event) => {

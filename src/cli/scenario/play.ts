@@ -6,6 +6,7 @@ import { formatIpv4 } from "../../wire/addr.ts";
 import type { Device } from "../../wire/device.ts";
 import { findOption, Option } from "../../dhcp/options.ts";
 import { DhcpType, type DhcpMessage } from "../../dhcp/message.ts";
+import type { DiskSource } from "../../storage/disk-source.ts";
 import type { Zone } from "../../zone/zone.ts";
 import { faultAt, InputError } from "../failure.ts";
 import type { RunEvent } from "./events.ts";
@@ -37,6 +38,8 @@ export interface PlayOptions {
   readonly log: Logger;
   /** Microseconds since 1970 at the start; the zone's. */
   readonly epoch?: number;
+  /** Where disks lie; in memory. */
+  readonly disks?: DiskSource;
   /** Aborted by Ctrl-C: the run ends where it is. */
   readonly signal: AbortSignal;
   /** Told each event, in order. */
@@ -96,13 +99,13 @@ export class Player {
   #failed = 0;
 
   constructor(options: PlayOptions) {
-    const { plan, traceLimit, log, epoch } = options;
+    const { plan, traceLimit, log, epoch, disks } = options;
     this.#options = options;
     this.#plan = plan;
     this.#seed = options.seed ?? plan.seed;
     this.#end = options.until ?? plan.until;
     this.#steps = plan.steps.toSorted((left, right) => left.at - right.at);
-    this.#world = new World({ plan, seed: this.#seed, traceLimit, log, epoch });
+    this.#world = new World({ plan, seed: this.#seed, traceLimit, log, epoch, disks });
     this.#watch = new Watch(
       {
         drop: (drop) => options.onEvent({ event: "drop", ...drop }),

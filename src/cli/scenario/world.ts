@@ -6,6 +6,7 @@ import { formatIpv4, formatMac, type Ipv4Addr, parseIpv4 } from "../../wire/addr
 import type { Device } from "../../wire/device.ts";
 import type { Host } from "../../guest/host.ts";
 import type { WayOptions } from "../../sim/link.ts";
+import type { DiskSource } from "../../storage/disk-source.ts";
 import type { Domain } from "../../zone/domain.ts";
 import { Zone } from "../../zone/zone.ts";
 import type { ZoneHost } from "../../zone/zone-host.ts";
@@ -32,6 +33,8 @@ export interface WorldOptions {
   readonly log: Logger;
   /** Microseconds since 1970 at the start of the run; the zone's. */
   readonly epoch?: number | undefined;
+  /** Where disks lie; in memory. */
+  readonly disks?: DiskSource | undefined;
 }
 
 /** A domain and the host that runs it. */
@@ -51,11 +54,17 @@ export class World {
   readonly #hosts = new Map<string, ZoneHost>();
 
   /** @throws {InputError} for what only the zone can refuse, with the line. */
-  constructor({ plan, seed, traceLimit, log, epoch }: WorldOptions) {
+  constructor({ plan, seed, traceLimit, log, epoch, disks }: WorldOptions) {
     this.#plan = plan;
     const { profile } = plan;
-    const beginning = epoch === undefined ? {} : { epoch };
-    this.zone = new Zone({ seed, profile, traceLimit, log, ...beginning });
+    this.zone = new Zone({
+      seed,
+      profile,
+      traceLimit,
+      log,
+      ...(epoch === undefined ? {} : { epoch }),
+      ...(disks === undefined ? {} : { disks }),
+    });
     this.#blame(1, "securityGroups", () => {
       const { securityGroups: groups } = this.zone;
       for (const name of plan.securityGroups.keys()) if (!groups.has(name)) groups.create(name);
