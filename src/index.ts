@@ -90,7 +90,29 @@ export type { PingOptions } from "./guest/ping.ts";
 export type { TracerouteOptions } from "./guest/traceroute.ts";
 export { Guest } from "./guest/guest.ts";
 export { Host } from "./guest/host.ts";
+export {
+  type BlockDevice,
+  DiskStatus,
+  MemoryDisk,
+  type MemoryDiskOptions,
+} from "./storage/block-device.ts";
+export { type DiskPlace, type DiskSource, MEMORY_DISKS } from "./storage/disk-source.ts";
 export { Dom0, type Dom0Options, type UplinkOptions } from "./xen/dom0.ts";
+export { DomainError } from "./xen/hypervisor/domain-error.ts";
+export { DomainMemory, type DomainMemoryOptions } from "./xen/hypervisor/domain-memory.ts";
+export { ShutdownReason } from "./xen/hypervisor/domain-table.ts";
+export type { EventChannels } from "./xen/hypervisor/event-channels.ts";
+export { GrantMap, GrantStatus } from "./xen/hypervisor/grant-operations.ts";
+export type { GrantTable } from "./xen/hypervisor/grant-table.ts";
+export type { GuestGrants } from "./xen/hypervisor/guest-grants.ts";
+export { type DomainIo, Hypervisor } from "./xen/hypervisor/hypervisor.ts";
+export { Blkback, type BlkbackOptions } from "./xen/io/blkback.ts";
+export { Blkfront, type BlkfrontOptions } from "./xen/io/blkfront.ts";
+export { BlockOp, BlockStatus } from "./xen/io/blkif.ts";
+export { joinVif } from "./xen/io/join-vif.ts";
+export { Netback, type NetbackOptions } from "./xen/io/netback.ts";
+export { Netfront, type NetfrontOptions } from "./xen/io/netfront.ts";
+export { BackRing, FrontRing, initializeRing } from "./xen/io/shared-ring.ts";
 export {
   type CidrPermission,
   formatPermission,
@@ -104,7 +126,14 @@ export {
   type SecurityGroupListener,
   SecurityGroups,
 } from "./xen/security-group.ts";
+export type { XenHost } from "./xen/toolstack/xen-host.ts";
 export { Vif, type VifConfig } from "./xen/vif.ts";
+export { XENSTORE_3_1, XENSTORE_4_17, type XenstoreBehaviour } from "./xen/xenstore/behaviour.ts";
+export { StoreClient } from "./xen/xenstore/client.ts";
+export { StoreConnection, type StoreConnectionOptions } from "./xen/xenstore/connection.ts";
+export { RingTransport, type RingTransportOptions } from "./xen/xenstore/ring-transport.ts";
+export type { StoreSession } from "./xen/xenstore/session.ts";
+export { XenStore, type XenStoreOptions } from "./xen/xenstore/store.ts";
 export type { Domain } from "./zone/domain.ts";
 export type { ExternalVif } from "./zone/external-vif.ts";
 export { domainName, instanceId, serialOfDomain, serialOfInstance } from "./zone/naming.ts";
