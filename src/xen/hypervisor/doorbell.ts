@@ -13,7 +13,7 @@ const TO_HOST = 0;
 const TO_GUEST = 1;
 const BITS = 2;
 /** Octets of the buffer that both threads hold. */
-export const DOORBELL_OCTETS = 4 * (BITS + PORTS / 32);
+const DOORBELL_OCTETS = 4 * (BITS + PORTS / 32);
 
 /** Both sides' doorbell: each thread makes one of the same buffer. */
 export class Doorbell implements EventSignal {

@@ -23,7 +23,7 @@ export const GrantFlag = {
 /** Shift from a reference to the index of its frame: 512 entries to a frame. */
 export const GRANTS_SHIFT = 9;
 /** References below are never drawn from the list: the toolstack knew them by number. */
-export const RESERVED_GRANTS = 8;
+const RESERVED_GRANTS = 8;
 
 const ENTRIES_MASK = (1 << GRANTS_SHIFT) - 1;
 

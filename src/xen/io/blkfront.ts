@@ -24,7 +24,7 @@ import {
 import { FrontRing, initializeRing } from "./shared-ring.ts";
 
 /** Octets that one request moves at most. */
-export const MAX_REQUEST_OCTETS = MAX_SEGMENTS * FRAME_OCTETS;
+const MAX_REQUEST_OCTETS = MAX_SEGMENTS * FRAME_OCTETS;
 
 /** Hears the end of a request. */
 export interface BlockCompletion {

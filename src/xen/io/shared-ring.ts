@@ -17,7 +17,7 @@ import {
 } from "../hypervisor/domain-memory.ts";
 
 /** Octets before the first entry. */
-export const RING_HEADER_OCTETS = 64;
+const RING_HEADER_OCTETS = 64;
 /** Words of the header. */
 const REQUEST_PRODUCER = 0;
 const REQUEST_EVENT = 1;

@@ -27,7 +27,7 @@ export interface Arrived {
 }
 
 /** Keeps what a device receives. */
-export class Keeper implements Stack {
+class Keeper implements Stack {
   readonly frames: Arrived[] = [];
   receive(_device: Device, packet: Packet, now: Instant): void {
     const { id, hasBlankChecksum, hasSoundChecksums, segmentSize } = packet;
