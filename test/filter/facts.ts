@@ -111,6 +111,10 @@ export const frameParts: fc.Arbitrary<FrameParts> = small([6, 6, 17, 1, 132, 47]
   },
 );
 
+/** True unless it is a segment with the bit that the newest kernels call AE. */
+export const isClassic = ({ protocol, transport }: FrameParts): boolean =>
+  protocol !== Protocol.Tcp || ((transport[12] ?? 0) & 1) === 0;
+
 /** The octets of a frame to `dst`, with a sound IP header. */
 export function buildFrame(parts: FrameParts, dst: number): Uint8Array {
   const { transport, options, sourceMac, flagsFragment, src, protocol, tos, ttl } = parts;

@@ -4,7 +4,15 @@ import { Hook, Hooks } from "../../src/l3/hooks.ts";
 import { IPV4_MIN_LENGTH, ipv4Codec, Protocol } from "../../src/l3/ipv4.ts";
 import { formatMac, ipv4Of, MAC_ZERO } from "../../src/wire/addr.ts";
 import { Cast, PacketPool } from "../../src/wire/packet.ts";
-import { buildFrame, DEVICES, deviceOf, type FrameParts, frameParts, packetOf } from "./facts.ts";
+import {
+  buildFrame,
+  DEVICES,
+  deviceOf,
+  type FrameParts,
+  frameParts,
+  isClassic,
+  packetOf,
+} from "./facts.ts";
 import { isKernelLogReadable, KernelRules, missingForRules } from "./kernel-rules.ts";
 import { newRuleSet } from "./stand.ts";
 
@@ -48,10 +56,6 @@ const icmpError: fc.Arbitrary<FrameParts> = fc
     const message = Uint8Array.from([type, code, 0, 0, ...word, ...quoted]);
     return { ...outer, protocol: Protocol.Icmp, transport: message };
   });
-
-/** No segment has the bit that the newest kernels call AE. */
-const isClassic = ({ protocol, transport }: FrameParts): boolean =>
-  protocol !== Protocol.Tcp || ((transport[12] ?? 0) & 1) === 0;
 
 describe.skipIf(missing !== null)(`Lines of the log (${missing ?? "here"})`, () => {
   const pool = new PacketPool({ slots: 8, largeSlots: 0 });

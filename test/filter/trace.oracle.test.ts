@@ -1,11 +1,10 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Protocol } from "../../src/l3/ipv4.ts";
 import { Hook, Hooks } from "../../src/l3/hooks.ts";
 import { formatMac, MAC_ZERO } from "../../src/wire/addr.ts";
 import { Cast, PacketPool } from "../../src/wire/packet.ts";
 import { tableText } from "../model/rule-evaluator.ts";
-import { buildFrame, DEVICES, deviceOf, type FrameParts, frameParts, packetOf } from "./facts.ts";
+import { buildFrame, DEVICES, deviceOf, frameParts, isClassic, packetOf } from "./facts.ts";
 import { isKernelLogReadable, KernelRules, missingForRules } from "./kernel-rules.ts";
 import { newRuleSet } from "./stand.ts";
 import { tableChains } from "./tables.ts";
@@ -15,10 +14,6 @@ const MAC = DEVICES.get(NEAR)?.mac ?? MAC_ZERO;
 const missing =
   missingForRules() ?? (isKernelLogReadable() ? null : "the kernel does not log here");
 const BUILT_IN = ["PREROUTING", "OUTPUT"];
-
-/** No segment has the bit that the newest kernels call AE. */
-const isClassic = ({ protocol, transport }: FrameParts): boolean =>
-  protocol !== Protocol.Tcp || ((transport[12] ?? 0) & 1) === 0;
 
 describe.skipIf(missing !== null)(`Lines about traced packets (${missing ?? "here"})`, () => {
   const pool = new PacketPool({ slots: 8, largeSlots: 0 });
