@@ -6,76 +6,23 @@ the answer is what left by either device. The router has no offloads on its seco
 is the one argument. Both namespaces are held by this process alone.
 """
 
-import array
-import ctypes
-import errno
-import fcntl
 import json
 import os
 import select
 import socket
 import struct
-import subprocess
 import sys
 
-CLONE_NEWNET = 0x40000000
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
+from kernel import Namespace, batch, switch_offloads_off, write  # noqa: E402
+
 ETH_P_ALL = 0x0003
 SOL_PACKET = 263
 PACKET_VNET_HDR = 15
 PACKET_IGNORE_OUTGOING = 23
 NEEDS_CSUM, GSO_TCPV4 = 1, 1
-SIOCETHTOOL = 0x8946
-# ETHTOOL_SRXCSUM, STXCSUM, SSG, STSO, SGSO, SGRO
-OFFLOADS = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
-LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def check(result):
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def write(name, value):
-    path = f"/proc/sys/net/{name}"
-    if os.path.exists(path):
-        with open(path, "w", encoding="ascii") as file:
-            file.write(str(value))
-
-
-class Namespace:
-    """A fresh network namespace, IPv6 off, gone when closed."""
-
-    def __init__(self):
-        check(LIBC.unshare(CLONE_NEWNET))
-        self.descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        for which in ("all", "default"):
-            write(f"ipv6/conf/{which}/disable_ipv6", 1)
-            write(f"ipv4/conf/{which}/rp_filter", 0)
-
-    @property
-    def path(self):
-        return f"/proc/{os.getpid()}/fd/{self.descriptor}"
-
-    def enter(self):
-        check(LIBC.setns(self.descriptor, CLONE_NEWNET))
-
-
-def batch(lines):
-    text = "".join(f"{line}\n" for line in lines)
-    subprocess.run(["ip", "-batch", "-"], input=text, check=True, text=True, timeout=20)
-
-
-def switch_offloads_off(name):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        for command in OFFLOADS:
-            value = array.array("B", struct.pack("II", command, 0))
-            request = struct.pack("16sP16x", name.encode(), value.buffer_info()[0])
-            try:
-                fcntl.ioctl(control, SIOCETHTOOL, request)
-            except OSError as error:
-                if error.errno != errno.EOPNOTSUPP:
-                    raise
+# Old kernels have one for all namespaces.
+MESSAGES_A_SECOND = "/proc/sys/net/ipv4/icmp_msgs_per_sec"
 
 
 def open_end(name):
@@ -100,9 +47,12 @@ def main():
     mtu = sys.argv[1]
     ends = Namespace()
     router = Namespace()
-    write("ipv4/ip_forward", 1)
-    write("ipv4/icmp_ratelimit", 0)
-    write("ipv4/icmp_msgs_per_sec", 1000000)
+    for name in ("all", "default"):
+        write(f"/proc/sys/net/ipv4/conf/{name}/rp_filter", "0")
+    write("/proc/sys/net/ipv4/ip_forward", "1")
+    write("/proc/sys/net/ipv4/icmp_ratelimit", "0")
+    if os.path.exists(MESSAGES_A_SECOND):
+        write(MESSAGES_A_SECOND, "1000000")
     batch(
         [
             f"link add near address 02:00:00:00:00:01 type veth peer name nearend netns {ends.path}",

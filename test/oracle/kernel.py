@@ -49,6 +49,8 @@ RESTORE = ["iptables-legacy-restore", "-w", "10"]
 REPLY, PROTOCOL = 2, 2
 NUMBER, SOURCE_PORT, TARGET_PORT, ICMP_ID = 1, 2, 3, 4
 CLOCK_MONOTONIC_COARSE = 6
+# How long a command may take.
+TIMEOUT_SECONDS = 20
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -85,11 +87,21 @@ def write(path, text):
         file.write(text)
 
 
-def run(command, text):
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+def run(command, text=""):
+    """What the command writes, given the text."""
+    try:
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{error}\n{text}") from None
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}\n{text}")
     return done.stdout
+
+
+def batch(lines):
+    run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
 
 
 def switch_offloads_off(name):
@@ -166,7 +178,7 @@ class World:
             run(["ebtables-nft-restore"], frame_rules)
         for key, value in request["sysctl"]:
             write("/proc/sys/" + key.replace(".", "/"), str(value))
-        run(["ip", "-batch", "-"], "".join(f"{words}\n" for words in request["ip"]))
+        batch(request["ip"])
 
     def link(self, interfaces, bridged):
         """Make the interfaces, and their ports if they are bridges."""
@@ -184,10 +196,9 @@ class World:
             if bridged:
                 lines.append(f"link set {near[name]} master {name} up")
             lines.append(f"link set {name} mtu {one['mtu']} up")
-        run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
+        batch(lines)
         self.ends.namespace.enter()
-        ups = [f"link set {far} up\n" for far in self.near]
-        run(["ip", "-batch", "-"], "".join(ups))
+        batch([f"link set {far} up" for far in self.near])
         for far in self.near:
             switch_offloads_off(far)
         self.router.enter()
@@ -219,7 +230,7 @@ class World:
         """Listen until that time; then run commands and say what they write, and when."""
         wait_until(self.start + until * 1000)
         received = self.take()
-        shown = [[now() // 1000, run(command, "")] for command in show]
+        shown = [[now() // 1000, run(command)] for command in show]
         return {"received": received, "shown": shown}
 
     def take(self):

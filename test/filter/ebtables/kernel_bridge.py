@@ -13,9 +13,10 @@ import struct
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-
-from kernel_rules import KernelLog, Namespace, prepare, run  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path += [os.path.join(HERE, ".."), os.path.join(HERE, "..", "..", "oracle")]
+from kernel import Namespace, batch, run  # noqa: E402
+from kernel_rules import KernelLog, prepare  # noqa: E402
 
 ETH_P_ALL = 0x0003
 SOL_PACKET = 263
@@ -85,7 +86,7 @@ class Bridge:
             )
             lines += [f"link set {port} master br0", f"link set {port} up"]
         lines.append("link set br0 up")
-        run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
+        batch(lines)
         for which in ("iptables", "ip6tables", "arptables"):
             path = f"/proc/sys/net/bridge/bridge-nf-call-{which}"
             if os.path.exists(path):
@@ -94,7 +95,7 @@ class Bridge:
         self.near_sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.near_receiver = listen()
         self.ends.enter()
-        run(["ip", "-batch", "-"], "".join(f"link set {far} up\n" for far in PORTS.values()))
+        batch([f"link set {far} up" for far in PORTS.values()])
         for far in PORTS.values():
             prepare(far)
         self.host.enter()
