@@ -86,24 +86,10 @@ export const secondsOf = (now: Instant): Seconds => Math.floor(now / SECOND);
 
 /** A fixed address as a lease, which no table holds. */
 export function fixedLease(host: Host, subnet: Subnet, address: Ipv4Addr): Lease {
-  return {
-    state: "free",
-    starts: Number.NEGATIVE_INFINITY,
-    ends: Number.NEGATIVE_INFINITY,
-    heard: Number.NEGATIVE_INFINITY,
-    clientId: null,
-    hardware: null,
-    chaddr: null,
-    hostName: null,
-    agent: [],
-    mustRenew: false,
-    address,
-    subnet,
-    pool: null,
-    host,
-  };
+  return { ...VIRGIN, address, subnet, pool: null, host };
 }
 
+/** Nobody has held it. */
 const VIRGIN: Tenancy = {
   state: "free",
   starts: Number.NEGATIVE_INFINITY,
