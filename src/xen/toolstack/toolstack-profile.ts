@@ -34,6 +34,20 @@ export interface ToolstackProfile {
   readonly vbdProtocol: "x86_32-abi" | "x86_64-abi";
 }
 
+/** What netback and netfront say in either time, in this order. */
+const NETBACK_FEATURES = [
+  ["feature-sg", "1"],
+  ["feature-gso-tcpv4", "1"],
+  ["feature-rx-copy", "1"],
+  ["feature-rx-flip", "0"],
+] as const;
+const NETFRONT_FEATURES = [
+  ["request-rx-copy", "1"],
+  ["feature-rx-notify", "1"],
+  ["feature-sg", "1"],
+  ["feature-gso-tcpv4", "1"],
+] as const;
+
 /** EC2 2010: Xen 3.1.2 of RHEL 5, blkback without barriers as consoles of the time report. */
 export const XEND_3_1: ToolstackProfile = {
   name: "xend-3.1",
@@ -43,12 +57,7 @@ export const XEND_3_1: ToolstackProfile = {
   listStyle: "xm",
   marksClosed: false,
   vifBackend: {
-    features: [
-      ["feature-sg", "1"],
-      ["feature-gso-tcpv4", "1"],
-      ["feature-rx-copy", "1"],
-      ["feature-rx-flip", "0"],
-    ],
+    features: NETBACK_FEATURES,
     goesOnlineAtOnce: true,
     waitsForHotplug: false,
   },
@@ -61,12 +70,7 @@ export const XEND_3_1: ToolstackProfile = {
     earlyWatches: [],
     lateWatches: ["cpu"],
   },
-  vifFeatures: [
-    ["request-rx-copy", "1"],
-    ["feature-rx-notify", "1"],
-    ["feature-sg", "1"],
-    ["feature-gso-tcpv4", "1"],
-  ],
+  vifFeatures: NETFRONT_FEATURES,
   vbdProtocol: "x86_32-abi",
 };
 
@@ -79,12 +83,7 @@ export const XL_4_17: ToolstackProfile = {
   listStyle: "xl",
   marksClosed: true,
   vifBackend: {
-    features: [
-      ["feature-sg", "1"],
-      ["feature-gso-tcpv4", "1"],
-      ["feature-rx-copy", "1"],
-      ["feature-rx-flip", "0"],
-    ],
+    features: NETBACK_FEATURES,
     goesOnlineAtOnce: false,
     waitsForHotplug: true,
   },
@@ -108,11 +107,6 @@ export const XL_4_17: ToolstackProfile = {
     earlyWatches: ["backend"],
     lateWatches: ["cpu"],
   },
-  vifFeatures: [
-    ["request-rx-copy", "1"],
-    ["feature-rx-notify", "1"],
-    ["feature-sg", "1"],
-    ["feature-gso-tcpv4", "1"],
-  ],
+  vifFeatures: NETFRONT_FEATURES,
   vbdProtocol: "x86_64-abi",
 };
