@@ -34,8 +34,9 @@ export class DomainChannels implements StoreHost {
     return this.#rings.get(domid)?.port ?? -1;
   }
 
-  /** The domain is gone. */
+  /** The domain is gone, whether the store heard of it or not. */
   delete(domid: number): void {
+    this.#close(domid);
     this.#rings.delete(domid);
   }
 
@@ -59,6 +60,10 @@ export class DomainChannels implements StoreHost {
 
   release(domid: number): void {
     this.#listener.released(domid);
+    this.#close(domid);
+  }
+
+  #close(domid: number): void {
     const ring = this.#rings.get(domid);
     if (ring === undefined || ring.port < 0) return;
     this.#events.close(0, ring.port);
