@@ -67,13 +67,19 @@ export interface GuestVifRingsOptions {
   readonly netfront: (handle: number) => Netfront | null;
 }
 
+interface OpenVif {
+  readonly netfront: Netfront;
+  readonly port: number;
+  readonly companions: VifCompanions;
+}
+
 /** Frames that both rings take. */
 const RING_FRAMES = 2;
 
 /** A domU's side: the {@link Netfront} of each of its vifs. */
 export class GuestVifRings implements GuestVifPorts {
   readonly #options: GuestVifRingsOptions;
-  readonly #open = new Map<number, { readonly netfront: Netfront; readonly port: number }>();
+  readonly #open = new Map<number, OpenVif>();
 
   constructor(options: GuestVifRingsOptions) {
     this.#options = options;
@@ -93,7 +99,7 @@ export class GuestVifRings implements GuestVifPorts {
     const { txRing, rxRing } = netfront.open(port, companions);
     host.share(memory.domid, handle, companions);
     events.setHandler(memory.domid, number, netfront, now);
-    this.#open.set(handle, { netfront, port: number });
+    this.#open.set(handle, { netfront, port: number, companions });
     return { txRingRef: txRing, rxRingRef: rxRing, eventChannel: number };
   }
 
@@ -108,6 +114,9 @@ export class GuestVifRings implements GuestVifPorts {
     this.#open.delete(handle);
     host.share(io.memory.domid, handle, null);
     open.netfront.close(now);
+    // Where Dom0 let go before, what the guest sent since is nobody else's.
+    open.companions.tx.clear("netfront/closed", now);
+    open.companions.rx.clear("netfront/closed", now);
     hypervisor.events.close(io.memory.domid, open.port);
   }
 }
