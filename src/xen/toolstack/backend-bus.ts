@@ -9,6 +9,7 @@
  */
 import type { Instant } from "../../base/time.ts";
 import type { StoreClient } from "../xenstore/client.ts";
+import { StoreError } from "../xenstore/errno.ts";
 import type { DeviceClass } from "./device-path.ts";
 import type { WatchQueue, Watching } from "./watch-queue.ts";
 import { scanInteger, scanState, XenbusState } from "./xenbus-state.ts";
@@ -157,8 +158,13 @@ export class BackendBus {
     this.#onUevent("add", entry, now);
     driver.probe(entry, now);
     this.switchState(entry, XenbusState.InitWait);
-    const watched = `${frontend}/state`;
-    entry.otherEnd = this.#queue.watch(watched, (_, at) => this.#otherEndChanged(entry, at));
+    try {
+      const act = (_: string, at: Instant): void => this.#otherEndChanged(entry, at);
+      entry.otherEnd = this.#queue.watch(`${frontend}/state`, act);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.#unregister(entry, now);
+    }
   }
 
   #otherEndChanged(entry: Entry, now: Instant): void {

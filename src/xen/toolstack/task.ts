@@ -1,5 +1,6 @@
 /** What a toolstack does in steps, waiting for others in between. @module */
 import { type Instant, NEVER } from "../../base/time.ts";
+import { StoreError } from "../xenstore/errno.ts";
 
 /** What a task waits for, and how long. */
 export interface Wait {
@@ -66,4 +67,13 @@ export class TaskRunner {
 export function* after(task: Task): Task {
   yield { isMet: () => true, until: NEVER };
   yield* task;
+}
+
+/** `task`, which ends where the store refuses what it asks, for somebody spoiled a node. */
+export function* unlessRefused(task: Task): Task {
+  try {
+    yield* task;
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+  }
 }

@@ -1,6 +1,7 @@
 /** A client of the store that acts on its watches when its owner drains it. @module */
 import type { Instant } from "../../base/time.ts";
 import { StoreClient } from "../xenstore/client.ts";
+import { StoreError } from "../xenstore/errno.ts";
 import type { StoreSession } from "../xenstore/session.ts";
 
 /** What is done about a change at or below a watched path. */
@@ -62,12 +63,22 @@ export class WatchQueue {
     if (!this.#session.isClosed) this.client.unwatch(path, token);
   }
 
-  /** Handle what waits now; what comes meanwhile waits for the next call. @returns how many. */
+  /**
+   * Handle what waits now; what comes meanwhile waits for the next call. A request that the store
+   * refuses, for a node names what is no path, ends what is done about that one event.
+   * @returns how many.
+   */
   drain(now: Instant): number {
     const waiting = this.#waiting;
     if (waiting.size === 0) return 0;
     this.#waiting = new Map();
-    for (const { path, token } of waiting.values()) this.#handlers.get(token)?.(path, now);
+    for (const { path, token } of waiting.values()) {
+      try {
+        this.#handlers.get(token)?.(path, now);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+      }
+    }
     return waiting.size;
   }
 

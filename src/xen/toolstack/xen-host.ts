@@ -29,7 +29,7 @@ import {
   type DomainRequest,
   type ManagedDomain,
 } from "./managed-domain.ts";
-import { after, type Task, TaskRunner } from "./task.ts";
+import { after, type Task, TaskRunner, unlessRefused } from "./task.ts";
 import type { DeviceName, DiskConfig, NicConfig, Toolstack } from "./toolstack.ts";
 import type { ToolstackProfile } from "./toolstack-profile.ts";
 import { drawUuid } from "./uuid.ts";
@@ -247,7 +247,7 @@ export class XenHost implements Machine {
 
   /** A task begins when the others have their turn, so that its clock is theirs. */
   #start(now: Instant, domid: number, task: Task): void {
-    this.#tasks.start(domid, after(task));
+    this.#tasks.start(domid, after(unlessRefused(task)));
     this.settle(now);
   }
 
@@ -337,8 +337,9 @@ export class XenHost implements Machine {
   *#close(entry: DomainEntry, isRestarting = false): Task {
     entry.status = "closing";
     this.#halt(entry, this.#loop.now);
-    yield* this.#toolstack.destroy(entry.toolstack, isRestarting);
+    yield* unlessRefused(this.#toolstack.destroy(entry.toolstack, isRestarting));
     const { domid } = entry;
+    this.#kill(domid, this.#loop.now);
     yield { isMet: () => this.table.reap(domid), until: NEVER };
   }
 

@@ -2,7 +2,7 @@
 import { type Duration, SECOND } from "../../base/time.ts";
 import type { StoreClient } from "../xenstore/client.ts";
 import { domainPath } from "./device-path.ts";
-import type { Task } from "./task.ts";
+import { type Task, unlessRefused } from "./task.ts";
 import {
   type DeviceFailure,
   type DeviceName,
@@ -90,7 +90,7 @@ export class Xl implements Toolstack {
     for (const type of ["vbd", "vif"] as const) {
       for (const devid of listOf(client, `/libxl/${domid}/device/${type}`)) {
         const device = { type, devid: Number(devid) };
-        yield* this.#remove(domid, device, xlPath(domid, device), true);
+        yield* unlessRefused(this.#remove(domid, device, xlPath(domid, device), true));
       }
     }
     if (client.find(xlPath(domid, { type: "console", devid: 0 })) !== null) {
