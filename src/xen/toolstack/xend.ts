@@ -1,6 +1,12 @@
 /** xend of Xen 3.1: how it makes, changes and ends a domain (xend/XendDomainInfo.py). @module */
 import { type Instant, SECOND } from "../../base/time.ts";
-import { backendPath, type DeviceClass, domainPath, frontendPath } from "./device-path.ts";
+import {
+  backendPath,
+  type DeviceClass,
+  domainPath,
+  frontendPath,
+  virtualDevice,
+} from "./device-path.ts";
 import type { Task } from "./task.ts";
 import {
   type DeviceFailure,
@@ -57,7 +63,9 @@ export class Xend implements Toolstack {
     device: DiskConfig | NicConfig,
     onFailure: (failure: DeviceFailure) => void,
   ): Task {
-    yield* this.#waitFor(domain, this.#create(domain, device), onFailure);
+    const taken = isDisk(device) ? this.#taken(domain, device) : null;
+    if (taken === null) yield* this.#waitFor(domain, this.#create(domain, device), onFailure);
+    else onFailure(taken);
   }
 
   /** `xm block-detach`: the back end closes, and its hotplug script removes what is left. */
@@ -112,6 +120,14 @@ export class Xend implements Toolstack {
       : nicDetails(device, this.#nextDevice(info.domid, "vif"));
     writeDevice(this.#parts.client, info, details);
     return { type: details.type, devid: details.devid };
+  }
+
+  /** DevController.createDevice: a disk by that name is there already. */
+  #taken({ info }: ToolstackDomain, { dev }: DiskConfig): DeviceFailure | null {
+    const devid = virtualDevice(dev);
+    if (!this.#parts.client.exists(backendPath("vbd", info.domid, devid))) return null;
+    const reason = `Device ${dev} (${devid}, vbd) is already connected.`;
+    return { device: { type: "vbd", devid }, reason };
   }
 
   /** DevController.allocateDeviceID. */

@@ -73,6 +73,10 @@ export class Xl implements Toolstack {
     const made = isDisk(device)
       ? xlDisk(domid, device)
       : xlNic(domid, device, this.#freeVif(domid));
+    if (this.#parts.client.exists(made.backend)) {
+      onFailure(failureOf(made, "device already exists in xenstore"));
+      return;
+    }
     yield* this.#addAll(domid, [made], onFailure);
   }
 
