@@ -210,9 +210,13 @@ export class Dom0 implements Machine {
     this.#log(this.#hotplug.offline(vif, now), now);
   }
 
-  /** Map `address` to the vif's domU from now on, instead of what it had; `null` for none. */
+  /**
+   * Map `address` to the vif's domU from now on, instead of what it had; `null` for none. No rule
+   * speaks of a vif that is offline.
+   */
   associate(vif: Vif, address: Ipv4Addr | null, now: Instant): void {
-    this.#log(this.#hotplug.associate(vif, address), now);
+    if (this.#vifs.get(vif.name) !== vif) vif.publicAddress = address;
+    else this.#log(this.#hotplug.associate(vif, address), now);
   }
 
   /** Add a route to the router that has the uplink, as `ip route add` does. */

@@ -58,6 +58,8 @@ export interface BuiltDomain {
 interface Kept {
   readonly plan: DomainPlan;
   readonly store: InstanceDisks | null;
+  /** Block devices that were imported for it. */
+  readonly volumes: string[];
   vif: Vif | null;
   netback: Netback | null;
   disks: GuestVbdRings | null;
@@ -70,6 +72,8 @@ const IO_PAGES = 1024;
 /** 4 TiB: more than a zone can use, so that only who asks for less meets the end of it. */
 const TOTAL_KIB = 2 ** 32;
 const DOM0_KIB = 2 ** 20;
+/** Of the one vif of a domain. */
+const HANDLE = 0;
 const SCRIPT = "/etc/xen/scripts/ec2-vif-route-dhcpd";
 
 /** The toolstack of one host, and what it set up. */
@@ -116,7 +120,8 @@ export class HostDomains {
    */
   launch(plan: DomainPlan, now: Instant): BuiltDomain {
     const store = plan.hasInstanceStore ? this.store.take() : null;
-    const kept: Kept = { plan, store, vif: null, netback: null, disks: null, error: null };
+    const parts = { vif: null, netback: null, disks: null, error: null };
+    const kept: Kept = { plan, store, volumes: [], ...parts };
     this.#kept.set(plan.name, kept);
     try {
       const managed = this.#create(kept, now);
@@ -126,7 +131,7 @@ export class HostDomains {
       }
       throw kept.error ?? new EmulatorError("domain", plan.name, managed.failure ?? "not built");
     } catch (error) {
-      this.#forget(plan.name);
+      this.#forget(plan.name, now);
       throw error;
     }
   }
@@ -134,7 +139,7 @@ export class HostDomains {
   /** Destroy a domain: nothing of it is left in the store, in Dom0 or in the hypervisor. */
   destroy(name: string, domid: number, now: Instant): void {
     this.xen.destroy(domid, now);
-    this.#forget(name);
+    this.#forget(name, now);
   }
 
   /** A disk of a domain as its guest has it; `null` if it has none of that number. */
@@ -143,12 +148,22 @@ export class HostDomains {
   }
 
   /**
-   * Attach a network block device to a running domain.
-   * @throws {OptionError} or {DomainError} if that cannot be.
+   * Attach a network block device to a running domain: it is imported until the domain is
+   * destroyed.
+   * @throws {OptionError} or {EmulatorError} if that cannot be: nothing is imported then.
    */
-  attachVolume(domid: number, { dev, path, sectors }: VolumeOptions, now: Instant): void {
+  attachVolume(name: string, domid: number, volume: VolumeOptions, now: Instant): void {
+    const { dev, path, sectors } = volume;
     this.store.importVolume(path, sectors);
-    this.xen.attach(domid, { dev, type: "phy", params: path, mode: "w" }, now);
+    try {
+      this.xen.attach(domid, { dev, type: "phy", params: path, mode: "w" }, now);
+      const failure = this.xen.find(domid)?.failure ?? null;
+      if (failure !== null) throw new EmulatorError("domain", name, failure);
+    } catch (error) {
+      this.store.dropVolume(path);
+      throw error;
+    }
+    this.#kept.get(name)?.volumes.push(path);
   }
 
   #create(kept: Kept, now: Instant): ManagedDomain {
@@ -176,7 +191,8 @@ export class HostDomains {
           const { device } = plan;
           const netfront = new Netfront({ device, pool, grants: io.grants, behaviour });
           const host = this.#vifRings;
-          const vif = new GuestVifRings({ io, hypervisor, host, netfront: () => netfront });
+          const ownVif = (handle: number): Netfront | null => (handle === HANDLE ? netfront : null);
+          const vif = new GuestVifRings({ io, hypervisor, host, netfront: ownVif });
           const vbd = new GuestVbdRings(io, hypervisor, profile.vbdProtocol, this.#vbdRings);
           kept.disks = vbd;
           return { vif, vbd };
@@ -189,7 +205,7 @@ export class HostDomains {
   /** The script of vifs: Dom0 sets up what the domain's configuration says. */
   #online({ domid, devid }: BackendName, now: Instant): string | null {
     const kept = this.#keptOf(domid);
-    if (kept === null) return `no domain ${domid}`;
+    if (kept === null || devid !== HANDLE) return `no vif${domid}.${devid}`;
     const { plan } = kept;
     try {
       const vif = this.#dom0.addVif({ ...plan.vif, domid, domain: plan.name }, now);
@@ -205,8 +221,15 @@ export class HostDomains {
   }
 
   #offline({ domid, devid }: BackendName, now: Instant): void {
-    const { netback = null, vif = null } = this.#keptOf(domid) ?? {};
     this.#vifRings.remove(domid, devid);
+    const kept = this.#keptOf(domid);
+    if (kept !== null && devid === HANDLE) this.#removeVif(kept, now);
+  }
+
+  #removeVif(kept: Kept, now: Instant): void {
+    const { netback, vif } = kept;
+    kept.netback = null;
+    kept.vif = null;
     if (netback !== null) this.#services.drive(netback, false);
     if (vif !== null) this.#dom0.removeVif(vif, now);
   }
@@ -232,10 +255,14 @@ export class HostDomains {
     return managed === null ? null : (this.#kept.get(managed.name) ?? null);
   }
 
-  #forget(name: string): void {
+  /** Its vif goes even where the toolstack lost sight of it, for somebody changed its nodes. */
+  #forget(name: string, now: Instant): void {
     const kept = this.#kept.get(name);
     if (kept === undefined) return;
     this.#kept.delete(name);
+    kept.netback?.disconnect(now);
+    this.#removeVif(kept, now);
+    for (const path of kept.volumes) this.store.dropVolume(path);
     if (kept.store !== null) this.store.release(kept.store);
   }
 }

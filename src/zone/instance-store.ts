@@ -90,6 +90,12 @@ export class InstanceStore {
     this.#add(path, GNBD_MAJOR, Number(minor), sectors);
   }
 
+  /** Dom0 has the block device no longer; what it holds stays where the disks are kept. */
+  dropVolume(path: string): void {
+    this.devices.remove(path);
+    this.#opened.delete(path);
+  }
+
   #add(path: string, major: number, minor: number, sectors: number): void {
     this.devices.add(path, { node: path, major, minor, disk: this.#open(path, sectors) });
   }

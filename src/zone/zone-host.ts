@@ -153,10 +153,10 @@ export class ZoneHost {
 
   /**
    * Attach an EBS volume to a running domain, as the network block device that Dom0 imported.
-   * @throws {OptionError} or {DomainError} if a name is none, or taken.
+   * @throws {OptionError} or {EmulatorError} if a name is none, or taken, or the domain ended.
    */
   attachVolume(domain: Domain, volume: VolumeOptions): void {
-    this.#below.attachVolume(domain.domid, volume, this.#services.now());
+    this.#below.attachVolume(domain.name, domain.domid, volume, this.#services.now());
   }
 
   /** A disk of a domain as its guest has it; `null` if it has none by that name. */
@@ -172,9 +172,12 @@ export class ZoneHost {
   /**
    * Map a public address to a domain instead of the one that it has: `address`, the plan's next, or
    * `null` for none.
-   * @throws {OptionError} if the address is taken.
+   * @throws {OptionError} if the address is taken, or the domain was destroyed.
    */
   associate(domain: Domain, address?: Ipv4Addr | null): void {
+    if (this.#domains.get(domain.name) !== domain) {
+      throw new OptionError("domain", domain.name, "a domain of this host");
+    }
     const services = this.#services;
     const taken = address === null ? null : services.publicAddress(address ?? null);
     services.onDisassociate(domain);
