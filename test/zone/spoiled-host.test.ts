@@ -26,10 +26,11 @@ function storeOf({ xenstore }: ZoneHost, domid = 0): StoreSession {
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 describe.each(["ec2-2010", "linux"] as const)("a host of %s", (profile) => {
-  it("has no event channel left of domains that are gone", () => {
+  it("has no event channel and no memory left of domains that are gone", () => {
     const host = new Zone({ seed: 1, profile }).addHost();
     for (let count = 0; count < 5; count += 1) host.destroy(host.launch());
     expect(portsOf(host)).toBe(0);
+    expect(host.hypervisor.grants.dying.size).toBe(0);
   });
 
   it("keeps nothing of a volume that could not be attached, nor of a destroyed domain's", () => {

@@ -36,8 +36,8 @@ const MAX_FRAMES = 32;
 /** The tables of all domains of a host. */
 export class GrantTables {
   readonly #tables = new Map<number, GrantTable>();
-  /** Of dead domains whose frames are still mapped. */
-  readonly #dying = new Map<number, GrantTable>();
+  /** Dead domains of which somebody still maps a frame, by domid. */
+  readonly dying = new Map<number, GrantTable>();
   readonly maxFrames: number;
 
   /** @param maxFrames frames that a table may grow to, 4 to 2,048; 32. */
@@ -66,9 +66,13 @@ export class GrantTables {
 
   /** True while somebody maps a frame of domain `domid`, which may have died. */
   isReferenced(domid: number): boolean {
-    const dying = this.#dying.get(domid);
-    if (dying?.isReferenced === false) this.#dying.delete(domid);
-    return this.#dying.has(domid) || this.#tables.get(domid)?.isReferenced === true;
+    return this.dying.has(domid) || this.#tables.get(domid)?.isReferenced === true;
+  }
+
+  /** Nobody maps a frame of `table` any more: if its domain died, its memory is free. */
+  released(table: GrantTable): void {
+    const { domid } = table.memory;
+    if (this.dying.get(domid) === table) this.dying.delete(domid);
   }
 
   /**
@@ -80,7 +84,7 @@ export class GrantTables {
     if (table === undefined) return;
     this.#tables.delete(domid);
     table.release();
-    if (table.isReferenced) this.#dying.set(domid, table);
+    if (table.isReferenced) this.dying.set(domid, table);
   }
 }
 
@@ -331,6 +335,7 @@ export class GrantTable {
     if (pin === 0) {
       cleared |= GrantFlag.reading;
       this.#pinnedRefs -= 1;
+      if (this.#pinnedRefs === 0) this.#tables.released(this);
     }
     if (cleared === 0) return;
     const at = this.#wordOf(ref);
