@@ -1,9 +1,10 @@
 /** A zone's disks in sparse files, one folder a host: they outlive the program. @module */
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { OptionError } from "../base/errors.ts";
+import { EmulatorError, OptionError } from "../base/errors.ts";
 import type { BlockDevice } from "../storage/block-device.ts";
 import type { DiskPlace, DiskSource } from "../storage/disk-source.ts";
+import { systemCode } from "./socket-error.ts";
 import { SparseFileDisk } from "./sparse-file-disk.ts";
 
 /** Keeps each disk at its own path below its host's folder. */
@@ -16,13 +17,22 @@ export class FileDisks implements DiskSource {
     this.#folder = folder;
   }
 
-  /** @throws {OptionError} if the place is not in the folder; and what the system says. */
+  /**
+   * @throws {OptionError} if the place is not in the folder, {EmulatorError} with the path if the
+   *   system has no such file for us.
+   */
   open(place: DiskPlace): SparseFileDisk {
     const path = this.#pathOf(place);
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const disk = new SparseFileDisk({ path, sectors: place.sectors });
-    this.#open.add(disk);
-    return disk;
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      const disk = new SparseFileDisk({ path, sectors: place.sectors });
+      this.#open.add(disk);
+      return disk;
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === "") throw error;
+      throw new EmulatorError("disk-file", path, `${path}: cannot be a disk's file (${code})`);
+    }
   }
 
   discard(place: DiskPlace, disk: BlockDevice): void {

@@ -1,4 +1,12 @@
-import { existsSync, openSync, closeSync, readSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { FileDisks } from "../../src/backend/file-disks.ts";
@@ -57,6 +65,16 @@ describe("disks in files", () => {
     const again = new Uint8Array(512);
     newDisks(folder).open(place).read(3, again);
     expect(again).toEqual(new Uint8Array(512).fill(7));
+  });
+
+  it("are refused where something else stands in their place", () => {
+    const folder = newFolder();
+    const place = { host: "host-a", path: "/dev/gnbd1", sectors: 1 };
+    mkdirSync(join(folder, "host-a/dev/gnbd1"), { recursive: true });
+    writeFileSync(join(folder, "host-b"), "");
+    const disks = newDisks(folder);
+    expect(() => disks.open(place)).toThrow("host-a/dev/gnbd1: cannot be a disk's file (EISDIR)");
+    expect(() => disks.open({ ...place, host: "host-b" })).toThrow("cannot be a disk's file");
   });
 
   it.each(["../elsewhere", "/../../elsewhere", "/../host-b/dev/gnbd1"])(

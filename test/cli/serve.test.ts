@@ -184,7 +184,7 @@ steps:
     expect(status).toBe(0);
     const plug = { event: "plug", vif: "vif6.0", address: `unix:${launched}` };
     expect(objectsOf(stdout)).toContainEqual(plug);
-    expect(readdirSync(state)).toEqual([]);
+    expect(readdirSync(state)).toEqual(["disks"]);
   });
 
   it("names the place of a socket that cannot be opened", () => {
