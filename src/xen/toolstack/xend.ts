@@ -1,12 +1,6 @@
 /** xend of Xen 3.1: how it makes, changes and ends a domain (xend/XendDomainInfo.py). @module */
 import { type Instant, SECOND } from "../../base/time.ts";
-import {
-  backendPath,
-  type DeviceClass,
-  domainPath,
-  frontendPath,
-  virtualDevice,
-} from "./device-path.ts";
+import { backendPath, type DeviceClass, domainPath, virtualDevice } from "./device-path.ts";
 import type { Task } from "./task.ts";
 import {
   type DeviceFailure,
@@ -148,9 +142,9 @@ export class Xend implements Toolstack {
   ): Task {
     const { client, watch } = this.#parts;
     const { type, devid } = device;
-    const backend = client.find(`${frontendPath(type, info.domid, devid)}/backend`);
+    const backend = backendPath(type, info.domid, devid);
     const text = `Device ${devid} (${type}) could not be connected.`;
-    if (backend === null) {
+    if (!client.exists(backend)) {
       onFailure({ device, reason: `${text} Device not found.` });
       return;
     }
@@ -166,11 +160,14 @@ export class Xend implements Toolstack {
     else onFailure({ device, reason: text + (busy === "" ? " Backend device not found." : busy) });
   }
 
-  /** DevController.destroyDevice: `online` first, as the state is what drivers look at. */
+  /**
+   * DevController.destroyDevice: `online` first, as the state is what drivers look at.
+   * Deviation: xend took the back end's path from the guest's own directory (CVE-2008-5716).
+   */
   #close(domid: number, { type, devid }: DeviceName): void {
     const { client } = this.#parts;
-    const backend = client.find(`${frontendPath(type, domid, devid)}/backend`);
-    if (backend === null || client.find(`${backend}/state`) === null) return;
+    const backend = backendPath(type, domid, devid);
+    if (client.find(`${backend}/state`) === null) return;
     client.transaction((t) => t.write(`${backend}/online`, "0"));
     client.transaction((t) => t.write(`${backend}/state`, String(XenbusState.Closing)));
   }

@@ -64,7 +64,8 @@ const LIES: readonly (readonly [string, (liar: Liar) => void])[] = [
   [
     "another domain's back end as its own",
     (liar) => {
-      liar.write(DISK, { backend: "/local/domain/0/backend/vbd/1/2049", "backend-id": "1" });
+      liar.write(DISK, { backend: "/local/domain/0/backend/vbd/2/2049" });
+      liar.write("vif/0", { backend: "/local/domain/0/backend/vif/2/0" });
       disk(liar, {});
     },
   ],
@@ -149,7 +150,7 @@ describe.each([XEND_3_1, XL_4_17])("$name", (profile) => {
       0,
     );
     const nodes = (): string[] =>
-      dump(host).filter((line) => /domain\/(0\/backend\/\w+\/)?2[/ ]/.test(line));
+      dump(host).filter((line) => /^\/local\/domain\/(0\/backend\/\w+\/)?2[/ ]/.test(line));
     const rings = world.connected;
     const own = nodes();
     const { domid } = host.create(
@@ -160,7 +161,9 @@ describe.each([XEND_3_1, XL_4_17])("$name", (profile) => {
     expect(nodes()).toEqual(own);
     expect(world.connected.filter((ring) => ring.includes("2."))).toEqual(rings);
     expect(world.connected.filter((ring) => ring.includes(`${domid}.`)).length).toBeLessThan(2);
+    host.detach(domid, { type: "vif", devid: 0 }, 3 * SECOND);
     host.destroy(domid, 3 * SECOND);
+    expect(nodes()).toEqual(own);
     host.destroy(honest.domid, 3 * SECOND);
     while (host.nextDeadline() < 1000 * SECOND) host.expire(host.nextDeadline());
     expect(dump(host)).toEqual(tree);
