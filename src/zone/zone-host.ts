@@ -7,6 +7,7 @@ import type { WayOptions } from "../sim/link.ts";
 import type { Dom0 } from "../xen/dom0.ts";
 import type { Hypervisor } from "../xen/hypervisor/hypervisor.ts";
 import { virtualDevice } from "../xen/toolstack/device-path.ts";
+import { checkRates } from "../xen/toolstack/vif-rate.ts";
 import type { GuestDisk } from "../xen/toolstack/vbd-rings.ts";
 import type { XenHost } from "../xen/toolstack/xen-host.ts";
 import type { XenStore } from "../xen/xenstore/store.ts";
@@ -43,7 +44,7 @@ export interface LaunchOptions {
    * of which a domain takes two, and one for each disk.
    */
   readonly hasInstanceStore?: boolean;
-  /** The vif's node `rate`, "bytes,usec"; none, which is no limit, as what cannot be read is. */
+  /** What the vif takes from the domU, as xm and xl read it: "10Mb/s@50ms"; no limit. */
   readonly rate?: string;
 }
 
@@ -89,12 +90,13 @@ export class ZoneHost {
 
   /**
    * Start a domain: its vif comes online, then the domU boots.
-   * @throws {OptionError} if a name, number, address or group cannot be used.
+   * @throws {OptionError} if a name, number, address, group or rate cannot be used.
    */
   launch(options: LaunchOptions = {}): Domain {
     const services = this.#services;
     const now = services.now();
-    const { domid = null } = options;
+    const { domid = null, rate = null } = options;
+    checkRates(this.xen.profile, [{ rate }]);
     if (domid !== null && this.xen.find(domid) !== null) {
       throw new OptionError("domid", domid, "a domid that is free");
     }
@@ -124,7 +126,7 @@ export class ZoneHost {
       },
       device,
       hasInstanceStore: options.hasInstanceStore ?? true,
-      rate: options.rate ?? null,
+      rate,
     });
     vif.device.machine = this.dom0;
     netback.device.machine = guest;

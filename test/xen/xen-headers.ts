@@ -13,13 +13,16 @@ export const missingHeaders: string | null = !existsSync("/usr/include/xen/io/ri
 /** Where the programs lie: with what else is built here. */
 const PLACE = "build/xen";
 
-/** Compile `source`. @returns the program, in a folder of its own. */
-export function compileWithXen(source: string, ...defines: readonly string[]): string {
+/**
+ * Compile `source`. @param words names to define, and libraries as "-lxenlight".
+ * @returns the program, in a folder of its own.
+ */
+export function compileWithXen(source: string, ...words: readonly string[]): string {
   mkdirSync(PLACE, { recursive: true });
   const program = resolve(mkdtempSync(join(PLACE, "program-")), "program");
   const version = "__XEN_INTERFACE_VERSION__=__XEN_LATEST_INTERFACE_VERSION__";
-  const flags = [version, ...defines].map((define) => `-D${define}`);
-  const { status, stderr } = spawnSync("cc", ["-O1", ...flags, "-o", program, source]);
+  const flags = [version, ...words].map((word) => (word.startsWith("-l") ? word : `-D${word}`));
+  const { status, stderr } = spawnSync("cc", ["-O1", "-o", program, source, ...flags]);
   if (status !== 0) throw new Error(String(stderr));
   return program;
 }

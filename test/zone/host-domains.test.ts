@@ -64,6 +64,38 @@ describe.each(["ec2-2010", "linux"] as const)("a host of %s", (profile) => {
     expect(traces(host)).toEqual(before);
   });
 
+  it("takes from a domU what its rate says, and what the node says while it runs", async () => {
+    const zone = new Zone({ seed: 3, profile });
+    const host = zone.addHost();
+    const before = traces(host);
+    expect(() => host.launch({ rate: "much" })).toThrow('expected a rate such as "10Mb/s"');
+    expect(traces(host)).toEqual(before);
+    const { domid, external, backend } = host.launch({ guest: "external", rate: "8Kb/s@1s" });
+    const node = `/local/domain/0/backend/vif/${domid}/0/rate`;
+    expect(nodesOf(host)).toContain(`${node} = "1000,1000000"`);
+    let taken = 0;
+    zone.observe({
+      received: (device) => {
+        if (device === backend.device) taken += 1;
+      },
+      transmitted: () => undefined,
+      ended: () => undefined,
+      step: () => undefined,
+    });
+    const frame = new Uint8Array(500);
+    frame.fill(0xff, 0, 6);
+    for (let count = 0; count < 20; count += 1) external?.transmit(frame);
+    await zone.run({ until: "100ms" });
+    expect(taken).toBe(2);
+    host.xenstore.sessionOf(0)?.write(node, new TextEncoder().encode("3000,1000"));
+    host.xen.settle(zone.now);
+    await zone.run({ until: "900ms" });
+    // More credit at once; but the next period begins where the old rate's would have ended.
+    expect(taken).toBe(profile === "linux" ? 8 : 2);
+    await zone.run({ until: "1900ms" });
+    expect(taken).toBe(profile === "linux" ? 20 : 4);
+  });
+
   it("has the seed document's strings on its first domain, its volume attached", () => {
     const zone = new Zone({ seed: 1, profile });
     const host = zone.addHost();

@@ -2,8 +2,11 @@
  * What a scenario's parts say of each other: used names exist, and nothing is given twice.
  * @module
  */
+import { EmulatorError } from "../../base/errors.ts";
 import { formatIpv4, formatMac, type Ipv4Addr, ipv4Of } from "../../wire/addr.ts";
 import { placeOf } from "../../zone/address-plan.ts";
+import { checkRates } from "../../xen/toolstack/vif-rate.ts";
+import { profileOf } from "../../xen/profile.ts";
 import { faultAt } from "../failure.ts";
 import { hint } from "../suggest.ts";
 import { keyOf } from "./issue.ts";
@@ -94,6 +97,7 @@ export function checkScenario(plan: Plan, scenario: Scenario, faults: FaultList)
     place([...path, "publicAddress"], domain.publicAddress);
     checkGroups(plan, domain, path, faults);
     checkPlug(domain, path, faults);
+    checkRate(plan, domain, path, faults);
     if (domain.vif !== undefined) plugs.add(domain.vif.listen, [...path, "vif", "listen"]);
     checkPlace(domain, path, host, faults);
   }
@@ -171,6 +175,16 @@ function checkGroups(plan: Plan, domain: DomainText, path: Path, faults: FaultLi
 function checkPlug({ vif, guest }: DomainText, path: Path, faults: FaultList): void {
   if (vif === undefined || guest === "external") return;
   faults.add([...path, "vif"], "expected guest: external, for a simulated domU has the vif");
+}
+
+/** The toolstack of the time reads the vif's rate. */
+function checkRate({ profile }: Plan, domain: DomainText, path: Path, faults: FaultList): void {
+  try {
+    checkRates(profileOf(profile).toolstack, [domain]);
+  } catch (error) {
+    if (!(error instanceof EmulatorError)) throw error;
+    faults.add([...path, "rate"], error.message);
+  }
 }
 
 /** A domU's address lies in a block of its host, and says no other length than the block has. */

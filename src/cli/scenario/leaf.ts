@@ -107,6 +107,16 @@ export const domainName = textOf(
   },
 );
 
+/** "10Mb/s@50ms"; what its host can read is checked once the profile is known. */
+export const vifRate = textOf('a rate such as "10Mb/s" or "1MB/s@50ms"', (text) => text, {
+  id: "VifRate",
+  description:
+    "Bits (b) or octets (B) a second, as xm and xl read a vif's rate, and how often there is " +
+    "more to send: 50ms if left out.",
+  examples: ["10Mb/s", "1MB/s@20ms"],
+  pattern: "^[0-9]+[GMK]?[Bb]/s(@[0-9]+[mu]?s?)?$",
+});
+
 /** Tables about frames; a fault names the line of the text, counted from its own first. */
 export const frameRules = textOf(
   "rules as ebtables-save prints them",

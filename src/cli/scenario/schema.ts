@@ -18,6 +18,7 @@ import {
   prefix,
   probability,
   reason,
+  vifRate,
   whole,
   words,
 } from "./leaf.ts";
@@ -72,6 +73,9 @@ const DOMAIN = {
     .optional()
     .meta({ description: "simulated boots a domU; external leaves the vif to raw frames." }),
   link: link.optional().meta({ description: "Between the domU and Dom0." }),
+  rate: vifRate
+    .optional()
+    .meta({ description: "What the domU may send through its vif. Left out: no limit." }),
   volumes: z
     .array(volume)
     .optional()

@@ -125,7 +125,7 @@ export class World {
   launch(name: string, plan: DomainPlan): Running {
     const host = this.#hosts.get(name);
     if (host === undefined) throw new EmulatorError("host", name, `there is no host "${name}"`);
-    const { privateAddress, domid, mac, publicAddress, securityGroups, guest, link } = plan;
+    const { privateAddress, domid, mac, publicAddress, securityGroups, guest, link, rate } = plan;
     const domain = host.launch({
       ...(plan.name === undefined ? {} : { name: plan.name }),
       ...(domid === undefined ? {} : { domid }),
@@ -135,6 +135,7 @@ export class World {
       ...(securityGroups === undefined ? {} : { securityGroups }),
       ...(guest === undefined ? {} : { guest }),
       ...(link === undefined ? {} : { link: wayOf(link, VIF_DELAY) }),
+      ...(rate === undefined ? {} : { rate }),
     });
     for (const { device, path, gib } of plan.volumes ?? []) {
       host.attachVolume(domain, { dev: device, path, sectors: gib * SECTORS_OF_GIB });

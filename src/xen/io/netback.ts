@@ -77,6 +77,7 @@ export class Netback implements Stack, UpcallHandler, Machine {
   #connection: Connection | null = null;
   #companions: VifCompanions | null = null;
   #isDisabled = false;
+  #wasConnected = false;
 
   /** @param now when the vif comes to be: credit is counted from here. */
   constructor(options: NetbackOptions, now: Instant) {
@@ -138,9 +139,18 @@ export class Netback implements Stack, UpcallHandler, Machine {
     this.#companions = companions;
     this.#open(announcement.features, table, [txHandle, rxHandle], port);
     this.#credit.setRate(rate);
+    if (this.#wasConnected || this.#options.behaviour.restartsCredit) this.#credit.restart(now);
+    this.#wasConnected = true;
     this.#announce(announcement.features);
     events.setHandler(DOM0, port.number, this, now);
     return null;
+  }
+
+  /** The node `rate` says something else; nothing while no front end is connected. */
+  changeRate(rate: TxRate | null, now: Instant): void {
+    if (this.#connection === null || this.#isDisabled) return;
+    this.#credit.changeRate(rate, now);
+    this.#options.onChange?.(this);
   }
 
   /** The front end goes, or the domain: what waits is dropped, the rings are unmapped. */

@@ -35,6 +35,8 @@ export interface NetbackBehaviour {
   readonly lastExtraType: number;
   /** Octets that credit may always add up to; `null`: as many as the next frame has. */
   readonly leastBurst: number | null;
+  /** True: periods of credit begin anew when a front end connects (since 3.16). */
+  readonly restartsCredit: boolean;
   /** True: a blank checksum that is none of TCP or UDP ends the frame here, not where it leaves. */
   readonly checksBlanks: boolean;
   /** True: a frame for a guest that takes blank checksums may have one. */
@@ -66,6 +68,7 @@ export const NETBACK_2618: NetbackBehaviour = {
   overlooksSecondSlot: true,
   lastExtraType: ExtraType.Gso,
   leastBurst: null,
+  restartsCredit: false,
   checksBlanks: false,
   sendsBlanks: true,
   tellsGrantStatus: false,
@@ -81,6 +84,7 @@ export const NETBACK_6: NetbackBehaviour = {
   overlooksSecondSlot: false,
   lastExtraType: ExtraType.Xdp,
   leastBurst: 131_072,
+  restartsCredit: true,
   checksBlanks: true,
   sendsBlanks: false,
   tellsGrantStatus: true,

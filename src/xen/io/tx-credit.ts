@@ -24,18 +24,20 @@ export function parseRate(text: string): TxRate | null {
 
 /** No packet gets more credit by its mere size. */
 const LARGEST_BURST = 131_072;
+/** No limit, where credit counts (`~0UL`). */
+const UNLIMITED: TxRate = { octets: Number.POSITIVE_INFINITY, period: 0 };
 
 /** One vif's credit. */
 export class TxCredit {
   /** False: all may be sent, and {@link remaining} does not count. */
   isLimited = false;
   /** Octets that may be sent now. */
-  remaining = 0;
+  remaining = Number.POSITIVE_INFINITY;
   /** When more comes; `NEVER` unless somebody waits for it. */
   deadline: Instant = NEVER;
   readonly #jiffies: Jiffies;
   readonly #leastBurst: number | null;
-  #rate: TxRate | null = null;
+  #rate = UNLIMITED;
   /** Ticks at which the period began. */
   #start = 0;
 
@@ -48,10 +50,26 @@ export class TxCredit {
 
   /** A front end connects: `rate`, `null` for none, is all there at once. */
   setRate(rate: TxRate | null): void {
-    this.#rate = rate;
+    this.#rate = rate ?? UNLIMITED;
     this.isLimited = rate !== null;
-    this.remaining = rate?.octets ?? 0;
+    this.remaining = this.#rate.octets;
     this.deadline = NEVER;
+  }
+
+  /** Periods are counted from `now`. */
+  restart(now: Instant): void {
+    this.#start = this.#jiffies.ticks(now);
+  }
+
+  /**
+   * The rate is another, `null` for none, while the vif runs: what waits gets more credit with the
+   * next tick, else no more remains than the new rate gives (`xen_net_rate_changed`).
+   */
+  changeRate(rate: TxRate | null, now: Instant): void {
+    this.#rate = rate ?? UNLIMITED;
+    if (this.deadline === NEVER) this.remaining = Math.min(this.remaining, this.#rate.octets);
+    else this.deadline = this.#jiffies.firing(now, 0);
+    this.isLimited = this.remaining !== Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -72,7 +90,7 @@ export class TxCredit {
 
   /** It is more than remains: maybe the period is over. */
   #allows(size: number, now: Instant): boolean {
-    if (this.deadline !== NEVER || this.#rate === null) return false;
+    if (this.deadline !== NEVER) return false;
     const { tick } = this.#jiffies;
     const current = this.#jiffies.ticks(now);
     const milliseconds = Math.floor(this.#rate.period / 1000);
@@ -88,8 +106,9 @@ export class TxCredit {
   }
 
   #add(size: number): void {
-    const octets = this.#rate?.octets ?? 0;
+    const { octets } = this.#rate;
     const least = this.#leastBurst ?? Math.min(size, LARGEST_BURST);
     this.remaining = Math.min(this.remaining + octets, Math.max(least, octets));
+    this.isLimited = this.remaining !== Number.POSITIVE_INFINITY;
   }
 }

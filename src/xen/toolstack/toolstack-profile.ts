@@ -60,6 +60,7 @@ export const XEND_3_1: ToolstackProfile = {
     features: NETBACK_FEATURES,
     goesOnlineAtOnce: true,
     waitsForHotplug: false,
+    watchesRate: false,
   },
   vbdBackend: { features: [], tellsPhysicalSectors: false, nativeProtocol: "x86_64-abi" },
   blockScript: BLOCK_SCRIPT_3_1,
@@ -86,6 +87,7 @@ export const XL_4_17: ToolstackProfile = {
     features: NETBACK_FEATURES,
     goesOnlineAtOnce: false,
     waitsForHotplug: true,
+    watchesRate: true,
   },
   vbdBackend: {
     features: [

@@ -25,7 +25,7 @@ export interface NicConfig {
   readonly script: string;
   /** "10.251.34.5", several with blanks between; `null` for none. */
   readonly ip: string | null;
-  /** "bytes,microseconds" that it may send; without, as much as it can. */
+  /** What it may send: "10Mb/s@50ms"; without, as much as it can. */
   readonly rate?: string | null;
 }
 

@@ -35,6 +35,8 @@ export interface VifPorts {
    * @returns false if the guest's numbers name nothing that Dom0 may use.
    */
   connect(rings: VifRings, now: Instant): boolean;
+  /** The node `rate` is another, `null` without; nothing if the rings are not connected. */
+  changeRate(domid: number, handle: number, rate: string | null, now: Instant): void;
   /** Let go of the rings; nothing if they were not connected. */
   disconnect(domid: number, handle: number, now: Instant): void;
 }
@@ -47,6 +49,8 @@ export interface VifBackendStyle {
   readonly goesOnlineAtOnce: boolean;
   /** True: it waits for `hotplug-status` before it is connected. */
   readonly waitsForHotplug: boolean;
+  /** True: a `rate` that changes counts at once (since 4.1), not from the next connection. */
+  readonly watchesRate: boolean;
 }
 
 /** The driver of vifs. */
@@ -56,6 +60,7 @@ export class VifBackend implements BackendDriver {
   readonly #ports: VifPorts;
   readonly #style: VifBackendStyle;
   readonly #waiting = new Map<string, Watching>();
+  readonly #rates = new Map<string, Watching>();
 
   constructor(bus: BackendBus, queue: WatchQueue, ports: VifPorts, style: VifBackendStyle) {
     this.#bus = bus;
@@ -83,6 +88,7 @@ export class VifBackend implements BackendDriver {
   }
 
   #connect(device: BackendDevice, now: Instant): void {
+    if (this.#style.watchesRate && !this.#rates.has(device.node)) this.#watchRate(device);
     if (!this.#style.waitsForHotplug) {
       this.#connectRings(device, now);
       return;
@@ -93,10 +99,17 @@ export class VifBackend implements BackendDriver {
     this.#waiting.set(device.node, this.#queue.watch(path, act));
   }
 
+  #watchRate({ node, domid, devid }: BackendDevice): void {
+    const path = `${node}/rate`;
+    const act = (_: string, at: Instant): void =>
+      this.#ports.changeRate(domid, devid, this.#bus.client.find(path), at);
+    this.#rates.set(node, this.#queue.watch(path, act));
+  }
+
   #hotplugChanged(device: BackendDevice, now: Instant): void {
     if (this.#bus.client.find(`${device.node}/hotplug-status`) !== "connected") return;
     this.#connectRings(device, now);
-    this.#stopWaiting(device);
+    this.#unwatch(this.#waiting, device);
   }
 
   #connectRings(device: BackendDevice, now: Instant): void {
@@ -136,14 +149,15 @@ export class VifBackend implements BackendDriver {
   }
 
   #close(device: BackendDevice, now: Instant): void {
-    this.#stopWaiting(device);
+    this.#unwatch(this.#rates, device);
+    this.#unwatch(this.#waiting, device);
     this.#ports.disconnect(device.domid, device.devid, now);
   }
 
-  #stopWaiting(device: BackendDevice): void {
-    const watching = this.#waiting.get(device.node);
+  #unwatch(watches: Map<string, Watching>, { node }: BackendDevice): void {
+    const watching = watches.get(node);
     if (watching === undefined) return;
-    this.#waiting.delete(device.node);
+    watches.delete(node);
     this.#queue.unwatch(watching);
   }
 }

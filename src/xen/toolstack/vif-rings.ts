@@ -53,6 +53,10 @@ export class HostVifRings implements VifPorts {
     return vif.netback.connect(announcement, rate, vif.companions, now) === null;
   }
 
+  changeRate(domid: number, handle: number, rate: string | null, now: Instant): void {
+    this.#vifs.get(keyOf(domid, handle))?.netback.changeRate(parseRate(rate ?? ""), now);
+  }
+
   disconnect(domid: number, handle: number, now: Instant): void {
     this.#vifs.get(keyOf(domid, handle))?.netback.disconnect(now);
   }

@@ -33,6 +33,7 @@ import { after, type Task, TaskRunner, unlessRefused } from "./task.ts";
 import type { DeviceName, DiskConfig, NicConfig, Toolstack } from "./toolstack.ts";
 import type { ToolstackProfile } from "./toolstack-profile.ts";
 import { drawUuid } from "./uuid.ts";
+import { checkRates } from "./vif-rate.ts";
 
 /** What a host is made of. */
 export interface XenHostOptions extends Dom0ServicesOptions {
@@ -84,10 +85,7 @@ export class XenHost implements Machine {
       introduced: (domid) => this.#services.console.add(domid),
       released: (domid) => this.#services.console.remove(domid),
     });
-    this.store = new XenStore({
-      behaviour: profile.store,
-      host: this.#channels,
-    });
+    this.store = new XenStore({ behaviour: profile.store, host: this.#channels });
     this.#loop = new EventLoop(
       (now) => this.#work(now),
       () => options.onChange?.(this),
@@ -124,7 +122,7 @@ export class XenHost implements Machine {
   /**
    * Create a domain: paused at first, it runs when its devices are set up. That takes no time
    * unless a script does.
-   * @throws {DomainError} if domid, name or memory are not to be had.
+   * @throws {DomainError} if domid, name or memory are not to be had, {ParseError} for a rate.
    */
   create(request: DomainRequest, now: Instant): ManagedDomain {
     return this.#create(request, now, null);
@@ -141,6 +139,7 @@ export class XenHost implements Machine {
   /** Add a device to a running domain. @throws {DomainError} "no-domain" or "domain-state". */
   attach(domid: number, device: DiskConfig | NicConfig, now: Instant): void {
     const entry = this.#running(domid);
+    checkRates(this.profile, [device]);
     const onFailure = ({ reason }: { readonly reason: string }): void => {
       entry.failure = reason;
     };
@@ -252,6 +251,7 @@ export class XenHost implements Machine {
   }
 
   #create(request: DomainRequest, now: Instant, image: DomainImage | null): ManagedDomain {
+    checkRates(this.profile, request.nics ?? []);
     const entry = this.#allocate(request, now, Number.NEGATIVE_INFINITY);
     this.#start(now, entry.domid, this.#launch(entry, image));
     return entry;

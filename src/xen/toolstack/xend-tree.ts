@@ -14,6 +14,7 @@ import {
 } from "./device-path.ts";
 import { dictOrder } from "./python-dict.ts";
 import type { DiskConfig, NicConfig, ToolstackDomain } from "./toolstack.ts";
+import { xendRate } from "./vif-rate.ts";
 
 /** A dict: its values, and its keys in the order in which Python set them. */
 type Dict = Readonly<Record<string, string>>;
@@ -53,7 +54,7 @@ export function nicDetails(nic: NicConfig, devid: number): DeviceDetails {
       handle,
       type: "netfront",
       ...(ip === null ? {} : { ip }),
-      ...(rate === null ? {} : { rate }),
+      ...(rate === null ? {} : { rate: xendRate(rate) }),
     },
     front: { handle, mac },
   };

@@ -6,6 +6,7 @@
 import type { StoreClient } from "../xenstore/client.ts";
 import { backendPath, domainPath, frontendPath, virtualDevice } from "./device-path.ts";
 import type { DiskConfig, NicConfig, ToolstackDomain } from "./toolstack.ts";
+import { xlRate } from "./vif-rate.ts";
 
 /** A key, its value, and who owns it: the guest, Dom0, or as its directory (`null`). */
 type FrontEntry = readonly [key: string, value: string, owner: "guest" | "dom0" | null];
@@ -87,7 +88,7 @@ export function xlNic(domid: number, nic: NicConfig, devid: number): XlDevice {
       ["script", nic.script],
       ["mac", nic.mac.toLowerCase()],
       ...(nic.ip === null ? [] : [["ip", nic.ip] as const]),
-      ...(nic.rate == null ? [] : [["rate", nic.rate] as const]),
+      ...(nic.rate == null ? [] : [["rate", xlRate(nic.rate)] as const]),
       ["bridge", "xenbr0"],
       ["handle", String(devid)],
       ["type", "vif"],

@@ -209,6 +209,29 @@ describe("what is given twice", () => {
     ]);
   });
 
+  it.each([
+    ["linux", "10Mb/s@50", null],
+    ["linux", "fast", 'expected a rate such as "10Mb/s" or "1MB/s@50ms", got "fast"'],
+    ["linux", "5", 'expected a rate such as "10Mb/s" or "1MB/s@50ms", got 5'],
+    ["ec2-2010", "10Mb/s@50ms", null],
+    ["ec2-2010", "10Mb/s@50", 'expected a rate such as "10Mb/s" or "1MB/s@50ms", got "10Mb/s@50"'],
+    [
+      "ec2-2010",
+      "1b/s",
+      'expected 1 to 4294967295 octets in an interval of at most 4294s, got "1b/s"',
+    ],
+  ])("is told what the toolstack of %s makes of the rate %s", (profile, rate, fault) => {
+    const hosts = `hosts:\n  - name: host-a\n    domains:\n      - { rate: ${rate} }`;
+    const steps = `steps:\n  - { at: 1s, launch: { host: host-a, rate: ${rate} } }`;
+    const expected = [
+      `s.yaml:5: hosts[0].domains[0].rate: ${fault}`,
+      `s.yaml:7: steps[0].launch.rate: ${fault}`,
+    ];
+    expect(faultsOf(`profile: ${profile}\n${hosts}\n${steps}\n`)).toEqual(
+      fault === null ? [] : expected,
+    );
+  });
+
   it("is refused across hosts, internet hosts and launches", () => {
     const text =
       `${ZONE}  - { name: host-a, address: 10.254.168.2 }\n` +

@@ -61,6 +61,7 @@ export class World {
       vifPorts: {
         connect: ({ domid, handle, txRingRef, rxRingRef, eventChannel }) =>
           this.#map(`vif${domid}.${handle}`, domid, [txRingRef, rxRingRef], eventChannel),
+        changeRate: (domid, handle, rate) => say(`vif${domid}.${handle} rate ${rate}`),
         disconnect: (domid, handle) => this.#unmap(`vif${domid}.${handle}`),
       },
       vbdPorts: {

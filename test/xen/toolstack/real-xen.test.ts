@@ -102,7 +102,7 @@ describe("the handshake of a domain", () => {
   const recorded = (user: string): string[] =>
     read("handshake-create-and-boot-d2.txt").flatMap((line) => {
       const [, connection = "", , what = ""] = /^(\S+) (\S+) (.*)$/.exec(line) ?? [];
-      const isSkipped = isModern(line) || /event-channel-rx|\/rate |@releaseDomain/.test(line);
+      const isSkipped = isModern(line) || /event-channel-rx|@releaseDomain/.test(line);
       if (USERS.get(connection) !== user || isSkipped) return [];
       return [normal(what.replace(/ ?\)$/, ")"))];
     });

@@ -120,6 +120,27 @@ describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
     expect(() => host.attach(99, EBS, 0)).toThrow("the domid of a domain");
   });
 
+  it("limits a vif as its configuration says, and as its node says later", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const nics = [{ ...EC2_NIC, rate: "10Mb/s@20ms" }];
+    const { domid } = host.create({ ...request, nics, guest: world.guest }, 0);
+    const node = `/local/domain/0/backend/vif/${domid}/0/rate`;
+    expect(find(world, node)).toBe("25000,20000");
+    world.log.length = 0;
+    host.store.sessionOf(0)?.write(node, new TextEncoder().encode("1000,50000"));
+    host.settle(SECOND);
+    // 2.6.18 reads it when the vif connects, and never again.
+    const heard = profile === XEND_3_1 ? [] : [`vif${domid}.0 rate 1000,50000`];
+    expect(world.log).toEqual(heard);
+    expect(() => host.attach(domid, { ...EC2_NIC, rate: "10" }, SECOND)).toThrow("expected a rate");
+    expect(() => host.create({ ...request, nics: [{ ...EC2_NIC, rate: "" }] }, 0)).toThrow(
+      "expected a rate",
+    );
+    host.destroy(domid, SECOND);
+    expect(world.leftovers).toMatchObject({ domains: [], backends: [] });
+  });
+
   it("waits for a guest that does not let go of its disk", () => {
     const world = usedWorld();
     const { host } = world;
