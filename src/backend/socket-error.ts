@@ -15,9 +15,3 @@ export class SocketError extends EmulatorError {
 /** Another program listens on `path`. */
 export const taken = (path: string): SocketError =>
   new SocketError(path, "another program listens there", true);
-
-/** The `code` of a system error, such as "EPIPE"; empty if it has none. */
-export function systemCode(error: unknown): string {
-  const isCoded = error instanceof Error && "code" in error && typeof error.code === "string";
-  return isCoded ? String(error.code) : "";
-}

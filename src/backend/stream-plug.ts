@@ -12,7 +12,7 @@ import type { Logger } from "../base/log.ts";
 import { encodeFrame, FrameDecoder } from "./frame-stream.ts";
 import { plainOctets } from "./octets.ts";
 import type { Jack, Plug, PlugCounters, PlugSetup } from "./plug.ts";
-import { systemCode } from "./socket-error.ts";
+import { systemCode } from "./system-error.ts";
 import { openUnixListener, type UnixListener } from "./unix-listener.ts";
 
 /** Octets that wait for a peer beside what the system holds; the next frame is dropped. */

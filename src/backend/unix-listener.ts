@@ -7,7 +7,8 @@
 import { lstatSync, type Stats, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { SocketError, systemCode, taken } from "./socket-error.ts";
+import { SocketError, taken } from "./socket-error.ts";
+import { systemCode, systemFault } from "./system-error.ts";
 
 /** Octets of a path in Linux's `sockaddr_un`: 108 with the NUL. */
 export const LONGEST_SOCKET_PATH = 107;
@@ -24,14 +25,6 @@ export interface UnixListenerOptions {
 
 /** Names all but the owner out of a new socket: `umask` for mode 0600. */
 const OWNER_ALONE = 0o177;
-
-/** What the system says of a path, for people. */
-const SYSTEM_FAULTS = new Map([
-  ["ENOTDIR", "a part of the path is not a folder"],
-  ["EACCES", "permission denied"],
-  ["EPERM", "permission denied"],
-  ["EROFS", "the file system cannot be written to"],
-]);
 
 /** Sockets of this process, which go with it however it ends, unless it is killed. */
 const OPEN = new Set<UnixListener>();
@@ -122,10 +115,11 @@ async function removeStale(path: string): Promise<void> {
   if (found === null) return;
   if (!found.isSocket()) throw new SocketError(path, "is there already, and is not a socket");
   const answer = await knock(path);
-  if (answer === "ENOENT") return;
-  if (answer !== "ECONNREFUSED") {
-    const fault = SYSTEM_FAULTS.get(answer);
-    throw fault === undefined ? taken(path) : new SocketError(path, fault);
+  const code = systemCode(answer);
+  if (code === "ENOENT") return;
+  if (code !== "ECONNREFUSED") {
+    const fault = systemFault(answer);
+    throw fault === null ? taken(path) : new SocketError(path, fault);
   }
   // Somebody else may have put their own in its place meanwhile; then listening fails.
   if (statOf(path)?.ino !== found.ino) return;
@@ -136,15 +130,15 @@ async function removeStale(path: string): Promise<void> {
   }
 }
 
-/** Connect and hang up. @returns why that failed; empty if somebody listens. */
-async function knock(path: string): Promise<string> {
+/** Connect and hang up. @returns why that failed; `null` if somebody listens. */
+async function knock(path: string): Promise<Error | null> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {
       socket.destroy();
-      resolve("");
+      resolve(null);
     });
-    socket.once("error", (error) => resolve(systemCode(error)));
+    socket.once("error", (error) => resolve(error));
   });
 }
 
@@ -160,8 +154,8 @@ function statOf(path: string): Stats | null {
 /** @returns a sentence for what the user can mend, the error itself for the rest. */
 function explained(path: string, error: unknown): Error {
   if (systemCode(error) === "EADDRINUSE") return taken(path);
-  const fault = SYSTEM_FAULTS.get(systemCode(error));
-  if (fault !== undefined) return new SocketError(path, fault);
+  const fault = systemFault(error);
+  if (fault !== null) return new SocketError(path, fault);
   return error instanceof Error ? error : new SocketError(path, String(error));
 }
 

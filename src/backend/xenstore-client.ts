@@ -7,7 +7,8 @@ import { connect, type Socket } from "node:net";
 import { type Errno, ERRNOS, StoreError } from "../xen/xenstore/errno.ts";
 import { HEADER_LENGTH, MESSAGE, messageCodec, Operation } from "../xen/xenstore/message.ts";
 import { viewOf } from "../wire/field.ts";
-import { SocketError, systemCode } from "./socket-error.ts";
+import { SocketError } from "./socket-error.ts";
+import { systemCode, systemFault } from "./system-error.ts";
 
 /** The longest payload, either way; a longer answer is a fault of the server's. */
 const PAYLOAD_MAX = 4096;
@@ -19,9 +20,7 @@ interface Message {
 
 /** What the system says when it cannot connect. */
 const CONNECT_FAULTS = new Map([
-  ["ENOENT", "no such file or folder"],
   ["ECONNREFUSED", "nobody listens there"],
-  ["EACCES", "permission denied"],
   ["ENOTSOCK", "is not a socket"],
 ]);
 
@@ -53,7 +52,7 @@ export class XenstoreClient {
     await new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
       socket.once("error", (error) => {
-        const fault = CONNECT_FAULTS.get(systemCode(error)) ?? error.message;
+        const fault = CONNECT_FAULTS.get(systemCode(error)) ?? systemFault(error) ?? error.message;
         reject(new SocketError(path, `XenStore cannot be reached: ${fault}`));
       });
     });

@@ -12,7 +12,7 @@ import { StoreConnection } from "../xen/xenstore/connection.ts";
 import type { StoreSession } from "../xen/xenstore/session.ts";
 import { plainOctets } from "./octets.ts";
 import type { RealTime } from "./real-time.ts";
-import { systemCode } from "./socket-error.ts";
+import { systemCode } from "./system-error.ts";
 import { openUnixListener, type UnixListener } from "./unix-listener.ts";
 
 /** What a store's socket is opened with. */

@@ -1,7 +1,8 @@
 /** Where a capture goes: a file, or standard output. Written between slices of a run. @module */
 import { type FileHandle, open } from "node:fs/promises";
 import { viewOf } from "../wire/field.ts";
-import { errorCode, faultAt, InputError, systemFault } from "./failure.ts";
+import { systemCode, systemFault } from "../backend/system-error.ts";
+import { faultAt, InputError } from "./failure.ts";
 import type { CaptureTarget } from "./scenario/play.ts";
 
 /** pcapng's block types that are counted here. */
@@ -68,7 +69,7 @@ export class CaptureFile implements CaptureTarget {
     try {
       await this.#write(octets);
     } catch (error) {
-      if (errorCode(error) !== "EPIPE") throw error;
+      if (systemCode(error) !== "EPIPE") throw error;
       this.#isGone = true;
     }
   }

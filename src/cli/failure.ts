@@ -39,26 +39,3 @@ export function faultAt({ file, line }: InputPlace, key: string, message: string
   const place = line > 0 ? `${file}:${line}` : file;
   return key === "" ? `${place}: ${message}` : `${place}: ${key}: ${message}`;
 }
-
-/** What the operating system means, for people; the codes that a user can cause. */
-const SYSTEM_FAULTS = new Map([
-  ["ENOENT", "no such file or folder"],
-  ["ENOTDIR", "a part of the path is not a folder"],
-  ["EISDIR", "is a folder, expected a file"],
-  ["EACCES", "permission denied"],
-  ["EPERM", "permission denied"],
-  ["EROFS", "the file system cannot be written to"],
-  ["ENOSPC", "no space left on the disk"],
-  ["EFBIG", "the file would become too large"],
-]);
-
-/** What `error` of a file operation means; `null` if it is not the user's to mend. */
-export function systemFault(error: unknown): string | null {
-  return SYSTEM_FAULTS.get(errorCode(error)) ?? null;
-}
-
-/** The `code` of a system error, such as "EPIPE"; empty if there is none. */
-export function errorCode(error: unknown): string {
-  const isCoded = error instanceof Error && "code" in error && typeof error.code === "string";
-  return isCoded ? String(error.code) : "";
-}

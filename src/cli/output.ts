@@ -1,6 +1,6 @@
 /** Standard output for people: its width, its colours, and a reader that goes away. @module */
 import { styleText } from "node:util";
-import { errorCode } from "./failure.ts";
+import { systemCode } from "../backend/system-error.ts";
 
 /** What a text is, not what it looks like. */
 export type Tone = "heading" | "faint" | "good" | "bad" | "warning";
@@ -48,7 +48,7 @@ export class Output {
     this.hasColor = this.isTerminal && NO_COLOR === "";
     this.width = Math.min(WIDEST, Math.max(NARROWEST, stream.columns ?? USUAL));
     stream.on("error", (error) => {
-      if (errorCode(error) !== "EPIPE") throw error;
+      if (systemCode(error) !== "EPIPE") throw error;
       this.#isGone = true;
     });
   }
