@@ -96,7 +96,7 @@ export {
   MemoryDisk,
   type MemoryDiskOptions,
 } from "./storage/block-device.ts";
-export { type DiskPlace, type DiskSource, MEMORY_DISKS } from "./storage/disk-source.ts";
+export { type DiskPlace, type DiskSource, MemoryDisks } from "./storage/disk-source.ts";
 export { Dom0, type Dom0Options, type UplinkOptions } from "./xen/dom0.ts";
 export { DomainError } from "./xen/hypervisor/domain-error.ts";
 export { DomainMemory, type DomainMemoryOptions } from "./xen/hypervisor/domain-memory.ts";

@@ -1,16 +1,16 @@
 /** A zone's disks in sparse files, one folder a host: they outlive the program. @module */
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { EmulatorError, OptionError } from "../base/errors.ts";
-import type { BlockDevice } from "../storage/block-device.ts";
-import type { DiskPlace, DiskSource } from "../storage/disk-source.ts";
-import { systemCode } from "./socket-error.ts";
+import { type DiskPlace, type DiskSource, refuseOpen } from "../storage/disk-source.ts";
 import { SparseFileDisk } from "./sparse-file-disk.ts";
+import { systemCode, systemFault } from "./system-error.ts";
 
 /** Keeps each disk at its own path below its host's folder. */
 export class FileDisks implements DiskSource {
   readonly #folder: string;
-  readonly #open = new Set<SparseFileDisk>();
+  /** By the paths of their files. */
+  readonly #open = new Map<string, SparseFileDisk>();
 
   /** @param folder is made with the first disk. */
   constructor(folder: string) {
@@ -18,36 +18,44 @@ export class FileDisks implements DiskSource {
   }
 
   /**
-   * @throws {OptionError} if the place is not in the folder, {EmulatorError} with the path if the
-   *   system has no such file for us.
+   * @throws {OptionError} if the place is not in the folder, or its disk is open; {EmulatorError}
+   *   with the path if the system has no such file for us.
    */
   open(place: DiskPlace): SparseFileDisk {
     const path = this.#pathOf(place);
+    if (this.#open.has(path)) refuseOpen(place);
     try {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       const disk = new SparseFileDisk({ path, sectors: place.sectors });
-      this.#open.add(disk);
+      this.#open.set(path, disk);
       return disk;
     } catch (error) {
       const code = systemCode(error);
-      if (code === "") throw error;
-      throw new EmulatorError("disk-file", path, `${path}: cannot be a disk's file (${code})`);
+      if (error instanceof EmulatorError || code === "") throw error;
+      const fault = systemFault(error) ?? code;
+      throw new EmulatorError("disk-file", path, `${path}: cannot be a disk's file: ${fault}`);
     }
   }
 
-  discard(place: DiskPlace, disk: BlockDevice): void {
-    for (const one of this.#open) {
-      if (one !== disk) continue;
-      this.#open.delete(one);
-      one.close();
-      rmSync(this.#pathOf(place), { force: true });
-    }
+  close(place: DiskPlace): void {
+    this.#take(place)?.close();
+  }
+
+  discard(place: DiskPlace): void {
+    this.#take(place)?.discard();
   }
 
   /** Let go of all files, which stay. */
-  close(): void {
-    for (const disk of this.#open) disk.close();
+  closeAll(): void {
+    for (const disk of this.#open.values()) disk.close();
     this.#open.clear();
+  }
+
+  #take(place: DiskPlace): SparseFileDisk | null {
+    const path = this.#pathOf(place);
+    const disk = this.#open.get(path) ?? null;
+    this.#open.delete(path);
+    return disk;
   }
 
   #pathOf({ host, path }: DiskPlace): string {

@@ -5,8 +5,10 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   openSync,
   readSync,
+  unlinkSync,
   writeSync,
 } from "node:fs";
 import { OptionError } from "../base/errors.ts";
@@ -20,12 +22,19 @@ import {
 
 /** What a {@link SparseFileDisk} is made from. */
 export interface SparseFileDiskOptions {
-  /** Made, for its owner alone, if it is not there; another length is changed to the disk's. */
+  /**
+   * Made, for its owner alone, if it is not there. A shorter file gets the disk's length; of a
+   * longer one the disk is the beginning, and the rest stays as it is.
+   */
   readonly path: string;
   /** 1 to 2^41. */
   readonly sectors: number;
   readonly isReadonly?: boolean;
 }
+
+/** A link is not followed: two names of one file would be two disks. Nor does a FIFO hold us up. */
+const OPEN_FLAGS =
+  constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Calls of the file system return when they are done, as a {@link BlockDevice} must. */
 export class SparseFileDisk implements BlockDevice {
@@ -46,12 +55,12 @@ export class SparseFileDisk implements BlockDevice {
     this.path = path;
     this.sectors = sectors;
     this.isReadonly = isReadonly;
-    this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    this.#file = openSync(path, OPEN_FLAGS, 0o600);
     try {
       const found = fstatSync(this.#file);
       if (!found.isFile()) throw new OptionError("path", path, "a plain file");
       const octets = sectors * SECTOR_OCTETS;
-      if (found.size !== octets) ftruncateSync(this.#file, octets);
+      if (found.size < octets) ftruncateSync(this.#file, octets);
     } catch (error) {
       this.close();
       throw error;
@@ -93,6 +102,29 @@ export class SparseFileDisk implements BlockDevice {
     if (this.#file < 0) return;
     closeSync(this.#file);
     this.#file = -1;
+  }
+
+  /** As {@link close}, and the file goes; if it may not, what it held goes. */
+  discard(): void {
+    if (this.#file < 0) return;
+    try {
+      const own = fstatSync(this.#file);
+      const found = lstatSync(this.path);
+      // Somebody else's file in its place stays.
+      if (found.ino === own.ino && found.dev === own.dev) unlinkSync(this.path);
+    } catch {
+      this.#empty();
+    } finally {
+      this.close();
+    }
+  }
+
+  #empty(): void {
+    try {
+      ftruncateSync(this.#file, 0);
+    } catch {
+      // A medium that can neither forget nor be written to keeps it.
+    }
   }
 }
 

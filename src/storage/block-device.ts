@@ -54,6 +54,8 @@ export interface MemoryDiskOptions {
   readonly isReadonly?: boolean;
   /** Octets that may be kept; a write that needs more is an I/O error. 1 GiB. */
   readonly limit?: number;
+  /** Its octets are those of this disk, as far as it goes; the two share them from now on. */
+  readonly shared?: MemoryDisk | null;
 }
 
 /** 64 KiB: what a first write to a place makes resident. */
@@ -65,9 +67,10 @@ export class MemoryDisk implements BlockDevice {
   readonly sectors: number;
   readonly isReadonly: boolean;
   readonly limit: number;
-  readonly #chunks = new Map<number, Uint8Array>();
+  readonly #chunks: Map<number, Uint8Array>;
 
-  constructor({ sectors, isReadonly = false, limit = 2 ** 30 }: MemoryDiskOptions) {
+  constructor(options: MemoryDiskOptions) {
+    const { sectors, isReadonly = false, limit = 2 ** 30, shared = null } = options;
     if (!Number.isInteger(sectors) || sectors < 1 || sectors > MAX_SECTORS) {
       throw new OptionError("sectors", sectors, "1 to 2^41");
     }
@@ -75,6 +78,7 @@ export class MemoryDisk implements BlockDevice {
     this.sectors = sectors;
     this.isReadonly = isReadonly;
     this.limit = limit;
+    this.#chunks = shared === null ? new Map<number, Uint8Array>() : shared.#chunks;
   }
 
   /** Octets that are kept in memory. */

@@ -132,6 +132,7 @@ export class HostDomains {
       throw kept.error ?? new EmulatorError("domain", plan.name, managed.failure ?? "not built");
     } catch (error) {
       this.#forget(plan.name, now);
+      if (store !== null) this.store.giveBack(store);
       throw error;
     }
   }
@@ -139,7 +140,9 @@ export class HostDomains {
   /** Destroy a domain: nothing of it is left in the store, in Dom0 or in the hypervisor. */
   destroy(name: string, domid: number, now: Instant): void {
     this.xen.destroy(domid, now);
+    const store = this.#kept.get(name)?.store ?? null;
     this.#forget(name, now);
+    if (store !== null) this.store.release(store);
   }
 
   /** A disk of a domain as its guest has it; `null` if it has none of that number. */
@@ -263,6 +266,5 @@ export class HostDomains {
     kept.netback?.disconnect(now);
     this.#removeVif(kept, now);
     for (const path of kept.volumes) this.store.dropVolume(path);
-    if (kept.store !== null) this.store.release(kept.store);
   }
 }

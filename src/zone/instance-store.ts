@@ -6,7 +6,7 @@
  */
 import { OptionError } from "../base/errors.ts";
 import type { BlockDevice } from "../storage/block-device.ts";
-import type { DiskSource } from "../storage/disk-source.ts";
+import type { DiskPlace, DiskSource } from "../storage/disk-source.ts";
 import { HostBlockDevices } from "../xen/toolstack/host-block-devices.ts";
 import type { DiskConfig } from "../xen/toolstack/toolstack.ts";
 
@@ -25,11 +25,21 @@ const DM_MAJOR = 253;
 const GNBD_MAJOR = 251;
 /** Numbers of two volumes for each place. */
 const VOLUME_MINOR = 3;
+/** A network block device's name has its number: one name for each. */
+const VOLUME = /^\/dev\/gnbd(0|[1-9]\d{0,4})$/;
 
 /** The place that a domain has on its host, and its disks. */
 export interface InstanceDisks {
   readonly slot: number;
   readonly disks: readonly DiskConfig[];
+}
+
+/** What one of Dom0's files or block devices stands on. */
+interface Backing {
+  readonly path: string;
+  readonly sectors: number;
+  /** `null` for a file. */
+  readonly numbers: { readonly major: number; readonly minor: number } | null;
 }
 
 /** Places of a host, each with an image, an ephemeral and a swap volume. */
@@ -38,7 +48,8 @@ export class InstanceStore {
   readonly #host: string;
   readonly #source: DiskSource;
   readonly #taken = new Map<number, InstanceDisks>();
-  readonly #opened = new Map<string, { readonly sectors: number; readonly disk: BlockDevice }>();
+  /** Disks that are open, by their paths. */
+  readonly #open = new Map<string, DiskPlace>();
 
   /** @param host its name. */
   constructor(host: string, source: DiskSource) {
@@ -46,63 +57,109 @@ export class InstanceStore {
     this.#source = source;
   }
 
-  /** The lowest free place, with its disks. */
+  /**
+   * The lowest free place, with its disks.
+   * @throws {EmulatorError} if one of them cannot be had: nothing is taken then.
+   */
   take(): InstanceDisks {
     let slot = FIRST_SLOT;
     while (this.#taken.has(slot)) slot += 1;
-    const image = `/mnt/instance_image_store_${slot}/${FIRST_IMAGE + slot - FIRST_SLOT}`;
-    const ephemeral = `/dev/mapper/cow-VolGroupDomU-instance_ephemeral_store_${slot}`;
-    const swap = `/dev/VolGroupDomU/instance_swap_store_${slot}`;
-    this.devices.addFile(image, this.#open(image, ROOT_SECTORS));
-    this.#add(ephemeral, DM_MAJOR, VOLUME_MINOR + 2 * slot, EPHEMERAL_SECTORS);
-    this.#add(swap, DM_MAJOR, VOLUME_MINOR + 2 * slot + 1, SWAP_SECTORS);
-    const disks: InstanceDisks = {
+    const backings = backingsOf(slot);
+    const [image, ephemeral, swap] = backings;
+    const added: Backing[] = [];
+    try {
+      for (const backing of backings) {
+        this.#add(backing);
+        added.push(backing);
+      }
+    } catch (error) {
+      for (const { path } of added) this.#remove(path, "close");
+      throw error;
+    }
+    const instance: InstanceDisks = {
       slot,
       disks: [
-        { dev: "sda1", type: "file", params: image, mode: "w" },
-        { dev: "sda2", type: "phy", params: ephemeral, mode: "w" },
-        { dev: "sda3", type: "phy", params: swap, mode: "w" },
+        { dev: "sda1", type: "file", params: image.path, mode: "w" },
+        { dev: "sda2", type: "phy", params: ephemeral.path, mode: "w" },
+        { dev: "sda3", type: "phy", params: swap.path, mode: "w" },
       ],
     };
-    this.#taken.set(slot, disks);
-    return disks;
+    this.#taken.set(slot, instance);
+    return instance;
   }
 
   /** The place is free; what its disks held is gone. */
-  release({ slot, disks }: InstanceDisks): void {
-    if (!this.#taken.delete(slot)) return;
-    for (const { params: path } of disks) {
-      this.devices.remove(path);
-      const opened = this.#opened.get(path);
-      if (opened === undefined) continue;
-      this.#opened.delete(path);
-      this.#source.discard({ host: this.#host, path, sectors: opened.sectors }, opened.disk);
-    }
+  release(instance: InstanceDisks): void {
+    this.#free(instance, "discard");
+  }
+
+  /** The place is free, for its domain never ran; what its disks held from before stays. */
+  giveBack(instance: InstanceDisks): void {
+    this.#free(instance, "close");
   }
 
   /**
    * A network block device that Dom0 has imported, such as "/dev/gnbd89".
-   * @throws {OptionError} if the name is another, or taken.
+   * @throws {OptionError} if the name is another, or taken; as its {@link DiskSource}.
    */
   importVolume(path: string, sectors: number): void {
-    const [, minor] = /^\/dev\/gnbd(\d{1,5})$/.exec(path) ?? [];
+    const [, minor] = VOLUME.exec(path) ?? [];
     if (minor === undefined) throw new OptionError("params", path, "a name such as /dev/gnbd89");
-    this.#add(path, GNBD_MAJOR, Number(minor), sectors);
+    this.#add({ path, sectors, numbers: { major: GNBD_MAJOR, minor: Number(minor) } });
   }
 
   /** Dom0 has the block device no longer; what it holds stays where the disks are kept. */
   dropVolume(path: string): void {
+    if (VOLUME.test(path)) this.#remove(path, "close");
+  }
+
+  #free(instance: InstanceDisks, how: "close" | "discard"): void {
+    const { slot } = instance;
+    // Whoever frees it twice must not free what others took since.
+    if (this.#taken.get(slot) !== instance) return;
+    this.#taken.delete(slot);
+    for (const { path } of backingsOf(slot)) this.#remove(path, how);
+  }
+
+  #add({ path, sectors, numbers }: Backing): void {
+    const { devices } = this;
+    if (this.#open.has(path) || devices.hasFile(path) || devices.find(path) !== null) {
+      throw new OptionError("path", path, "a path that is free");
+    }
+    const place = { host: this.#host, path, sectors };
+    const disk = this.#source.open(place);
+    this.#open.set(path, place);
+    if (numbers === null) devices.addFile(path, disk);
+    else devices.add(path, { node: path, ...numbers, disk });
+  }
+
+  #remove(path: string, how: "close" | "discard"): void {
+    const place = this.#open.get(path);
+    if (place === undefined) return;
+    this.#open.delete(path);
     this.devices.remove(path);
-    this.#opened.delete(path);
+    this.#source[how](place);
   }
+}
 
-  #add(path: string, major: number, minor: number, sectors: number): void {
-    this.devices.add(path, { node: path, major, minor, disk: this.#open(path, sectors) });
-  }
-
-  #open(path: string, sectors: number): BlockDevice {
-    const disk = this.#source.open({ host: this.#host, path, sectors });
-    this.#opened.set(path, { sectors, disk });
-    return disk;
-  }
+/** The image, the ephemeral and the swap volume of a place. */
+function backingsOf(slot: number): readonly [Backing, Backing, Backing] {
+  const minor = VOLUME_MINOR + 2 * slot;
+  return [
+    {
+      path: `/mnt/instance_image_store_${slot}/${FIRST_IMAGE + slot - FIRST_SLOT}`,
+      sectors: ROOT_SECTORS,
+      numbers: null,
+    },
+    {
+      path: `/dev/mapper/cow-VolGroupDomU-instance_ephemeral_store_${slot}`,
+      sectors: EPHEMERAL_SECTORS,
+      numbers: { major: DM_MAJOR, minor },
+    },
+    {
+      path: `/dev/VolGroupDomU/instance_swap_store_${slot}`,
+      sectors: SWAP_SECTORS,
+      numbers: { major: DM_MAJOR, minor: minor + 1 },
+    },
+  ];
 }

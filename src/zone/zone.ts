@@ -26,7 +26,7 @@ import type { FaultOptions } from "../sim/faults.ts";
 import { Lanes } from "../sim/lane.ts";
 import { Link, type WayOptions } from "../sim/link.ts";
 import { Scheduler } from "../sim/scheduler.ts";
-import { type DiskSource, MEMORY_DISKS } from "../storage/disk-source.ts";
+import { type DiskSource, MemoryDisks } from "../storage/disk-source.ts";
 import { Dom0 } from "../xen/dom0.ts";
 import { EC2_2010, LINUX, type Profile, profileOf } from "../xen/profile.ts";
 import type { Permission } from "../xen/permission.ts";
@@ -130,7 +130,7 @@ export class Zone {
     this.seed = seed;
     this.profile = profileOf(options.profile ?? EC2_2010);
     this.#epoch = options.epoch ?? DEFAULT_EPOCH;
-    this.#disks = options.disks ?? MEMORY_DISKS;
+    this.#disks = options.disks ?? new MemoryDisks();
     this.#log = log;
     this.securityGroups = new SecurityGroups(options.securityGroupLimits);
     this.pool = new PacketPool({ slots: packetSlots });

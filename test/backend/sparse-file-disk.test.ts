@@ -59,15 +59,26 @@ describe("a disk in a sparse file", () => {
     expect(access(disk, false, sectors - 1, 512, 0).data).toEqual(sector(7));
   });
 
-  it("keeps what is there, and has the length that it is told", () => {
+  it.each([5, 700, 1023, 1024])("makes a file of %d octets as long as it is", (length) => {
     const path = join(newFolder(), "disk.img");
-    writeFileSync(path, "hello");
+    writeFileSync(path, "x".repeat(length));
     const { disk } = newDisk(2, { path });
     const { data } = access(disk, false, 0, 1024, 9);
-    expect(new TextDecoder().decode(data.subarray(0, 6))).toBe("hello\0");
+    const text = new TextDecoder().decode(data);
+    expect(text).toBe("x".repeat(length).padEnd(1024, "\0"));
     disk.write(1, sector(3));
     disk.flush();
     expect(readFileSync(path).length).toBe(1024);
+  });
+
+  it.each([1025, 5000])("never shortens a file: one of %d octets keeps its rest", (length) => {
+    const path = join(newFolder(), "disk.img");
+    writeFileSync(path, "x".repeat(length));
+    const { disk } = newDisk(2, { path });
+    expect(access(disk, true, 2, 512, 1).status).toBe(DiskStatus.beyondEnd);
+    expect(access(disk, true, 1, 512, 1).status).toBe(DiskStatus.okay);
+    expect(readFileSync(path).length).toBe(length);
+    expect(readFileSync(path).subarray(1024).toString()).toBe("x".repeat(length - 1024));
   });
 
   it("answers an I/O error where the file fails it", () => {

@@ -46,7 +46,7 @@ export async function serveCommand(
       await capture?.close();
     }
   } finally {
-    disks?.close();
+    disks?.closeAll();
     await folder.close();
   }
 }
