@@ -90,6 +90,7 @@ export class Blkfront implements UpcallHandler {
   readonly #ring: FrontRing;
   readonly #shadows: Shadow[];
   #freeShadow = 0;
+  #isStopped = false;
   readonly #queue: BlockRequest[] = [];
   readonly #frames: number[] = [];
 
@@ -136,7 +137,7 @@ export class Blkfront implements UpcallHandler {
 
   /**
    * Put a request on the ring, or in the queue while that is full; the back end learns of it by
-   * {@link kick}. @returns false, with nothing done, if the queue is full, too.
+   * {@link kick}. @returns false, with nothing done, if the queue is full, too, or it was stopped.
    * @throws {OptionError} if the octets are no whole sectors or too many.
    */
   enqueue(request: BlockRequest): boolean {
@@ -145,7 +146,7 @@ export class Blkfront implements UpcallHandler {
     if (length % SECTOR_OCTETS !== 0 || length > MAX_REQUEST_OCTETS || (length === 0 && !isFlush)) {
       throw new OptionError("octets", length, `whole sectors, up to ${MAX_REQUEST_OCTETS} octets`);
     }
-    if (this.isBroken) return false;
+    if (this.isBroken || this.#isStopped) return false;
     if (this.#queue.length === 0 && this.#place(request)) return true;
     if (this.#queue.length >= this.#queueLimit || this.outstanding === 0) return false;
     this.#queue.push(request);
@@ -172,6 +173,11 @@ export class Blkfront implements UpcallHandler {
       }
     } while (!this.isBroken && this.#ring.finalCheck());
     this.#drain(now);
+  }
+
+  /** The back end closes: nothing more is asked. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /**

@@ -66,7 +66,7 @@ export class Netfront implements Carrier, UpcallHandler {
     options.device.attachCarrier(this);
   }
 
-  /** True from {@link start} to {@link close}: frames go both ways. */
+  /** True from {@link start} to {@link stop}: frames go both ways. */
   get isStarted(): boolean {
     return this.#isStarted;
   }
@@ -131,15 +131,21 @@ export class Netfront implements Carrier, UpcallHandler {
     opened.tx.run(now);
   }
 
+  /** Dom0 closes: no frame goes any more. It maps the rings still. */
+  stop(): void {
+    this.#isStarted = false;
+    const { device } = this.#options;
+    device.takesBlankChecksums = false;
+    device.takesLargeSegments = false;
+  }
+
   /** Dom0 is gone, or the device: what waits is dropped, rings and pages are freed. */
   close(now: Instant): void {
     const opened = this.#opened;
     if (opened === null) return;
     this.#opened = null;
-    this.#isStarted = false;
-    const { device, grants } = this.#options;
-    device.takesBlankChecksums = false;
-    device.takesLargeSegments = false;
+    this.stop();
+    const { grants } = this.#options;
     opened.tx.stop("netfront/closed", now);
     opened.rx.stop();
     this.#pages.clear();

@@ -25,7 +25,9 @@ export interface FrontendDevice {
 export interface FrontendDriver {
   /** The other half is in `state`, `InitWait` or `Connected`. */
   backendChanged(device: FrontendDevice, state: XenbusState, now: Instant): void;
-  /** The device closes, or is gone: let go of its rings. */
+  /** The back end closes: ask and take nothing more. It maps the rings until this end is closed. */
+  stop(device: FrontendDevice, now: Instant): void;
+  /** The device is gone: take its rings back. */
   close(device: FrontendDevice, now: Instant): void;
 }
 
@@ -144,7 +146,7 @@ export class FrontendBus {
     if (state === XenbusState.InitWait || state === XenbusState.Connected) {
       driver.backendChanged(entry, state, now);
     } else if (state === XenbusState.Closing) {
-      driver.close(entry, now);
+      driver.stop(entry, now);
       this.switchState(entry, XenbusState.Closed);
     } else if (state === XenbusState.Unknown) {
       this.#remove(entry, now);

@@ -23,6 +23,8 @@ export interface GuestVbdPorts {
   open(devid: number, backendId: number, now: Instant): OfferedVbdRing | null;
   /** The back end is there: the disk can be read and written. */
   connected(devid: number, geometry: DiskGeometry, now: Instant): void;
+  /** Ask and take nothing more: what is asked for already may still be answered. */
+  stop(devid: number, now: Instant): void;
   /** Take everything back; nothing if it was not open. */
   close(devid: number, now: Instant): void;
 }
@@ -43,6 +45,10 @@ export class VbdFrontend implements FrontendDriver {
   backendChanged(device: FrontendDevice, state: XenbusState, now: Instant): void {
     if (state === XenbusState.Connected) this.#connect(device, now);
     else if (device.state === XenbusState.Initialising) this.#offer(device, now);
+  }
+
+  stop({ devid }: FrontendDevice, now: Instant): void {
+    this.#ports.stop(devid, now);
   }
 
   close({ devid }: FrontendDevice, now: Instant): void {

@@ -157,6 +157,10 @@ export class GuestVbdRings implements GuestVbdPorts {
     if (disk !== undefined) disk.geometry = geometry;
   }
 
+  stop(devid: number): void {
+    this.#disks.get(devid)?.front.stop();
+  }
+
   close(devid: number, now: Instant): void {
     const disk = this.#disks.get(devid);
     if (disk === undefined) return;

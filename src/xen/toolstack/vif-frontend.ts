@@ -16,6 +16,8 @@ export interface GuestVifPorts {
   open(devid: number, backendId: number, now: Instant): OfferedVifRings | null;
   /** The back end is there: the interface has a carrier. */
   connected(devid: number, now: Instant): void;
+  /** Ask and take nothing more: what is asked for already may still be answered. */
+  stop(devid: number, now: Instant): void;
   /** Take everything back; nothing if it was not open. */
   close(devid: number, now: Instant): void;
 }
@@ -54,6 +56,10 @@ export class VifFrontend implements FrontendDriver {
       for (const [key, value] of this.#features) write(key, value);
     });
     this.#bus.switchState(device, XenbusState.Connected);
+  }
+
+  stop({ devid }: FrontendDevice, now: Instant): void {
+    this.#ports.stop(devid, now);
   }
 
   close({ devid }: FrontendDevice, now: Instant): void {

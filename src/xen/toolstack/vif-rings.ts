@@ -111,6 +111,10 @@ export class GuestVifRings implements GuestVifPorts {
     this.#open.get(handle)?.netfront.start(now);
   }
 
+  stop(handle: number): void {
+    this.#open.get(handle)?.netfront.stop();
+  }
+
   close(handle: number, now: Instant): void {
     const { io, hypervisor, host } = this.#options;
     const open = this.#open.get(handle);

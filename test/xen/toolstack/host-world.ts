@@ -134,6 +134,7 @@ export class World {
           return { txRingRef, rxRingRef, eventChannel: port };
         },
         connected: (devid) => this.log.push(`${domid} has vif${devid}`),
+        stop: (devid) => this.log.push(`${domid} stops vif${devid}`),
         close: (devid) => close(`vif${devid}`),
       },
       vbd: {
@@ -142,6 +143,7 @@ export class World {
           return { ringRef: refs[0] ?? -1, eventChannel: port };
         },
         connected: (devid, { sectors }) => this.log.push(`${domid} has vbd${devid}: ${sectors}`),
+        stop: (devid) => this.log.push(`${domid} stops vbd${devid}`),
         close: (devid) => close(`vbd${devid}`),
       },
     };
