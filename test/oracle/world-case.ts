@@ -1,6 +1,6 @@
 /** Cases of the oracle: worlds and frames, played by both routers. @module */
 import fc from "fast-check";
-import { type Duration, type Instant, MILLISECOND } from "../../src/base/time.ts";
+import { type Duration, type Instant, MILLISECOND, SECOND } from "../../src/base/time.ts";
 import { type Site, site } from "./world-arbitrary.ts";
 import { type FrameSpec, frameSpec, neighborFrameSpec } from "./world-frames.ts";
 import { type Clock, WorldRouter } from "./world-router.ts";
@@ -73,6 +73,8 @@ export interface Recording extends Case {
 
 /** A run is void if a frame's processing may have met a change of the millisecond. */
 const ATTEMPTS = 5;
+/** It is void, too, if somebody kept the helper from listening so long that timers were heard. */
+const PROMPT = SECOND / 2;
 
 /** Play a case to the kernel, listen until `until` microseconds after its start, and `show`. */
 export async function record(
@@ -83,9 +85,12 @@ export async function record(
 ): Promise<Recording> {
   for (let attempt = 1; ; attempt += 1) {
     const { start, sent, received, shown } = await kernel.play(world, frames, until, show);
-    const isExact = sent.every(
-      ([before, after]) => Math.floor(before / MILLISECOND) === Math.floor(after / MILLISECOND),
-    );
+    const end = Math.max(start + until, ...sent.map(([, after]) => after));
+    const isExact =
+      received.every(({ at }) => at <= end + PROMPT) &&
+      sent.every(
+        ([before, after]) => Math.floor(before / MILLISECOND) === Math.floor(after / MILLISECOND),
+      );
     if (!isExact && attempt < ATTEMPTS) continue;
     return {
       world,
