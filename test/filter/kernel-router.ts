@@ -1,11 +1,6 @@
 /** This computer's kernel as a router with rules: the oracle of rules that have a state. */
-import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
-import { createInterface, type Interface as LineReader } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
+import { HelperProcess, withoutComments } from "../oracle/helper-process.ts";
 import { missingForRules } from "./kernel-rules.ts";
-
-const HELPER = fileURLToPath(new URL("kernel_router.py", import.meta.url));
 
 /** A frame that comes in, not before `at`: microseconds after the start. */
 export interface TimedInput {
@@ -39,61 +34,34 @@ export interface RouterPlayed {
   readonly connections: readonly string[];
 }
 
-type Answer = RouterPlayed | { readonly error: string };
-
 /** Why there can be no {@link KernelRouter} here; `null` if there can. */
-export function missingForRouter(): string | null {
-  const missing = missingForRules();
-  if (missing !== null) return missing;
-  return spawnSync("conntrack", ["-V"]).status === 0 ? null : "no conntrack";
-}
+export const missingForRouter = (): string | null => missingForRules("conntrack");
 
 /** A process that builds routers with rules out of the kernel, one after the other. */
 export class KernelRouter {
   /** Ticks a second. */
   readonly hz: number;
-  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #answers: AsyncIterator<string>;
-  readonly #lines: LineReader;
+  readonly #helper: HelperProcess;
 
-  private constructor(
-    helper: ChildProcessByStdio<Writable, Readable, null>,
-    lines: LineReader,
-    answers: AsyncIterator<string>,
-    hz: number,
-  ) {
-    this.#process = helper;
-    this.#lines = lines;
-    this.#answers = answers;
+  private constructor(helper: HelperProcess, hz: number) {
+    this.#helper = helper;
     this.hz = hz;
   }
 
   static async open(): Promise<KernelRouter> {
-    const helper = spawn("python3", [HELPER], { stdio: ["pipe", "pipe", "inherit"] });
-    const lines = createInterface({ input: helper.stdout });
-    const answers = lines[Symbol.asyncIterator]();
-    const hello = await nextLine<{ hz: number }>(answers);
-    return new KernelRouter(helper, lines, answers, hello.hz);
+    const helper = new HelperProcess(new URL("kernel_router.py", import.meta.url));
+    const { hz } = await helper.hear<{ hz: number }>();
+    return new KernelRouter(helper, hz);
   }
 
   /** Build a router anew and play frames to it. @throws {Error} if the kernel refuses. */
   async play(request: RouterRequest): Promise<RouterPlayed> {
-    this.#process.stdin.write(`${JSON.stringify(request)}\n`);
-    const answer = await nextLine<Answer>(this.#answers);
-    if ("error" in answer) throw new Error(answer.error);
-    const saved = answer.saved.map((text) => text.replaceAll(/^#.*\n/gm, ""));
-    return { ...answer, saved };
+    const answer = await this.#helper.ask<RouterPlayed>(request);
+    return { ...answer, saved: answer.saved.map(withoutComments) };
   }
 
   /** End the process; its namespaces go with it. */
   close(): void {
-    this.#process.stdin.end();
-    this.#lines.close();
+    this.#helper.close();
   }
-}
-
-async function nextLine<T>(lines: AsyncIterator<string>): Promise<T> {
-  const next: IteratorResult<string, unknown> = await lines.next();
-  if (next.done === true) throw new Error("the helper has ended");
-  return JSON.parse(next.value) as T;
 }

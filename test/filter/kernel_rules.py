@@ -1,8 +1,6 @@
 """Lets this computer's kernel read rules, judge frames by them and print them again.
 
-Each request is a line of JSON on standard input, each answer a line on standard output. All happens
-in a network namespace with one device, whose far end lies in a second namespace. Both are held by
-descriptors of this process alone: whatever ends it, the kernel takes them down.
+All happens in a network namespace with one device, whose far end lies in a second namespace.
 """
 
 import json
@@ -11,12 +9,15 @@ import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
-from kernel import (  # noqa: E402
+from namespaces import (  # noqa: E402
     RESTORE,
     Namespace,
     batch,
     run,
+    serve,
+    stay_on_processor,
     switch_offloads_off,
+    transmit,
     wait_until_running,
 )
 
@@ -75,7 +76,7 @@ class Kernel:
             run([*RESTORE, "-c"], request["text"])
             log = KernelLog(is_read=request["logPrefix"] != "")
             for frame in request["frames"]:
-                self.sender.sendto(bytes.fromhex(frame), ("far", 0))
+                transmit(self.sender, bytes.fromhex(frame), "far")
             counters = ["-c"] if request["frames"] else []
             saved = run(["iptables-legacy-save", "-t", table, *counters])
             return {"saved": saved, "logged": log.lines(request["logPrefix"])}
@@ -85,15 +86,8 @@ class Kernel:
 
 
 def main():
-    # One processor: what a frame causes has then happened when its sending returns.
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    kernel = Kernel(json.loads(sys.argv[1]))
-    for line in sys.stdin:
-        try:
-            result = kernel.answer(json.loads(line))
-        except (OSError, RuntimeError) as error:
-            result = {"error": str(error)}
-        print(json.dumps(result), flush=True)
+    stay_on_processor()
+    serve(Kernel(json.loads(sys.argv[1])).answer)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """Lets this computer's kernel forward large TCP segments and cut them by its software segmentation.
 
-Each request is a line of JSON on standard input, each answer a line on standard output. A request is
-a large frame for the router's first device, in hexadecimal, and the payload octets of each segment;
-the answer is what left by either device. The router has no offloads on its second device, whose MTU
-is the one argument. Both namespaces are held by this process alone.
+A request is a large frame for the router's first device, in hexadecimal, and the payload octets of
+each segment; the answer is what left by either device. The router has no offloads on its second
+device, whose MTU is the one argument.
 """
 
-import json
 import os
 import select
 import socket
@@ -14,7 +12,15 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
-from kernel import Namespace, batch, switch_offloads_off, write  # noqa: E402
+from namespaces import (  # noqa: E402
+    Namespace,
+    batch,
+    serve,
+    stay_on_processor,
+    switch_offloads_off,
+    transmit,
+    write,
+)
 
 ETH_P_ALL = 0x0003
 SOL_PACKET = 263
@@ -42,8 +48,7 @@ def drain(end, milliseconds):
 
 
 def main():
-    # One processor: what a frame causes has then happened when its sending returns.
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    stay_on_processor()
     mtu = sys.argv[1]
     ends = Namespace()
     router = Namespace()
@@ -71,25 +76,22 @@ def main():
     batch(["link set nearend up", "link set farend up"])
     sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     sender.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
-    sender.bind(("nearend", 0))
     near, far = open_end("nearend"), open_end("farend")
     drain(near, 200)
     drain(far, 1)
-    for line in sys.stdin:
-        try:
-            request = json.loads(line)
-            frame = bytes.fromhex(request["frame"])
-            transport = 14 + (frame[14] & 15) * 4
-            size = request["segmentSize"]
-            headers = transport + (frame[transport + 12] >> 4) * 4
-            head = struct.pack(
-                "BBHHHH", NEEDS_CSUM, GSO_TCPV4 if size else 0, headers, size, transport, 16
-            )
-            sender.send(head + frame)
-            result = {"far": drain(far, 20), "near": drain(near, 0)}
-        except (OSError, ValueError) as error:
-            result = {"error": str(error)}
-        print(json.dumps(result), flush=True)
+
+    def answer(request):
+        frame = bytes.fromhex(request["frame"])
+        transport = 14 + (frame[14] & 15) * 4
+        size = request["segmentSize"]
+        headers = transport + (frame[transport + 12] >> 4) * 4
+        head = struct.pack(
+            "BBHHHH", NEEDS_CSUM, GSO_TCPV4 if size else 0, headers, size, transport, 16
+        )
+        transmit(sender, head + frame, "nearend")
+        return {"far": drain(far, 20), "near": drain(near, 0)}
+
+    serve(answer)
 
 
 main()

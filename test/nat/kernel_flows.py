@@ -1,21 +1,27 @@
 """Plays packets through this computer's kernel, one at a time, and reads its connections after each.
 
-Each request is a line of JSON on standard input, each answer a line on standard output; routers are
-built as the router's oracle builds them.
+Routers are built as the router's oracle builds them.
 """
 
 import json
 import os
 import socket
 import struct
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
-from kernel import Ends, World, jiffies, now, run, wait_until  # noqa: E402
+from kernel import NETLINK_NETFILTER, Ends, World  # noqa: E402
+from namespaces import (  # noqa: E402
+    jiffies,
+    now,
+    run,
+    serve,
+    stay_on_processor,
+    transmit,
+    wait_until,
+)
 
 ETHERTYPE = bytes.fromhex("0800")
-NETLINK_NETFILTER = 12
 NLM_F_REQUEST = 1
 # Messages of NFNL_SUBSYS_QUEUE.
 QUEUE_PACKET = 0x0300
@@ -78,22 +84,22 @@ class FlowWorld(World):
         }
 
     def act(self, packet):
-        """Send an IP packet, or let one go that is held back."""
+        """Send an IP packet, or let one go that is held back; when that began."""
         if "release" in packet:
+            began = now()
             self.queue.release(packet["release"])
-            return
+            return began
         interface = packet["interface"]
         frame = self.macs[interface] + bytes.fromhex("020000000099") + ETHERTYPE
         frame += bytes.fromhex(packet["octets"])
-        self.ends.sender.sendto(frame, (self.far[interface], 0))
+        return transmit(self.ends.sender, frame, self.far[interface])
 
     def play_packets(self, packets):
         """Do each thing when its wait is over; say what left and which entries there are."""
         steps = []
         for packet in packets:
             wait_until(now() + packet["wait"] * 1000)
-            sent = now()
-            self.act(packet)
+            sent = self.act(packet)
             received = self.received()
             before = now()
             entries = listed()
@@ -105,9 +111,8 @@ class FlowWorld(World):
                 "took": (now() - before) // 1000,
             })
         before = now()
-        done = subprocess.run(["conntrack", "-L"], capture_output=True, text=True, check=True)
-        took = (now() - before) // 1000
-        return {"steps": steps, "lines": done.stdout.splitlines(), "took": took}
+        lines = run(["conntrack", "-L"]).splitlines()
+        return {"steps": steps, "lines": lines, "took": (now() - before) // 1000}
 
     def close(self):
         if self.queue is not None:
@@ -132,25 +137,19 @@ def listed():
         return [" ".join(line.split()[2:]) for line in file]
 
 
-def answer(ends, request):
-    world = FlowWorld(ends, request)
-    try:
-        return world.play_packets(request["packets"])
-    finally:
-        world.close()
-
-
 def main():
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    stay_on_processor()
     ends = Ends()
-    print(json.dumps({"jiffies": jiffies()}), flush=True)
-    for line in sys.stdin:
+
+    def answer(request):
+        world = FlowWorld(ends, request)
         try:
-            result = answer(ends, json.loads(line))
-        except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
-            result = {"error": str(error)}
-        print(json.dumps(result), flush=True)
+            return world.play_packets(request["packets"])
+        finally:
+            world.close()
+
+    print(json.dumps({"jiffies": jiffies()}), flush=True)
+    serve(answer)
 
 
-if __name__ == "__main__":
-    main()
+main()

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { missingForNamespaces } from "./helper-process.ts";
 
 const HELPER = fileURLToPath(new URL("dhcpd.py", import.meta.url));
 /** The longest that one run may take, in milliseconds. */
@@ -17,18 +18,7 @@ export interface DhcpdAnswer {
 }
 
 /** Why there is no dhcpd to ask; `null` if there is. */
-export function missingForDhcpd(): string | null {
-  if (process.platform !== "linux") return "this is not Linux";
-  if (process.getuid?.() !== 0) return "not root";
-  for (const [tool, option] of [
-    ["ip", "-V"],
-    ["python3", "-V"],
-    ["dhcpd", "--version"],
-  ] as const) {
-    if (spawnSync(tool, [option]).status !== 0) return `no ${tool}`;
-  }
-  return spawnSync("unshare", ["--net", "true"]).status === 0 ? null : "no network namespaces";
-}
+export const missingForDhcpd = (): string | null => missingForNamespaces("dhcpd");
 
 /**
  * Start dhcpd with a configuration, and play frames to it one by one.

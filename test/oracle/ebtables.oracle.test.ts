@@ -6,6 +6,7 @@ import { MAC_ZERO, parseIpv4, parseMac } from "../../src/wire/addr.ts";
 import { buildFrame } from "../../src/testing/build-frame.ts";
 import type { World } from "../../src/zone/world/world.ts";
 import { missingForBridge } from "../filter/ebtables/kernel-bridge.ts";
+import { withoutComments } from "./helper-process.ts";
 import { Kernel, missingForKernel } from "./kernel.ts";
 import { record, runEmulated } from "./world-case.ts";
 import { comparable } from "./world-compare.ts";
@@ -112,7 +113,7 @@ describe.skipIf(missing !== null)(`a world whose interfaces are bridges${skipped
             const recording = await record(kernel, { world: one, frames: all }, 0, SAVE);
             const twin = runEmulated(recording);
             expect(comparable(one, twin.sent)).toEqual(comparable(one, recording.sent));
-            const theirs = recording.shown.map((text) => text.replaceAll(/^#.*\n/gm, ""));
+            const theirs = recording.shown.map(withoutComments);
             expect(withPorts(one, twin.world.frameRules())).toBe(theirs.join(""));
           },
         ),

@@ -1,130 +1,47 @@
 """Plays frames through a router made of this computer's kernel.
 
-Each request is a line of JSON on standard input, each answer a line on standard output. "open"
-builds a router in a network namespace of its own, with one veth pair for each interface; the far
-ends lie in a second namespace, where packet sockets send and receive. "send" sends frames and tells
-what came of each; "close" takes the router down. Both namespaces are held by descriptors of this
-process alone: whatever ends it, the kernel takes them down. The one argument is the number of the
-processor to work on, the last one being 0.
+The request "open" builds a router in a network namespace of its own, with one veth pair for each
+interface; the far ends lie in a second namespace, where packet sockets send and receive. "send"
+sends frames and tells what came of each; "close" takes the router down. The one argument is the
+number of the processor to work on, the last one being 0.
 
 The far ends serve all routers. A router's own namespace does not: a kernel cannot be told to
 forget the fragments that it holds and whom it sent how many errors.
 """
 
-import array
-import ctypes
-import errno
-import fcntl
 import json
 import os
 import socket
 import struct
-import subprocess
 import sys
-import time
 
-CLONE_NEWNET = 0x40000000
+from namespaces import (
+    RESTORE,
+    Namespace,
+    batch,
+    jiffies,
+    now,
+    run,
+    serve,
+    stay_on_processor,
+    switch_offloads_off,
+    transmit,
+    wait_until,
+    wait_until_running,
+    write,
+)
+
 ETH_P_ALL = 0x0003
 SOL_PACKET = 263
 PACKET_IGNORE_OUTGOING = 23
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
 RECEIVE_BUFFER = 64 * 1024 * 1024
-SIOCGIFFLAGS = 0x8913
-SIOCETHTOOL = 0x8946
-IFF_RUNNING = 0x40
-# ETHTOOL_SRXCSUM, STXCSUM, SSG, STSO, SGSO, SGRO
-OFFLOADS = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
-# A frame leaves early in a millisecond and away from the edges of a tick, in nanoseconds, so that
-# the kernel's time stamps and its ticks are known.
-LATEST_IN_MILLISECOND = 600_000
-AFTER_TICK, BEFORE_TICK = 40_000, 300_000
-# How often a frame is tried for which the kernel has no room, and seconds before the second try.
-TRIES, FIRST_PAUSE = 8, 0.002
 NETLINK_NETFILTER = 12
 NEW_CONNECTIONS = 1
-# One lock serves all namespaces: others may hold it for a moment.
-RESTORE = ["iptables-legacy-restore", "-w", "10"]
 # CTA_TUPLE_REPLY, CTA_TUPLE_PROTO; CTA_PROTO_NUM, _SRC_PORT, _DST_PORT, _ICMP_ID
 REPLY, PROTOCOL = 2, 2
 NUMBER, SOURCE_PORT, TARGET_PORT, ICMP_ID = 1, 2, 3, 4
-CLOCK_MONOTONIC_COARSE = 6
-# How long a command may take.
-TIMEOUT_SECONDS = 20
-LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def check(result):
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-class Namespace:
-    """A fresh network namespace, IPv6 off, gone when closed."""
-
-    def __init__(self):
-        check(LIBC.unshare(CLONE_NEWNET))
-        self.descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        for which in ("all", "default"):
-            path = f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6"
-            if os.path.exists(path):
-                write(path, "1")
-
-    @property
-    def path(self):
-        return f"/proc/{os.getpid()}/fd/{self.descriptor}"
-
-    def enter(self):
-        check(LIBC.setns(self.descriptor, CLONE_NEWNET))
-
-    def close(self):
-        os.close(self.descriptor)
-
-
-def write(path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-
-
-def run(command, text=""):
-    """What the command writes, given the text."""
-    try:
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"{error}\n{text}") from None
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}\n{text}")
-    return done.stdout
-
-
-def batch(lines):
-    run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
-
-
-def switch_offloads_off(name):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        for command in OFFLOADS:
-            value = array.array("B", struct.pack("II", command, 0))
-            request = struct.pack("16sP16x", name.encode(), value.buffer_info()[0])
-            try:
-                fcntl.ioctl(control, SIOCETHTOOL, request)
-            except OSError as error:
-                if error.errno != errno.EOPNOTSUPP:
-                    raise
-
-
-def wait_until_running(name):
-    request = struct.pack("16s24x", name.encode())
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        for _ in range(1000):
-            answer = fcntl.ioctl(control, SIOCGIFFLAGS, request)
-            if struct.unpack_from("H", answer, 16)[0] & IFF_RUNNING:
-                return
-            time.sleep(0.001)
-    raise RuntimeError(f"{name} does not come up")
 
 
 class Ends:
@@ -288,118 +205,37 @@ def attributes(octets):
     return found
 
 
-def now():
-    return time.clock_gettime_ns(time.CLOCK_REALTIME)
+class Server:
+    """Answers requests about one router at a time; an error ends the router that it is about."""
 
+    def __init__(self, ends):
+        self.ends = ends
+        self.world = None
 
-def wait_until(instant):
-    while True:
-        clock = now()
-        if clock < instant:
-            time.sleep((instant - clock) / 1e9)
-        elif clock % 1_000_000 > LATEST_IN_MILLISECOND:
-            time.sleep((1_000_000 - clock % 1_000_000) / 1e9)
-        elif not TICKS.is_clear(clock):
-            time.sleep(AFTER_TICK / 1e9)
-        else:
-            return
-
-
-class Ticks:
-    """Where the edges of the kernel's ticks lie, once measured."""
-
-    began = 0
-    length = 0
-
-    def is_clear(self, clock):
-        if self.length == 0:
-            return True
-        phase = (clock - self.began) % self.length
-        return AFTER_TICK <= phase <= self.length - BEFORE_TICK
-
-
-TICKS = Ticks()
-
-
-def transmit(sender, octets, device):
-    """Send a frame; the real time in nanoseconds at which that began.
-
-    All namespaces share a processor's queue of received frames. Where another has filled it, the
-    veth refuses the frame before it has gone anywhere (ENOBUFS): it is tried again, ever later.
-    """
-    pause = FIRST_PAUSE
-    for _ in range(TRIES):
-        before = now()
-        try:
-            sender.sendto(octets, (device, 0))
-            return before
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise
-        time.sleep(pause)
-        pause *= 2
-        wait_until(now())
-    raise RuntimeError(f"{device}: the processor's queue of received frames stays full")
-
-
-def tick_clock():
-    """The clock that advances with the kernel's ticks."""
-    return time.clock_gettime_ns(CLOCK_MONOTONIC_COARSE)
-
-
-def next_tick():
-    """Wait for the next tick; the clock of the ticks then, and the real time."""
-    last = tick_clock()
-    while (clock := tick_clock()) == last:
-        pass
-    return clock, now()
-
-
-def jiffies():
-    """A tick's number, the real time at which it began in microseconds, and ticks a second.
-
-    Whatever keeps this process from running makes a tick look late, never early.
-    """
-    length = time.clock_getres(CLOCK_MONOTONIC_COARSE)
-    offset = min(real - clock for clock, real in (next_tick() for _ in range(10)))
-    while True:
-        clock = tick_clock()
-        with open("/proc/timer_list", encoding="ascii") as file:
-            number = next(int(line.split()[1]) for line in file if line.startswith("jiffies:"))
-        if tick_clock() == clock:
-            TICKS.began, TICKS.length = clock + offset, round(length * 1e9)
-            return {"number": number, "began": TICKS.began // 1000, "hz": round(1 / length)}
-
-
-def serve(ends):
-    """Answer requests until there are none; an error ends the router that it is about."""
-    world = None
-    for line in sys.stdin:
-        request = json.loads(line)
+    def answer(self, request):
         what = request["do"]
+        is_over = what == "close"
         try:
             if what == "open":
-                world = World(ends, request)
-                result = world.open(request["rules"])
-            elif what == "send":
-                result = world.send(request["frames"])
-            else:
-                result = world.finish(request["until"], request["show"])
-        except (OSError, RuntimeError) as error:
-            result = {"error": str(error)}
-        if world is not None and (what == "close" or "error" in result):
-            world.close()
-            world = None
-        print(json.dumps(result), flush=True)
+                self.world = World(self.ends, request)
+                return self.world.open(request["rules"])
+            if what == "send":
+                return self.world.send(request["frames"])
+            return self.world.finish(request["until"], request["show"])
+        except (OSError, RuntimeError):
+            is_over = True
+            raise
+        finally:
+            if is_over and self.world is not None:
+                self.world.close()
+                self.world = None
 
 
 def main():
-    # One processor: what a frame causes has then happened when its sending returns, in order.
-    processors = sorted(os.sched_getaffinity(0), reverse=True)
-    os.sched_setaffinity(0, {processors[int(sys.argv[1]) % len(processors)]})
-    ends = Ends()
+    stay_on_processor(int(sys.argv[1]))
+    server = Server(Ends())
     print(json.dumps({"jiffies": jiffies()}), flush=True)
-    serve(ends)
+    serve(server.answer)
 
 
 if __name__ == "__main__":

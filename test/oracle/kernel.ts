@@ -2,10 +2,7 @@
  * This computer's kernel as the router of a {@link World}: the oracle of the router's properties.
  * @module
  */
-import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
-import { createInterface, type Interface as LineReader } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
+import { HelperProcess, inNamespace, missingForNamespaces } from "./helper-process.ts";
 import type { Ticks } from "./world-router.ts";
 import type { World } from "../../src/zone/world/world.ts";
 import { type InputFrame, ipWords, sysctls, type TimedFrame, withPorts } from "./world.ts";
@@ -41,55 +38,29 @@ export interface Played {
   readonly shown: readonly string[];
 }
 
-const HELPER = fileURLToPath(new URL("kernel.py", import.meta.url));
-
 /** Why there can be no {@link Kernel} here; `null` if there can. */
 export function missingForKernel(): string | null {
-  if (process.platform !== "linux") return "the kernel is not Linux";
-  if (process.getuid?.() !== 0) return "not root";
-  for (const [tool, option] of [
-    ["ip", "-V"],
-    ["python3", "-V"],
-    ["iptables-legacy-restore", "-V"],
-    ["conntrack", "-V"],
-  ] as const) {
-    if (spawnSync(tool, [option]).status !== 0) return `no ${tool}`;
-  }
-  const inside = (...words: string[]): boolean =>
-    spawnSync("unshare", ["--net", ...words]).status === 0;
-  if (!inside("true")) return "no network namespaces";
-  const isCurrent = inside("test", "-e", "/proc/sys/net/ipv4/icmp_msgs_per_sec");
+  const missing = missingForNamespaces("iptables-legacy-restore", "conntrack");
+  if (missing !== null) return missing;
+  const isCurrent = inNamespace("test", "-e", "/proc/sys/net/ipv4/icmp_msgs_per_sec");
   return isCurrent ? null : "the kernel is older than 6.12";
 }
 
 /** A process that builds routers out of the kernel, one after the other. */
 export class Kernel {
   readonly jiffies: Ticks;
-  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #answers: AsyncIterator<string>;
-  readonly #lines: LineReader;
+  readonly #helper: HelperProcess;
 
-  private constructor(
-    helper: ChildProcessByStdio<Writable, Readable, null>,
-    lines: LineReader,
-    answers: AsyncIterator<string>,
-    jiffies: Ticks,
-  ) {
-    this.#process = helper;
-    this.#lines = lines;
-    this.#answers = answers;
+  private constructor(helper: HelperProcess, jiffies: Ticks) {
+    this.#helper = helper;
     this.jiffies = jiffies;
   }
 
   /** @param processor the number of the processor to work on; the last one is 0. */
   static async open(processor = 0): Promise<Kernel> {
-    const helper = spawn("python3", [HELPER, String(processor)], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    const lines = createInterface({ input: helper.stdout });
-    const answers = lines[Symbol.asyncIterator]();
-    const hello = await nextLine<{ jiffies: Ticks }>(answers);
-    return new Kernel(helper, lines, answers, hello.jiffies);
+    const helper = new HelperProcess(new URL("kernel.py", import.meta.url), String(processor));
+    const { jiffies } = await helper.hear<{ jiffies: Ticks }>();
+    return new Kernel(helper, jiffies);
   }
 
   /**
@@ -110,13 +81,17 @@ export class Kernel {
       rules,
       ebtables: withPorts(world, world.ebtables ?? ""),
     };
-    const { start } = await this.#ask<{ start: number }>({ do: "open", interfaces, ...words });
+    const { start } = await this.#helper.ask<{ start: number }>({
+      do: "open",
+      interfaces,
+      ...words,
+    });
     return start;
   }
 
   /** Send frames, each at its time, and tell what came of each. */
   async send(frames: readonly InputFrame[]): Promise<readonly KernelStep[]> {
-    const { steps } = await this.#ask<{ steps: KernelStep[] }>({ do: "send", frames });
+    const { steps } = await this.#helper.ask<{ steps: KernelStep[] }>({ do: "send", frames });
     return steps;
   }
 
@@ -127,7 +102,7 @@ export class Kernel {
    * @throws {Error} if a command fails.
    */
   finish(until = 0, show: readonly (readonly string[])[] = []): Promise<KernelEnd> {
-    return this.#ask<KernelEnd>({ do: "close", until, show });
+    return this.#helper.ask<KernelEnd>({ do: "close", until, show });
   }
 
   /** {@link build}, {@link send} and {@link finish} for frames that are known beforehand. */
@@ -148,24 +123,8 @@ export class Kernel {
     };
   }
 
-  async #ask<T>(request: unknown): Promise<T> {
-    this.#process.stdin.write(`${JSON.stringify(request)}\n`);
-    const answer = await nextLine<T | { readonly error: string }>(this.#answers);
-    if (typeof answer === "object" && answer !== null && "error" in answer) {
-      throw new Error(answer.error);
-    }
-    return answer;
-  }
-
   /** End the process; its namespaces go with it. */
   close(): void {
-    this.#process.stdin.end();
-    this.#lines.close();
+    this.#helper.close();
   }
-}
-
-async function nextLine<T>(lines: AsyncIterator<string>): Promise<T> {
-  const next: IteratorResult<string, unknown> = await lines.next();
-  if (next.done === true) throw new Error("the helper has ended");
-  return JSON.parse(next.value) as T;
 }

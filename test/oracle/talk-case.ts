@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { type Instant, MILLISECOND, SECOND } from "../../src/base/time.ts";
 import type { World } from "../../src/zone/world/world.ts";
 import { near, plainLine } from "../nat/flow-compare.ts";
+import { withoutComments } from "./helper-process.ts";
 import type { Kernel, NewFlow } from "./kernel.ts";
 import { anyRuleSet } from "./rule-sets.ts";
 import type { Words } from "./rule-words.ts";
@@ -151,7 +152,7 @@ async function playOnce(
   keep(received);
   const [connections, neighbors, rules] = shown;
   const end = {
-    rules: (rules?.[1] ?? "").replaceAll(/^#.*\n/gm, ""),
+    rules: withoutComments(rules?.[1] ?? ""),
     connections: linesOf(connections?.[1] ?? ""),
     neighbors: linesOf(neighbors?.[1] ?? "").toSorted(),
   };

@@ -11,8 +11,8 @@ function transmit(failures: number, error: string): string {
   const script = `
 import errno, sys
 sys.path.insert(0, ${JSON.stringify(FOLDER)})
-import kernel
-kernel.FIRST_PAUSE = 1e-6
+import namespaces
+namespaces.FIRST_PAUSE = 1e-6
 class Sender:
     tries = 0
     def sendto(self, octets, address):
@@ -21,8 +21,8 @@ class Sender:
             raise OSError(errno.${error}, "refused")
 sender = Sender()
 try:
-    began = kernel.transmit(sender, b"", "far1")
-    print(sender.tries, began <= kernel.now())
+    began = namespaces.transmit(sender, b"", "far1")
+    print(sender.tries, began <= namespaces.now())
 except (OSError, RuntimeError) as error:
     print(sender.tries, error)
 `;

@@ -1,18 +1,26 @@
 """Lets this computer's kernel route packets of domUs under the rules of their security groups.
 
-Each request is a line of JSON on standard input, each answer a line on standard output. A request
-builds a router in a network namespace of its own: devices whose far ends lie in a second namespace,
-and phases, each of which are rules and frames that enter by a device. The answer is the table after
-each phase, with its counters. Both namespaces are held by this process alone.
+A request builds a router in a network namespace of its own: devices whose far ends lie in a second
+namespace, and phases, each of which are rules and frames that enter by a device. The answer is the
+table after each phase, with its counters.
 """
 
-import json
 import os
 import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
-from kernel import RESTORE, Namespace, batch, run, wait_until_running, write  # noqa: E402
+from namespaces import (  # noqa: E402
+    RESTORE,
+    Namespace,
+    batch,
+    run,
+    serve,
+    stay_on_processor,
+    transmit,
+    wait_until_running,
+    write,
+)
 
 SAVE = ["iptables-legacy-save", "-t", "filter", "-c"]
 
@@ -45,7 +53,7 @@ def answer(request):
         for phase in request["phases"]:
             run(RESTORE, phase["text"])
             for name, frame in phase["frames"]:
-                sender.sendto(bytes.fromhex(frame), (name, 0))
+                transmit(sender, bytes.fromhex(frame), name)
             saved.append(run(SAVE))
         return {"saved": saved}
     finally:
@@ -54,15 +62,5 @@ def answer(request):
         router.close()
 
 
-def main():
-    # One processor: what a frame causes has then happened when its sending returns.
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    for line in sys.stdin:
-        try:
-            result = answer(json.loads(line))
-        except (OSError, RuntimeError) as error:
-            result = {"error": str(error)}
-        print(json.dumps(result), flush=True)
-
-
-main()
+stay_on_processor()
+serve(answer)

@@ -1,7 +1,3 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Protocol } from "../../src/l3/ipv4.ts";
@@ -11,6 +7,7 @@ import type { Permission } from "../../src/xen/permission.ts";
 import { LINUX } from "../../src/xen/profile.ts";
 import type { Vif } from "../../src/xen/vif.ts";
 import { missingForRules } from "../filter/kernel-rules.ts";
+import { HelperProcess, withoutComments } from "../oracle/helper-process.ts";
 import { OUTSIDE } from "../support/hosts.ts";
 import {
   addressOf,
@@ -24,7 +21,6 @@ import {
 } from "./group-bench.ts";
 
 const missing = missingForRules();
-const HELPER = fileURLToPath(new URL("group_kernel.py", import.meta.url));
 const UPLINK = "peth0";
 const DOMIDS = [1, 2, 3];
 const GROUPS: Readonly<Record<number, readonly string[]>> = {
@@ -103,23 +99,18 @@ function countOf(texts: readonly string[], rule: string): number {
 }
 
 describe.skipIf(missing !== null)(`Security groups in a kernel (${missing ?? "here"})`, () => {
-  let helper: ChildProcessByStdio<Writable, Readable, null>;
-  let answers: AsyncIterator<string, undefined>;
+  let helper: HelperProcess;
 
   beforeAll(() => {
-    helper = spawn("python3", [HELPER], { stdio: ["pipe", "pipe", "inherit"] });
-    answers = createInterface({ input: helper.stdout })[Symbol.asyncIterator]();
+    helper = new HelperProcess(new URL("group_kernel.py", import.meta.url));
   });
 
-  afterAll(() => void helper.stdin.end());
+  afterAll(() => helper.close());
 
   /** The table after each phase as the kernel's `iptables-save -c` prints it. */
   async function ask(request: object): Promise<string[]> {
-    helper.stdin.write(`${JSON.stringify(request)}\n`);
-    const next = await answers.next();
-    const answer = JSON.parse(next.value ?? "{}") as { saved?: string[]; error?: string };
-    if (answer.saved === undefined) throw new Error(answer.error ?? "the helper has ended");
-    return answer.saved.map((text) => text.replaceAll(/^#.*\n/gm, ""));
+    const { saved } = await helper.ask<{ saved: string[] }>(request);
+    return saved.map(withoutComments);
   }
 
   it("count at each rule what the kernel counts, while permissions change", async () => {

@@ -1,10 +1,10 @@
 /** This computer's bridge and its `ebtables-nft`: the oracle of rules about frames. */
-import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
-import { createInterface, type Interface as LineReader } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
-
-const HELPER = fileURLToPath(new URL("kernel_bridge.py", import.meta.url));
+import {
+  HelperProcess,
+  inNamespace,
+  missingForNamespaces,
+  withoutComments,
+} from "../../oracle/helper-process.ts";
 
 /** A device of the bridge "br0" with ports "p0" and "p1", and a frame in hexadecimal. */
 export type DeviceFrame = readonly [device: string, octets: string];
@@ -30,53 +30,33 @@ export interface BridgeAnswer {
   readonly logged: readonly string[];
 }
 
-type Answer = BridgeAnswer | { readonly error: string };
-
 /** Why there can be no {@link KernelBridge} here; `null` if there can. */
 export function missingForBridge(): string | null {
-  if (process.platform !== "linux") return "the kernel is not Linux";
-  if (process.getuid?.() !== 0) return "not root";
-  for (const [tool, option] of [
-    ["ip", "-V"],
-    ["python3", "-V"],
-    ["ebtables-nft-restore", "-V"],
-  ] as const) {
-    if (spawnSync(tool, [option]).error !== undefined) return `no ${tool}`;
-  }
-  const inside = (...words: string[]): boolean =>
-    spawnSync("unshare", ["--net", ...words]).status === 0;
-  if (!inside("true")) return "no network namespaces";
-  if (!inside("ip", "link", "add", "br0", "type", "bridge")) return "the kernel has no bridges";
+  const missing = missingForNamespaces("ebtables-nft-restore");
+  if (missing !== null) return missing;
+  const hasBridges = inNamespace("ip", "link", "add", "br0", "type", "bridge");
+  if (!hasBridges) return "the kernel has no bridges";
   const rule = ["-A", "INPUT", "-p", "ARP", "--arp-op", "Request", "-j", "DROP"];
-  return inside("ebtables-nft", ...rule) ? null : "this kernel does not take ebtables-nft";
+  return inNamespace("ebtables-nft", ...rule) ? null : "this kernel does not take ebtables-nft";
 }
 
 /** A process that gives rules and frames to the kernel, one request at a time. */
 export class KernelBridge {
-  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #lines: LineReader;
-  readonly #answers: AsyncIterator<string, undefined>;
+  readonly #helper: HelperProcess;
 
   /** @param mac the address of the bridge and of its ports. */
   constructor(mac: string) {
-    this.#process = spawn("python3", [HELPER, mac], { stdio: ["pipe", "pipe", "inherit"] });
-    this.#lines = createInterface({ input: this.#process.stdout });
-    this.#answers = this.#lines[Symbol.asyncIterator]();
+    this.#helper = new HelperProcess(new URL("kernel_bridge.py", import.meta.url), mac);
   }
 
   /** @throws {Error} if the rules are refused. */
   async judge(request: BridgeRequest): Promise<BridgeAnswer> {
-    this.#process.stdin.write(`${JSON.stringify(request)}\n`);
-    const next = await this.#answers.next();
-    if (next.done === true) throw new Error("the helper has ended");
-    const answer = JSON.parse(next.value) as Answer;
-    if ("error" in answer) throw new Error(`${answer.error}\n${request.text}`);
-    return { ...answer, saved: answer.saved.map((text) => text.replaceAll(/^#.*\n/gm, "")) };
+    const answer = await this.#helper.ask<BridgeAnswer>(request);
+    return { ...answer, saved: answer.saved.map(withoutComments) };
   }
 
   /** End the process; its namespaces go with it. */
   close(): void {
-    this.#process.stdin.end();
-    this.#lines.close();
+    this.#helper.close();
   }
 }

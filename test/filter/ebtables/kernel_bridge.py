@@ -1,22 +1,26 @@
 """Lets this computer's kernel read ebtables' rules, judge a bridge's frames by them and print them.
 
-Each request is a line of JSON on standard input, each answer a line on standard output. A bridge
-"br0" with ports "p0", "p1" stands in a network namespace, the ports' far ends in a second one. Both
-are held by descriptors of this process alone: whatever ends it, the kernel takes them down.
+A bridge "br0" with ports "p0", "p1" stands in a network namespace, the ports' far ends in a second
+one.
 """
 
-import errno
-import json
 import os
 import socket
 import struct
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [os.path.join(HERE, ".."), os.path.join(HERE, "..", "..", "oracle")]
-from kernel import Namespace, batch, run  # noqa: E402
 from kernel_rules import KernelLog, prepare  # noqa: E402
+from namespaces import (  # noqa: E402
+    Namespace,
+    batch,
+    run,
+    serve,
+    stay_on_processor,
+    transmit,
+    write,
+)
 
 ETH_P_ALL = 0x0003
 SOL_PACKET = 263
@@ -57,19 +61,6 @@ def heard(receiver, names):
             frames.append([names[address[0]], octets.hex()])
 
 
-def send(sender, frame, device):
-    """All namespaces share a processor's queue: when others have filled it, wait and try again."""
-    for _ in range(1000):
-        try:
-            sender.sendto(frame, (device, 0))
-            return
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise
-            time.sleep(0.001)
-    raise RuntimeError(f"{device} does not send")
-
-
 class Bridge:
     """A bridge with two ports, and their far ends."""
 
@@ -90,8 +81,7 @@ class Bridge:
         for which in ("iptables", "ip6tables", "arptables"):
             path = f"/proc/sys/net/bridge/bridge-nf-call-{which}"
             if os.path.exists(path):
-                with open(path, "w", encoding="ascii") as file:
-                    file.write("0")
+                write(path, "0")
         self.near_sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.near_receiver = listen()
         self.ends.enter()
@@ -110,9 +100,9 @@ class Bridge:
         for device, octets in request["frames"]:
             frame = bytes.fromhex(octets)
             if device in PORTS:
-                send(self.far_sender, frame, PORTS[device])
+                transmit(self.far_sender, frame, PORTS[device])
             else:
-                send(self.near_sender, frame, device)
+                transmit(self.near_sender, frame, device)
         sent = self.take()
         saved = [
             run(["ebtables-nft-save", *(["-c"] if request["frames"] else []), "-t", table])
@@ -128,15 +118,9 @@ class Bridge:
 
 
 def main():
-    # One processor: what a frame causes has then happened when its sending returns.
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    bridge = Bridge(sys.argv[1])
-    for line in sys.stdin:
-        try:
-            result = bridge.judge(json.loads(line))
-        except (OSError, RuntimeError) as error:
-            result = {"error": str(error)}
-        print(json.dumps(result), flush=True)
+    # The first one: others' programs have the last.
+    stay_on_processor(-1)
+    serve(Bridge(sys.argv[1]).judge)
 
 
 if __name__ == "__main__":
