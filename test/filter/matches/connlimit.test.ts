@@ -144,6 +144,27 @@ describe("-m connlimit", () => {
     expect(seen.flatMap((reason, at) => (reason === PASSED ? [at] : []))).toEqual([0, 63]);
   });
 
+  // The two that docs/deviations.md tells of; a kernel may do otherwise.
+  it("keeps an address without connections, whoever else comes, while it lists little", () => {
+    const { end, flows } = limiter();
+    flows.existences.set(1, Existence.None);
+    end(1, 1);
+    flows.status.set(1, ConnectionStatus.Confirmed | ConnectionStatus.Assured);
+    for (let other = 2; other < 90; other += 1) {
+      end(other, other, other);
+      expect(end(1, other)).toBe(HOT);
+    }
+  });
+
+  it("has one processor: what never became a connection is not counted a tick later", () => {
+    const { end, flows } = limiter();
+    for (const flow of [7, 8]) flows.existences.set(flow, Existence.None);
+    for (const flow of [7, 8]) flows.status.set(flow, 0);
+    expect([end(7, 1), end(8, 1)]).toEqual([PASSED, PASSED]);
+    expect([end(1, 1.004), end(2, 1.004)]).toEqual([PASSED, PASSED]);
+    expect(end(3, 1.004)).toBe(OVER);
+  });
+
   it("forgets the addresses of gone connections when it lists too much", () => {
     const { end, flows } = limiter();
     for (let at = 0; at < 1000; at += 1) {
