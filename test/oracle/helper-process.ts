@@ -1,5 +1,5 @@
 /**
- * Programs that ask this computer's kernel: each request to them is a line of JSON, each answer too.
+ * Programs that ask the kernel here: each request to them is a line of JSON, each answer too.
  * @module
  */
 import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
