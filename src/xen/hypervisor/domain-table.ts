@@ -14,7 +14,14 @@ export const ShutdownReason = { Poweroff: 0, Reboot: 1, Suspend: 2, Crash: 3 } a
 export type ShutdownReason = (typeof ShutdownReason)[keyof typeof ShutdownReason];
 
 /** What the toolstack does when a domain has shut down (`on_poweroff` and its kin). */
-export type ShutdownAction = "destroy" | "restart" | "preserve" | "rename-restart";
+export type ShutdownAction =
+  | "destroy"
+  | "restart"
+  | "preserve"
+  | "rename-restart"
+  /** As without the first word, and its memory goes into a file before. */
+  | "coredump-destroy"
+  | "coredump-restart";
 
 /** How a domain is to be. */
 export interface DomainConfig {

@@ -42,6 +42,11 @@ export class GuestKernel {
     });
   }
 
+  /** Its processors are held, or go on: it hears of nothing meanwhile. */
+  pause(isPaused: boolean): void {
+    this.#queue.hold(isPaused);
+  }
+
   /** Nothing of it runs any more. */
   stop(now: Instant): void {
     this.#bus.stop(now);

@@ -6,7 +6,16 @@ import type { DomainConfig, ShutdownAction } from "../hypervisor/domain-table.ts
 import { M1_SMALL_KIB } from "../hypervisor/host-memory.ts";
 import type { GuestKernel, GuestPorts } from "./guest-kernel.ts";
 import { drawUuid } from "./uuid.ts";
-import type { DiskConfig, KernelConfig, NicConfig, ToolstackDomain } from "./toolstack.ts";
+import { virtualDevice } from "./device-path.ts";
+import {
+  type DeviceName,
+  type DiskConfig,
+  isDisk,
+  type KernelConfig,
+  type NicConfig,
+  type ToolstackDomain,
+} from "./toolstack.ts";
+import type { ToolstackProfile } from "./toolstack-profile.ts";
 
 /** What a domain is to be. */
 export interface DomainRequest {
@@ -26,7 +35,7 @@ export interface DomainRequest {
   readonly onPoweroff?: ShutdownAction;
   /** "restart". */
   readonly onReboot?: ShutdownAction;
-  /** "restart", as xend has it. */
+  /** The toolstack's own: xend's is "restart", xl's "destroy". */
   readonly onCrash?: ShutdownAction;
   /** The host's next unless given. */
   readonly domid?: number | null;
@@ -35,8 +44,11 @@ export interface DomainRequest {
   readonly nics?: readonly NicConfig[];
   /** Frames of its memory that input and output touch; 4,096. */
   readonly pages?: number;
-  /** Its drivers' rings, as it boots; `null`: no kernel of ours runs in it. */
-  readonly guest?: ((io: DomainIo) => GuestPorts) | null;
+  /**
+   * Its drivers' rings, as it boots, or as it goes on where its image was taken (`isResumed`);
+   * `null`: no kernel of ours runs in it.
+   */
+  readonly guest?: ((io: DomainIo, isResumed: boolean) => GuestPorts) | null;
   /** Told when it may run for the first time. */
   readonly onStart?: (now: Instant) => void;
 }
@@ -51,6 +63,7 @@ export type DomainStatus = "building" | "running" | "shutdown" | "closing" | "go
 export interface ManagedDomain {
   readonly domid: number;
   readonly name: string;
+  /** What it would be again after a restart: devices that came and went are considered. */
   readonly request: DomainRequest;
   readonly status: DomainStatus;
   /** Why it could not be built; `null` if it was. */
@@ -62,6 +75,7 @@ export interface ManagedDomain {
 /** What the host itself keeps of it. */
 export interface DomainEntry extends ManagedDomain {
   name: string;
+  request: DomainRequest;
   status: DomainStatus;
   failure: string | null;
   toolstack: ToolstackDomain;
@@ -69,10 +83,16 @@ export interface DomainEntry extends ManagedDomain {
   kernel: GuestKernel | null;
   /** When its VM was restarted last; -Infinity for never. */
   readonly restartedAt: Instant;
+  /** Where its VM goes on when it is gone; `null`: nowhere. */
+  next: "domain" | "image" | null;
 }
 
-/** What a request leaves open, as xend would have it. @param chance draws a uuid. */
-export const configOf = (request: DomainRequest, chance: Chance): DomainConfig => ({
+/** What a request leaves open, as the toolstack would have it. @param chance draws a uuid. */
+export const configOf = (
+  request: DomainRequest,
+  chance: Chance,
+  { onCrash }: ToolstackProfile,
+): DomainConfig => ({
   name: request.name,
   uuid: request.uuid ?? drawUuid(chance),
   memoryKib: request.memoryKib ?? M1_SMALL_KIB,
@@ -81,5 +101,21 @@ export const configOf = (request: DomainRequest, chance: Chance): DomainConfig =
   cap: request.cap ?? 0,
   onPoweroff: request.onPoweroff ?? "destroy",
   onReboot: request.onReboot ?? "restart",
-  onCrash: request.onCrash ?? "restart",
+  onCrash: request.onCrash ?? onCrash,
 });
+
+/** A domain as it is to be again once `device` was attached. */
+export function withDevice(request: DomainRequest, device: DiskConfig | NicConfig): DomainRequest {
+  const { disks = [], nics = [] } = request;
+  return isDisk(device)
+    ? { ...request, disks: [...disks, device] }
+    : { ...request, nics: [...nics, device] };
+}
+
+/** A domain as it is to be again once a device was detached. */
+export function withoutDevice(request: DomainRequest, { type, devid }: DeviceName): DomainRequest {
+  const { disks = [], nics = [] } = request;
+  return type === "vbd"
+    ? { ...request, disks: disks.filter(({ dev }) => virtualDevice(dev) !== devid) }
+    : { ...request, nics: nics.filter((_, index) => index !== devid) };
+}

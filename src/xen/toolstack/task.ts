@@ -13,7 +13,7 @@ export interface Wait {
 export type Task = Generator<Wait, void, boolean>;
 
 interface Running {
-  readonly owner: number;
+  readonly owner: object;
   readonly task: Task;
   wait: Wait;
 }
@@ -27,13 +27,13 @@ export class TaskRunner {
   }
 
   /** Start a task: it goes on until it waits for something. @param owner whom it works for. */
-  start(owner: number, task: Task): void {
+  start(owner: object, task: Task): void {
     const { done, value } = task.next();
     if (done !== true) this.#running.push({ owner, task, wait: value });
   }
 
   /** Give up what is done for `owner`, where it stands. */
-  cancel(owner: number): void {
+  cancel(owner: object): void {
     this.#running = this.#running.filter((one) => one.owner !== owner);
   }
 

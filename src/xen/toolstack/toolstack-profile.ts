@@ -3,7 +3,8 @@
  * Xen 4.17 with xl and a current Linux.
  * @module
  */
-import { type Duration, SECOND } from "../../base/time.ts";
+import { type Duration, NEVER, SECOND } from "../../base/time.ts";
+import type { ShutdownAction } from "../hypervisor/domain-table.ts";
 import { CREDIT_3_1, CREDIT_4_17, type CreditBehaviour } from "../hypervisor/credit-accounting.ts";
 import { XENSTORE_3_1, XENSTORE_4_17, type XenstoreBehaviour } from "../xenstore/behaviour.ts";
 import { BLOCK_SCRIPT_3_1, BLOCK_SCRIPT_4_17, type BlockScriptStyle } from "./block-script.ts";
@@ -32,7 +33,20 @@ export interface ToolstackProfile {
   readonly vifFeatures: readonly (readonly [string, string])[];
   /** How its blkfront's ring is laid out: guests of m1.small were 32-bit. */
   readonly vbdProtocol: "x86_32-abi" | "x86_64-abi";
+  /** What may be done with a domain that has shut down. */
+  readonly actions: readonly ShutdownAction[];
+  /** What is done after a crash unless the domain says. */
+  readonly onCrash: ShutdownAction;
+  /** A VM that is to be restarted again sooner is destroyed, so that it does not go on so. */
+  readonly minimumRestartTime: Duration;
+  /** From the end of a domain to the building of the next one. */
+  readonly restartDelay: Duration;
+  /** A domain that was asked to shut down and still runs then is destroyed. */
+  readonly shutdownTimeout: Duration;
 }
+
+/** The four that both toolstacks know. */
+const ACTIONS = ["destroy", "restart", "preserve", "rename-restart"] as const;
 
 /** What netback and netfront say in either time, in this order. */
 const NETBACK_FEATURES = [
@@ -73,6 +87,12 @@ export const XEND_3_1: ToolstackProfile = {
   },
   vifFeatures: NETFRONT_FEATURES,
   vbdProtocol: "x86_32-abi",
+  actions: ACTIONS,
+  onCrash: "restart",
+  // MINIMUM_RESTART_TIME and SHUTDOWN_TIMEOUT of XendDomainInfo.py.
+  minimumRestartTime: 20 * SECOND,
+  restartDelay: 0,
+  shutdownTimeout: 30 * SECOND,
 };
 
 /** Xen 4.17 and Linux 6.1, as captures/real-xen/ shows them. */
@@ -111,4 +131,10 @@ export const XL_4_17: ToolstackProfile = {
   },
   vifFeatures: NETFRONT_FEATURES,
   vbdProtocol: "x86_64-abi",
+  actions: [...ACTIONS, "coredump-destroy", "coredump-restart"],
+  onCrash: "destroy",
+  minimumRestartTime: 0,
+  // xl_vmcontrol.c sleeps for two seconds, as else building fails sometimes.
+  restartDelay: 2 * SECOND,
+  shutdownTimeout: NEVER,
 };

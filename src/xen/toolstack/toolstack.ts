@@ -89,6 +89,8 @@ export interface DeviceFailure {
 
 /** xend or xl. Its tasks write what the real one writes, in the same order and transactions. */
 export interface Toolstack {
+  /** Its own connection to the store. */
+  readonly client: StoreClient;
   /** Dom0's own nodes. */
   prepare(memoryKib: number, now: Instant): void;
   /** From the creation of the domain until it may run; its devices are set up, or one failed. */
@@ -106,6 +108,10 @@ export interface Toolstack {
    * @param isRestarting true: its VM goes on in another domain.
    */
   destroy(domain: ToolstackDomain, isRestarting: boolean): Task;
+  /** Ask a guest to shut down, by its own node. */
+  requestShutdown(domain: ToolstackDomain, request: string, now: Instant): void;
+  /** What a domain that shut down is called when it is kept beside its successor. */
+  nameOfPreserved(domain: ToolstackDomain, uuid: string): string;
   /** A domain that shut down is kept, under another name if `name` is not `null`. */
   preserve(domain: ToolstackDomain, name: { name: string; uuid: string } | null): void;
 }

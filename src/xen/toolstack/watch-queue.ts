@@ -25,6 +25,7 @@ export class WatchQueue {
   #waiting = new Map<string, { readonly path: string; readonly token: string }>();
   #nextToken = 0;
   #isMuted = false;
+  #isHeld = false;
 
   /** @param onPending told that events wait, after the operation that they came of. */
   constructor(session: StoreSession, onPending: () => void) {
@@ -70,7 +71,7 @@ export class WatchQueue {
    */
   drain(now: Instant): number {
     const waiting = this.#waiting;
-    if (waiting.size === 0) return 0;
+    if (waiting.size === 0 || this.#isHeld) return 0;
     this.#waiting = new Map();
     for (const { path, token } of waiting.values()) {
       try {
@@ -80,6 +81,12 @@ export class WatchQueue {
       }
     }
     return waiting.size;
+  }
+
+  /** Let events wait, or act on those that waited. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    this.#tell();
   }
 
   /** Act on nothing any more: whoever it was for has stopped. */
@@ -96,6 +103,6 @@ export class WatchQueue {
   }
 
   #tell(): void {
-    if (this.#waiting.size > 0) this.#onPending();
+    if (this.#waiting.size > 0 && !this.#isHeld) this.#onPending();
   }
 }

@@ -1,5 +1,6 @@
 /** xend of Xen 3.1: how it makes, changes and ends a domain (xend/XendDomainInfo.py). @module */
 import { type Instant, SECOND } from "../../base/time.ts";
+import type { StoreClient } from "../xenstore/client.ts";
 import { backendPath, type DeviceClass, domainPath, virtualDevice } from "./device-path.ts";
 import type { Task } from "./task.ts";
 import {
@@ -35,6 +36,10 @@ export class Xend implements Toolstack {
 
   constructor(parts: ToolstackParts) {
     this.#parts = parts;
+  }
+
+  get client(): StoreClient {
+    return this.#parts.client;
   }
 
   prepare(memoryKib: number): void {
@@ -84,13 +89,7 @@ export class Xend implements Toolstack {
       client.rmIfThere(vm);
     }
     destroyDomain(domid, now());
-    client.transaction((t) => {
-      for (const type of ["vbd", "vif"]) {
-        const root = `${home}/device/${type}`;
-        if (t.find(root) === null) continue;
-        for (const devid of t.list(root)) t.rm(`${root}/${devid}`);
-      }
-    });
+    this.#releaseDevices({ info });
     client.rmIfThere(home);
     const backends = ["vbd", "vif"].map((type) => `${domainPath(0)}/backend/${type}/${domid}`);
     const isGone = (): boolean => backends.every((path) => client.find(path) === null);
@@ -98,14 +97,39 @@ export class Xend implements Toolstack {
     for (const path of backends) removeTidily(client, path);
   }
 
-  /** XendDomainInfo._preserve, and ._preserveForRestart with a new name. */
+  /** XendDomainInfo.shutdown, and what its watch on the node does: it begins to wait. */
+  requestShutdown({ info }: ToolstackDomain, request: string, now: Instant): void {
+    const { client, clock } = this.#parts;
+    const home = domainPath(info.domid);
+    client.write(`${home}/control/shutdown`, request);
+    if (request === "suspend") return;
+    client.write(`${home}/xend/shutdown_start_time`, pythonFloat(clock(now)));
+  }
+
+  nameOfPreserved(_domain: ToolstackDomain, uuid: string): string {
+    return `Domain-${uuid}`;
+  }
+
+  /** XendDomainInfo._preserve, and ._preserveForRestart with a new name: its devices go then. */
   preserve(domain: ToolstackDomain, renamed: { name: string; uuid: string } | null): void {
     const { client, clock, now } = this.#parts;
     if (renamed !== null) {
+      this.#releaseDevices(domain);
       const info = { ...domain.info, config: { ...domain.info.config, ...renamed } };
       writeVm(client, { ...domain, info }, clock(now()));
     }
     client.write(`${domainPath(domain.info.domid)}/xend/shutdown_completed`, "True");
+  }
+
+  #releaseDevices({ info }: Pick<ToolstackDomain, "info">): void {
+    const home = domainPath(info.domid);
+    this.#parts.client.transaction((t) => {
+      for (const type of ["vbd", "vif"]) {
+        const root = `${home}/device/${type}`;
+        if (t.find(root) === null) continue;
+        for (const devid of t.list(root)) t.rm(`${root}/${devid}`);
+      }
+    });
   }
 
   #create({ info }: ToolstackDomain, device: DiskConfig | NicConfig): DeviceName {

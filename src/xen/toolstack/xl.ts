@@ -1,5 +1,5 @@
 /** xl of Xen 4.17: how it makes, changes and ends a domain (libxl_*.c). @module */
-import { type Duration, SECOND } from "../../base/time.ts";
+import { type Duration, MILLISECOND, SECOND } from "../../base/time.ts";
 import type { StoreClient } from "../xenstore/client.ts";
 import { domainPath } from "./device-path.ts";
 import { type Task, unlessRefused } from "./task.ts";
@@ -43,6 +43,10 @@ export class Xl implements Toolstack {
 
   constructor(parts: ToolstackParts) {
     this.#parts = parts;
+  }
+
+  get client(): StoreClient {
+    return this.#parts.client;
   }
 
   prepare(): void {
@@ -108,6 +112,19 @@ export class Xl implements Toolstack {
     client.rmIfThere(domainPath(domid));
     client.rmIfThere(`/libxl/${domid}`);
     destroyDomain(domid, now());
+  }
+
+  /** libxl__domain_pvcontrol. */
+  requestShutdown({ info }: ToolstackDomain, request: string): void {
+    this.client.write(`${domainPath(info.domid)}/control/shutdown`, request);
+  }
+
+  /** xl's preserve_domain: "dom_32504936-20100201T0000Z". */
+  nameOfPreserved({ info }: ToolstackDomain, _uuid: string): string {
+    const { clock, now } = this.#parts;
+    const time = new Date(clock(now()) / MILLISECOND).toISOString();
+    const minute = time.slice(0, "2010-02-01T00:00".length).replaceAll(/[-:]/g, "");
+    return `${info.config.name}-${minute}Z`;
   }
 
   preserve({ info }: ToolstackDomain, renamed: { name: string; uuid: string } | null): void {

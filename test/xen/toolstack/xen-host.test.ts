@@ -161,9 +161,16 @@ describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
     const make = (change: Partial<DomainRequest>): number =>
       host.create({ ...request, guest: world.guest, ...change }, 0).domid;
     const names = (): string[] => [...host.domains].map(({ domid, name }) => `${domid} ${name}`);
+    const isXl = profile === XL_4_17;
+    const wait = (): void => {
+      if (!isXl) return;
+      expect(names()).not.toContainEqual(expect.stringMatching(/dom_32504936$/));
+      host.expire(host.nextDeadline());
+    };
     host.guestShutdown(make({ onPoweroff: "destroy" }), ShutdownReason.Poweroff, SECOND);
     expect(names()).toEqual([]);
     host.guestShutdown(make({ onReboot: "restart" }), ShutdownReason.Reboot, SECOND);
+    wait();
     expect(names()).toEqual(["4 dom_32504936"]);
     expect(world.connected).toContain("vbd4.2051");
     host.destroy(4, SECOND);
@@ -172,10 +179,16 @@ describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
     expect(host.find(crashed)?.status).toBe("shutdown");
     expect(host.table.find(crashed)?.shutdown).toBe(ShutdownReason.Crash);
     host.destroy(crashed, SECOND);
-    const renamed = make({ onCrash: "rename-restart", disks: [] });
+    // xl leaves the dead one its disks, so that its successor cannot have them.
+    const disks = isXl ? { disks: [] } : {};
+    const renamed = make({ onCrash: "rename-restart", ...disks });
     const uuid = host.find(renamed)?.request.uuid;
     host.guestShutdown(renamed, ShutdownReason.Crash, SECOND);
-    expect(names()).toEqual([expect.stringMatching(/^6 Domain-[\da-f-]{36}$/), "7 dom_32504936"]);
+    wait();
+    const kept = isXl ? /^6 dom_32504936-19700101T0000Z$/ : /^6 Domain-[\da-f-]{36}$/;
+    expect(names()).toEqual([expect.stringMatching(kept), "7 dom_32504936"]);
+    expect(world.connected).toContain("vif7.0");
+    if (!isXl) expect(world.connected.filter((name) => name.includes("6."))).toEqual([]);
     expect(host.find(7)?.request.uuid).toBe(uuid);
     expect(host.find(7)?.status).toBe("running");
     for (const domid of [6, 7]) host.destroy(domid, SECOND);
@@ -212,13 +225,81 @@ describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
     expect(() => host.save(deaf.domid, 0)).toThrow("a guest that suspends");
   });
 
-  it("does not go on restarting a domain that ends at once", () => {
+  it("restarts a VM whose devices are another by now as it is", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const { domid } = host.create({ ...request, guest: world.guest }, 0);
+    host.attach(domid, EBS, SECOND);
+    host.detach(domid, { type: "vbd", devid: 2051 }, SECOND);
+    host.guestShutdown(domid, ShutdownReason.Reboot, SECOND);
+    if (profile === XL_4_17) host.expire(host.nextDeadline());
+    expect(world.connected).toEqual(["vbd3.2049", "vbd3.2050", "vbd3.2128", "vif3.0"]);
+    const image = host.save(3, 9 * SECOND);
+    host.restore(image, 9 * SECOND);
+    expect(world.connected).toEqual(["vbd4.2049", "vbd4.2050", "vbd4.2128", "vif4.0"]);
+  });
+
+  it("lets a paused guest hear of nothing, and xend lose its patience with it", () => {
+    const world = usedWorld();
+    const { host } = world;
+    const { domid } = host.create({ ...request, guest: world.guest }, 0);
+    host.pause(domid, SECOND);
+    expect(() => host.save(domid, SECOND)).toThrow("a guest that suspends");
+    host.requestShutdown(domid, "poweroff", SECOND);
+    expect(host.find(domid)?.status).toBe("running");
+    if (profile === XL_4_17) {
+      expect(host.nextDeadline()).toBe(NEVER);
+      host.unpause(domid, 90 * SECOND);
+    } else {
+      expect(find(world, `/local/domain/${domid}/xend/shutdown_start_time`)).toBe("1.0");
+      expect(host.nextDeadline()).toBe(31 * SECOND);
+      host.expire(31 * SECOND);
+    }
+    expect(world.leftovers).toMatchObject({ domains: [], rings: [], mappings: 0, table: 0 });
+  });
+
+  it("dumps a core where the toolstack can, and refuses to where it cannot", () => {
+    const dumped: string[] = [];
+    const world = usedWorld({
+      listener: {
+        dumped: (_, path, { bytes }) => dumped.push(`${path} ${bytes[63 * 4096]}`),
+        ended: ({ domid }) => dumped.push(`${domid} ended`),
+      },
+    });
+    const { host } = world;
+    dumped.length = 0;
+    const make = (onCrash: "coredump-destroy" | "coredump-restart"): number =>
+      host.create({ ...request, guest: world.guest, onCrash }, 0).domid;
+    if (profile === XEND_3_1) {
+      expect(() => make("coredump-restart")).toThrow("onCrash: expected destroy, restart");
+      return;
+    }
+    const first = make("coredump-destroy");
+    host.find(first)?.io.memory.bytes.set([7], 63 * 4096);
+    host.guestShutdown(first, ShutdownReason.Crash, SECOND);
+    host.guestShutdown(make("coredump-restart"), ShutdownReason.Crash, SECOND);
+    host.expire(host.nextDeadline());
+    const path = "/var/lib/xen/dump/dom_32504936";
+    expect(dumped).toEqual([`${path} 7`, "2 ended", `${path} 0`]);
+    expect(host.find(4)?.status).toBe("running");
+  });
+
+  it("goes on restarting a domain that ends at once only with xl, which waits two seconds", () => {
     const world = usedWorld();
     const { host } = world;
     const make = (): number =>
       host.create({ ...request, guest: world.guest, onReboot: "restart" }, 0).domid;
     const names = (): number[] => [...host.domains].map(({ domid }) => domid);
     host.guestShutdown(make(), ShutdownReason.Reboot, SECOND);
+    if (profile === XL_4_17) {
+      for (let domid = 3; domid < 9; domid += 1) {
+        expect(names()).toEqual([]);
+        host.expire(host.nextDeadline());
+        expect(names()).toEqual([domid]);
+        host.guestShutdown(domid, ShutdownReason.Reboot, (2 * domid - 3) * SECOND);
+      }
+      return;
+    }
     expect(names()).toEqual([3]);
     host.guestShutdown(3, ShutdownReason.Reboot, 20 * SECOND);
     expect(names()).toEqual([]);
@@ -249,4 +330,23 @@ it("takes no more than there is", () => {
   expect(() => launch("b")).toThrow("KiB that are free");
   world.host.destroy(1, 0);
   expect(launch("b")).toBe(2);
+});
+
+it("ends a VM whose restart finds no room, or is given up", () => {
+  const ended: number[] = [];
+  const memory = { totalKib: 4 * 2 ** 20, dom0Kib: 2 ** 20 };
+  const world = new World(XL_4_17, {
+    memory,
+    listener: { ended: ({ domid }) => ended.push(domid) },
+  });
+  const { host } = world;
+  const first = host.create({ name: "a", guest: world.guest }, 0);
+  host.guestShutdown(first.domid, ShutdownReason.Reboot, SECOND);
+  const second = host.create({ name: "b", guest: world.guest }, SECOND);
+  host.expire(3 * SECOND);
+  expect(ended).toEqual([1]);
+  host.guestShutdown(second.domid, ShutdownReason.Reboot, 3 * SECOND);
+  host.giveUp(second);
+  expect(host.nextDeadline()).toBe(NEVER);
+  expect(host.table.size).toBe(0);
 });
