@@ -135,10 +135,12 @@ export { RingTransport, type RingTransportOptions } from "./xen/xenstore/ring-tr
 export type { StoreSession } from "./xen/xenstore/session.ts";
 export { XenStore, type XenStoreOptions } from "./xen/xenstore/store.ts";
 export type { Domain } from "./zone/domain.ts";
+export type { DomainEvent } from "./zone/domain-event.ts";
 export type { ExternalVif } from "./zone/external-vif.ts";
 export { domainName, instanceId, serialOfDomain, serialOfInstance } from "./zone/naming.ts";
 export type { PacketStory, TraceEnd, TraceStep } from "./zone/packet-trace.ts";
 export type { LaunchOptions, ZoneHost } from "./zone/zone-host.ts";
 export { RouterWorld, type RouterWorldOptions, type SentFrame } from "./zone/world/router-world.ts";
 export { type World, WorldError, type WorldInterface } from "./zone/world/world.ts";
-export { type HostOptions, type InternetHostOptions, Zone, type ZoneOptions } from "./zone/zone.ts";
+export { Zone } from "./zone/zone.ts";
+export type { HostOptions, InternetHostOptions, ZoneOptions } from "./zone/zone-options.ts";

@@ -1,42 +1,51 @@
 /**
- * A running domain of a zone: its names and addresses, and the guest inside or its vif for others.
+ * A domain of a zone: its names and addresses, and the guest inside or its vif for others. It stays
+ * the same while it is restarted, saved and restored; then Xen's domain, the vif and, after a
+ * restart, the guest are others.
  * @module
  */
+import { assert } from "../base/assert.ts";
 import type { Ipv4Addr, Mac } from "../wire/addr.ts";
 import type { Guest } from "../guest/guest.ts";
 import type { Vif } from "../xen/vif.ts";
 import type { ExternalVif } from "./external-vif.ts";
-import { instanceId } from "./naming.ts";
+import { domainName, instanceId } from "./naming.ts";
+import type { VmState } from "./vm.ts";
 
 /** What is known of a domain; {@link ZoneHost.launch} makes it. */
 export interface DomainParts {
   /** The zone's number of the domain: its name and instance id are made of it. */
   readonly serial: number;
-  /** Dom0's end. */
-  readonly vif: Vif;
-  /** The simulated domU; `null` where the user plugs in something else. */
-  readonly guest: Guest | null;
+  readonly mac: Mac;
+  readonly privateAddress: Ipv4Addr;
   /** The domU's end for the user; `null` where a simulated domU has it. */
   readonly external: ExternalVif | null;
+  readonly state: () => VmState;
 }
 
 /** One domain. */
 export class Domain {
   readonly serial: number;
-  readonly guest: Guest | null;
+  readonly mac: Mac;
+  /** The first of its private addresses. */
+  readonly privateAddress: Ipv4Addr;
   readonly external: ExternalVif | null;
-  readonly #parts: DomainParts;
+  readonly #state: () => VmState;
+  #guest: Guest | null = null;
+  #vif: Vif | null = null;
+  #isOnline = false;
 
-  constructor(parts: DomainParts) {
-    this.#parts = parts;
-    this.serial = parts.serial;
-    this.guest = parts.guest;
-    this.external = parts.external;
+  constructor({ serial, mac, privateAddress, external, state }: DomainParts) {
+    this.serial = serial;
+    this.mac = mac;
+    this.privateAddress = privateAddress;
+    this.external = external;
+    this.#state = state;
   }
 
   /** "dom_32504936". */
   get name(): string {
-    return this.#parts.vif.domain;
+    return domainName(this.serial);
   }
 
   /** "i-00b6bc68". */
@@ -44,30 +53,49 @@ export class Domain {
     return instanceId(this.serial);
   }
 
-  /** Xen's number of it on its host. */
+  /** How it stands. */
+  get state(): VmState {
+    return this.#state();
+  }
+
+  /** Xen's number of it on its host, as it is or was last. */
   get domid(): number {
-    return this.#parts.vif.domid;
+    return this.backend.domid;
+  }
+
+  /**
+   * The simulated domU, another one after each restart; `null` where the user plugs in something
+   * else.
+   */
+  get guest(): Guest | null {
+    return this.#guest;
   }
 
   /** The address that the outside knows it by; `null` for none. */
   get publicAddress(): Ipv4Addr | null {
-    return this.#parts.vif.publicAddress;
+    return this.backend.publicAddress;
   }
 
-  /** Dom0's end of its interface. */
+  /** Dom0's end of its interface, as it is or was last. */
   get backend(): Vif {
-    return this.#parts.vif;
+    assert(this.#vif !== null, "a domain has had a vif");
+    return this.#vif;
   }
 
-  get mac(): Mac {
-    return this.#parts.vif.mac;
+  /** True while its vif is one of Dom0's. */
+  get isOnline(): boolean {
+    return this.#isOnline;
   }
 
-  /** The first of its private addresses. */
-  get privateAddress(): Ipv4Addr {
-    const [address] = this.#parts.vif.addresses;
-    if (address === undefined) throw new RangeError("a vif has an address");
-    return address;
+  /** For its host: another guest is inside. */
+  boot(guest: Guest): void {
+    this.#guest = guest;
+  }
+
+  /** For its host: it has another vif; `null`: the last one is offline. */
+  plug(vif: Vif | null): void {
+    this.#vif = vif ?? this.#vif;
+    this.#isOnline = vif !== null;
   }
 
   toString(): string {

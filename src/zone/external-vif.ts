@@ -28,6 +28,7 @@ export class ExternalVif implements Stack {
   readonly #pool: PacketPool;
   readonly #now: () => Instant;
   #receiver: FrameReceiver | null = null;
+  #isHeld = false;
 
   constructor(device: Device, pool: PacketPool, now: () => Instant) {
     this.#device = device;
@@ -45,18 +46,23 @@ export class ExternalVif implements Stack {
    * Send a copy of `frame` as the domU: Ethernet header and payload, no checksum sequence.
    * @param offload what it leaves to Dom0; nothing. A large segment may be longer than the MTU.
    * @returns false if it was not taken: shorter than a header, longer than the MTU allows (a driver
-   * sends neither), or no packet buffer is free.
+   * sends neither), no packet buffer is free, or the domain does not run.
    */
   transmit(frame: Uint8Array, offload: FrameOffload = {}): boolean {
     const { hasBlankChecksum = false, segmentSize = 0 } = offload;
     const longest = segmentSize > 0 ? LARGEST_FRAME : ETHERNET_LENGTH + this.#device.mtu;
-    if (frame.length < ETHERNET_LENGTH || frame.length > longest) return false;
+    if (this.#isHeld || frame.length < ETHERNET_LENGTH || frame.length > longest) return false;
     const packet = this.#pool.copyIn(frame);
     if (packet === null) return false;
     packet.hasBlankChecksum = hasBlankChecksum;
     packet.segmentSize = segmentSize;
     this.#device.transmit(packet, this.#now());
     return true;
+  }
+
+  /** For its host: the domain does not run, so that nothing is sent; or it does again. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
   }
 
   /**

@@ -13,11 +13,6 @@ import { Capture, type CapturedDevice } from "../pcap/capture.ts";
 import { DeviceFilter, FanOut } from "./observers.ts";
 import { PacketTrace } from "./packet-trace.ts";
 
-interface Known {
-  readonly device: Device;
-  readonly shown: CapturedDevice;
-}
-
 /** The observers of one zone. */
 export class ZoneCapture {
   /** The ways of packets; `null` if nothing is remembered. */
@@ -25,7 +20,7 @@ export class ZoneCapture {
   readonly #pool: PacketPool;
   readonly #epoch: number;
   readonly #names = new Map<Ipv4Addr, string>();
-  readonly #devices: Known[] = [];
+  readonly #devices = new Map<Device, CapturedDevice>();
   readonly #others: Observer[] = [];
   #running: { readonly capture: Capture; readonly filter: DeviceFilter } | null = null;
 
@@ -48,7 +43,7 @@ export class ZoneCapture {
     const capture = new Capture({ sink, epochNs: BigInt(this.#epoch) * 1000n });
     const filter = new DeviceFilter(capture);
     this.#running = { capture, filter };
-    for (const known of this.#devices) this.#add(known, now);
+    for (const [device, shown] of this.#devices) this.#add(device, now, shown);
     for (const [address, name] of this.#names) capture.name(address, name);
     this.#observe();
   }
@@ -61,15 +56,25 @@ export class ZoneCapture {
 
   /** Show `device` in captures. */
   addDevice(device: Device, now: Instant, shown: CapturedDevice): void {
-    const known = { device, shown };
-    this.#devices.push(known);
-    this.#add(known, now);
+    this.#devices.set(device, shown);
+    this.#add(device, now, shown);
+  }
+
+  /** Show `device` in later captures no more; one that runs goes on. */
+  removeDevice(device: Device): void {
+    this.#devices.delete(device);
   }
 
   /** Let readers of captures see `name` for `address`. */
   name(address: Ipv4Addr, name: string): void {
+    if (this.#names.get(address) === name) return;
     this.#names.set(address, name);
     this.#running?.capture.name(address, name);
+  }
+
+  /** The address is nobody's any more: later captures do not name it. */
+  forgetName(address: Ipv4Addr): void {
+    this.#names.delete(address);
   }
 
   /** Give the sink all that was seen so far; how frames end after that is not told of them. */
@@ -84,7 +89,7 @@ export class ZoneCapture {
     this.#observe();
   }
 
-  #add({ device, shown }: Known, now: Instant): void {
+  #add(device: Device, now: Instant, shown: CapturedDevice): void {
     if (this.#running === null) return;
     this.#running.capture.add(device, now, shown);
     this.#running.filter.add(device);
@@ -101,7 +106,6 @@ export class ZoneCapture {
   }
 
   #nameOf(device: Device): string {
-    const known = this.#devices.find((one) => one.device === device);
-    return known?.shown.name ?? device.name;
+    return this.#devices.get(device)?.name ?? device.name;
   }
 }

@@ -1,30 +1,28 @@
 /** A host of a zone: its Dom0, its link to the fabric, and the domains that it runs. @module */
 import { OptionError } from "../base/errors.ts";
-import type { Ipv4Addr, Mac } from "../wire/addr.ts";
-import { Device } from "../wire/device.ts";
-import type { Guest } from "../guest/guest.ts";
+import type { Instant } from "../base/time.ts";
+import { type Ipv4Addr, type Mac, maskOf } from "../wire/addr.ts";
 import type { WayOptions } from "../sim/link.ts";
 import type { Dom0 } from "../xen/dom0.ts";
+import { DomainError } from "../xen/hypervisor/domain-error.ts";
+import { ShutdownReason } from "../xen/hypervisor/domain-table.ts";
 import type { Hypervisor } from "../xen/hypervisor/hypervisor.ts";
 import { virtualDevice } from "../xen/toolstack/device-path.ts";
 import { checkRates } from "../xen/toolstack/vif-rate.ts";
 import type { GuestDisk } from "../xen/toolstack/vbd-rings.ts";
 import type { XenHost } from "../xen/toolstack/xen-host.ts";
 import type { XenStore } from "../xen/xenstore/store.ts";
-import { macFor } from "./address-plan.ts";
-import { Domain } from "./domain.ts";
-import { ExternalVif } from "./external-vif.ts";
-import {
-  type BuiltDomain,
-  type DomainPlan,
-  HostDomains,
-  type VolumeOptions,
-} from "./host-domains.ts";
+import { blocksBeside, macFor } from "./address-plan.ts";
+import type { Domain } from "./domain.ts";
+import type { DomainEvent } from "./domain-event.ts";
+import { DomainLife } from "./domain-life.ts";
+import { HostDomains } from "./host-domains.ts";
 import { domainName, hostNameOf, serialOfDomain } from "./naming.ts";
+import type { DomainPlan, OnlineVif, ShutdownActions, VmListener, VolumeOptions } from "./vm.ts";
 import type { ZoneServices } from "./zone-services.ts";
 
 /** What a launch may decide; the zone's plan decides the rest. */
-export interface LaunchOptions {
+export interface LaunchOptions extends ShutdownActions {
   /** "dom_32504936"; the zone's next number. */
   readonly name?: string;
   /** 1 to 32,751; the host's next. */
@@ -58,14 +56,14 @@ export class ZoneHost {
   readonly #services: ZoneServices;
   /** Hypervisor, store, toolstack and disks. */
   readonly #below: HostDomains;
-  readonly #domains = new Map<string, Domain>();
+  readonly #lives = new Map<string, DomainLife>();
 
   /** @param memoryKib of the whole host; `null` for more than enough. */
   constructor(dom0: Dom0, services: ZoneServices, memoryKib: number | null = null) {
     this.name = dom0.name;
     this.dom0 = dom0;
     this.#services = services;
-    this.#below = new HostDomains(dom0, services, memoryKib);
+    this.#below = new HostDomains(dom0, services, this.#listener(), memoryKib);
   }
 
   /** The host below its network: domains as the toolstack knows them, and their devices. */
@@ -83,9 +81,9 @@ export class ZoneHost {
     return this.xen.hypervisor;
   }
 
-  /** The running domains, in the order of their launch. */
+  /** The domains that are not gone, in the order of their coming. */
   get domains(): Iterable<Domain> {
-    return this.#domains.values();
+    return [...this.#lives.values()].map(({ domain }) => domain);
   }
 
   /**
@@ -103,54 +101,102 @@ export class ZoneHost {
     const serial = services.serial(
       options.name === undefined ? null : serialOfDomain(options.name),
     );
-    const address = services.privateAddress(options.privateAddress ?? null);
+    const privateAddress = services.privateAddress(options.privateAddress ?? null);
     const publicAddress =
       options.publicAddress === null ? null : services.publicAddress(options.publicAddress ?? null);
-    const mac = options.mac ?? macFor(address);
-    const isExternal = options.guest === "external";
+    const mac = options.mac ?? macFor(privateAddress);
     const name = domainName(serial);
-    const guest = isExternal ? null : services.newGuest(name, mac);
-    const device = guest?.host.device ?? new Device({ name: "eth0", mac });
-    const external = isExternal
-      ? new ExternalVif(device, services.pool, () => services.now())
-      : null;
-    const { vif, netback } = this.#build(guest, {
+    const life = new DomainLife(
+      {
+        serial,
+        mac,
+        privateAddress,
+        isExternal: options.guest === "external",
+        way: options.link ?? { delay: VIF_DELAY },
+        stateOf: () => this.#below.stateOf(name),
+      },
+      services,
+    );
+    const { onPoweroff, onReboot, onCrash } = options;
+    const online = this.#build(life, {
       name,
       domid,
       vif: {
         mac,
-        addresses: [address],
+        addresses: [privateAddress],
         publicAddress,
         securityGroups: options.securityGroups ?? ["default"],
         hostName: hostNameOf(mac),
       },
-      device,
+      boot: (isResumed) => life.boot(isResumed),
       hasInstanceStore: options.hasInstanceStore ?? true,
       rate,
+      actions: {
+        ...(onPoweroff === undefined ? {} : { onPoweroff }),
+        ...(onReboot === undefined ? {} : { onReboot }),
+        ...(onCrash === undefined ? {} : { onCrash }),
+      },
     });
-    vif.device.machine = this.dom0;
-    netback.device.machine = guest;
-    const way = options.link ?? { delay: VIF_DELAY };
-    services.connect(vif.device, netback.device, way, name);
-    const domain = new Domain({ serial, vif, guest, external });
-    this.#domains.set(domain.name, domain);
-    services.onLaunch(this, domain);
-    services.reschedule(this.dom0);
-    guest?.start(now);
-    return domain;
+    this.#lives.set(name, life);
+    this.#join(life, online);
+    life.start(now);
+    return life.domain;
   }
 
   /** Stop a domain at once: its vif goes offline, its addresses are free again. */
   destroy(domain: Domain): void {
-    if (!this.#domains.delete(domain.name)) return;
+    if (this.#lives.get(domain.name)?.domain !== domain) return;
+    this.#below.destroy(domain.name, this.#services.now());
+  }
+
+  /**
+   * Ask the guest to shut down, by its node `control/shutdown` (`xm shutdown`, `xm reboot`). What
+   * comes then is what the domain was launched with: `onPoweroff` or `onReboot`.
+   * @throws {DomainError} if it does not run.
+   */
+  shutdown(domain: Domain, request: "poweroff" | "reboot"): void {
+    this.#domidOf(domain);
+    this.xen.requestShutdown(domain.domid, request, this.#services.now());
+  }
+
+  /** The guest crashes; what comes then is its `onCrash`. @throws as {@link shutdown}. */
+  crash(domain: Domain): void {
+    const domid = this.#domidOf(domain);
+    this.xen.guestShutdown(domid, ShutdownReason.Crash, this.#services.now());
+  }
+
+  /** Hold a domain: nothing of its guest runs. Holds nest. @throws as {@link shutdown}. */
+  pause(domain: Domain): void {
+    this.xen.pause(this.#domidOf(domain), this.#services.now());
+  }
+
+  /** Let go of one hold. @throws as {@link shutdown}, and if it is not held. */
+  unpause(domain: Domain): void {
+    this.xen.unpause(this.#domidOf(domain), this.#services.now());
+  }
+
+  /**
+   * Make an image of a domain, which keeps its addresses and its disks, and no more (`xm save`).
+   * @throws as {@link shutdown}, and if it is paused.
+   */
+  save(domain: Domain): void {
+    this.#domidOf(domain);
+    this.#below.save(domain.name, this.#services.now());
+  }
+
+  /**
+   * Let a saved domain go on, the same guest behind another vif (`xm restore`). One without disks
+   * may have been saved on another host of the zone, beside which its address lies.
+   * @throws {DomainError} if it is not saved, or there is no room: it is saved then as before.
+   * @param from the host that saved it; this one.
+   */
+  restore(domain: Domain, from: ZoneHost = this): void {
     const now = this.#services.now();
-    const { device, domid } = domain.backend;
-    device.attachCarrier(null);
-    this.#below.destroy(domain.name, domid, now);
-    domain.guest?.host.device.attachCarrier(null);
-    domain.guest?.host.router.removeInterface(domain.guest.host.device, now);
-    this.#services.onDestroy(this, domain);
-    this.#services.reschedule(this.dom0);
+    const { name } = domain;
+    const life = from.#lives.get(name);
+    if (life?.domain !== domain) throw new OptionError("domain", name, "a domain of the host");
+    if (from !== this) this.#moveIn(life, from);
+    this.#below.restore(name, now);
   }
 
   /**
@@ -158,7 +204,7 @@ export class ZoneHost {
    * @throws {OptionError} or {EmulatorError} if a name is none, or taken, or the domain ended.
    */
   attachVolume(domain: Domain, volume: VolumeOptions): void {
-    this.#below.attachVolume(domain.name, domain.domid, volume, this.#services.now());
+    this.#below.attachVolume(domain.name, volume, this.#services.now());
   }
 
   /** A disk of a domain as its guest has it; `null` if it has none by that name. */
@@ -177,7 +223,7 @@ export class ZoneHost {
    * @throws {OptionError} if the address is taken, or the domain was destroyed.
    */
   associate(domain: Domain, address?: Ipv4Addr | null): void {
-    if (this.#domains.get(domain.name) !== domain) {
+    if (this.#lives.get(domain.name)?.domain !== domain) {
       throw new OptionError("domain", domain.name, "a domain of this host");
     }
     const services = this.#services;
@@ -188,12 +234,85 @@ export class ZoneHost {
     services.reschedule(this.dom0);
   }
 
-  #build(guest: Guest | null, plan: DomainPlan): BuiltDomain {
+  #build(life: DomainLife, plan: DomainPlan): OnlineVif {
     try {
       return this.#below.launch(plan, this.#services.now());
     } catch (error) {
-      if (guest !== null) this.#services.drive(guest, false);
+      life.halt();
       throw error;
     }
   }
+
+  /** @throws {DomainError} if it is no domain of this host now. */
+  #domidOf({ name }: Domain): number {
+    const domid = this.#below.domidOf(name);
+    if (this.xen.find(domid)?.name === name) return domid;
+    throw new DomainError("domain-state", this.#below.stateOf(name), "a running domain");
+  }
+
+  /** A saved domain is this host's from now on. */
+  #moveIn(life: DomainLife, from: ZoneHost): void {
+    const { name, privateAddress } = life.domain;
+    const isBeside = blocksBeside(this.dom0.privateAddress).some(
+      ({ address, length }) => (address ^ (privateAddress & maskOf(length))) === 0,
+    );
+    if (!isBeside) throw new OptionError("host", this.name, "a host beside the domain's address");
+    const saved = from.#below.release(name, this.#services.now());
+    from.#lives.delete(name);
+    this.#below.adopt(saved);
+    this.#lives.set(name, life);
+  }
+
+  /** Plug the domU into its vif. */
+  #join(life: DomainLife, { vif, netback }: OnlineVif): void {
+    vif.device.machine = this.dom0;
+    life.join(vif, netback);
+    this.#services.onOnline(this, life.domain);
+    this.#services.reschedule(this.dom0);
+  }
+
+  #listener(): VmListener {
+    const tell = (name: string, now: Instant, what: EventParts): void => {
+      const { domain } = this.#lives.get(name) ?? {};
+      if (domain !== undefined) this.#services.onEvent({ host: this, domain, now, ...what });
+    };
+    return {
+      started: (name, online, now) => {
+        const life = this.#lives.get(name);
+        if (life === undefined) return;
+        this.#join(life, online);
+        life.start(now);
+        tell(name, now, { kind: "started" });
+      },
+      paused: (name, isPaused, now) => {
+        if (this.#lives.get(name)?.pause(isPaused) !== true) return;
+        tell(name, now, { kind: isPaused ? "paused" : "unpaused" });
+      },
+      halted: (name, now) => {
+        this.#lives.get(name)?.halt();
+        tell(name, now, { kind: "halted" });
+      },
+      offline: (name) => {
+        const life = this.#lives.get(name);
+        if (life === undefined) return;
+        this.#services.onOffline(life.domain);
+        life.unplug();
+        this.#services.reschedule(this.dom0);
+      },
+      ended: (name, now) => {
+        const life = this.#lives.get(name);
+        if (life === undefined) return;
+        this.#lives.delete(name);
+        life.end(now);
+        this.#services.onDestroy(life.domain);
+        this.#services.reschedule(this.dom0);
+        this.#services.onEvent({ host: this, domain: life.domain, now, kind: "ended" });
+      },
+      dumped: (name, path, memory, now) => tell(name, now, { kind: "dumped", path, memory }),
+    };
+  }
 }
+
+type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
+/** What is told beside host, domain and time. */
+type EventParts = Without<DomainEvent, "host" | "domain" | "now">;

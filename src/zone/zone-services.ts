@@ -8,6 +8,7 @@ import type { Guest } from "../guest/guest.ts";
 import type { WayOptions } from "../sim/link.ts";
 import type { DiskSource } from "../storage/disk-source.ts";
 import type { Domain } from "./domain.ts";
+import type { DomainEvent } from "./domain-event.ts";
 import type { ZoneHost } from "./zone-host.ts";
 
 /** The zone as its hosts see it. */
@@ -26,20 +27,24 @@ export interface ZoneServices {
   privateAddress(wanted: Ipv4Addr | null): Ipv4Addr;
   /** As {@link privateAddress}, of the public block. */
   publicAddress(wanted: Ipv4Addr | null): Ipv4Addr;
-  /** A simulated domU, driven by the zone's scheduler. */
-  newGuest(name: string, mac: Mac): Guest;
+  /** A simulated domU, driven by the zone's scheduler. @param stream of its chance. */
+  newGuest(name: string, mac: Mac, stream: string): Guest;
   /** Join two devices. */
   connect(left: Device, right: Device, way: WayOptions, name: string): void;
   /** Drive `machine` from now on, or no more. */
   drive(machine: Machine, isDriven: boolean): void;
   /** The deadline of `machine` may have moved. */
   reschedule(machine: Machine): void;
-  /** A domain has its vif. */
-  onLaunch(host: ZoneHost, domain: Domain): void;
+  /** A domain has a vif, its first or another. */
+  onOnline(host: ZoneHost, domain: Domain): void;
+  /** A domain's vif is offline. */
+  onOffline(domain: Domain): void;
   /** A domain has another public address, or one at all. */
   onAssociate(host: ZoneHost, domain: Domain): void;
   /** A domain is about to lose its public address. */
   onDisassociate(domain: Domain): void;
   /** A domain is gone. */
-  onDestroy(host: ZoneHost, domain: Domain): void;
+  onDestroy(domain: Domain): void;
+  /** Something became of a domain: tell who wants to know. */
+  onEvent(event: DomainEvent): void;
 }

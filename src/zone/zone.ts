@@ -7,7 +7,7 @@ import { OptionError } from "../base/errors.ts";
 import { type Logger, SILENT } from "../base/log.ts";
 import type { Machine } from "../base/machine.ts";
 import { Prng } from "../base/prng.ts";
-import { DAY, type Duration, type Instant, parseDuration } from "../base/time.ts";
+import { DAY, type Instant, parseDuration } from "../base/time.ts";
 import {
   formatIpv4,
   type Ipv4Addr,
@@ -16,81 +16,29 @@ import {
   macOf,
   parseIpv4,
   parsePrefix,
-  type Prefix,
 } from "../wire/addr.ts";
-import type { Device } from "../wire/device.ts";
 import { type Observer, PacketPool } from "../wire/packet.ts";
 import { Guest } from "../guest/guest.ts";
 import { Host, type HostBehaviour } from "../guest/host.ts";
 import type { FaultOptions } from "../sim/faults.ts";
 import { Lanes } from "../sim/lane.ts";
-import { Link, type WayOptions } from "../sim/link.ts";
 import { Scheduler } from "../sim/scheduler.ts";
 import { type DiskSource, MemoryDisks } from "../storage/disk-source.ts";
 import { Dom0 } from "../xen/dom0.ts";
 import { EC2_2010, LINUX, type Profile, profileOf } from "../xen/profile.ts";
 import type { Permission } from "../xen/permission.ts";
-import { type SecurityGroupLimits, SecurityGroups } from "../xen/security-group.ts";
+import { SecurityGroups } from "../xen/security-group.ts";
 import { AddressPlan, blocksBeside } from "./address-plan.ts";
 import { DHCP_SERVER, dhcpdText } from "./dhcpd-text.ts";
 import type { Domain } from "./domain.ts";
+import type { DomainEvent } from "./domain-event.ts";
 import { Fabric } from "./fabric.ts";
 import type { PacketStory } from "./packet-trace.ts";
 import { ZoneCapture } from "./zone-capture.ts";
 import { ZoneHost } from "./zone-host.ts";
+import { ZoneLinks } from "./zone-links.ts";
+import type { HostOptions, InternetHostOptions, ZoneOptions } from "./zone-options.ts";
 import type { ZoneServices } from "./zone-services.ts";
-
-/** What a zone may be told; every part has a default. */
-export interface ZoneOptions {
-  /** Decides every draw of chance: any integer below 2^53; 1. */
-  readonly seed?: number;
-  /** "ec2-2010" or "linux", or a profile of your own. */
-  readonly profile?: "ec2-2010" | "linux" | Profile;
-  /** Packets whose way is remembered for {@link Zone.explain}; 4,096, 0 for none. */
-  readonly traceLimit?: number;
-  /** Frames that may be alive at once; 4,096. */
-  readonly packetSlots?: number;
-  /** How many groups and permissions there may be; those of 2008. */
-  readonly securityGroupLimits?: SecurityGroupLimits;
-  /** Hears what Dom0 does; silent. */
-  readonly log?: Logger;
-  /** Microseconds since 1970 at instant 0, for captures and timestamps; 2010-02-01T00:00:00Z. */
-  readonly epoch?: number;
-  /** Where disks lie; in memory. */
-  readonly disks?: DiskSource;
-}
-
-/** What a host may decide; the zone's plan decides the rest. */
-export interface HostOptions {
-  readonly name?: string;
-  readonly privateAddress?: Ipv4Addr;
-  /** With its prefix length; 216.182.232.10/20 for the first host. */
-  readonly externalAddress?: Prefix;
-  /** 2. */
-  readonly routers?: 1 | 2;
-  /** The vifs' address instead of the profile's. */
-  readonly vifMac?: Mac;
-  readonly hasAntiSpoof?: boolean;
-  readonly hasSecurityGroups?: boolean;
-  /** Rules about the vifs' frames as `ebtables-save` prints them; none. */
-  readonly ebtables?: string;
-  /** How long dhcpd is deaf when it is restarted; a second. */
-  readonly dhcpdStartTime?: Duration;
-  /** Of the whole host, Dom0's gigabyte among it; more than enough. */
-  readonly memoryKib?: number;
-  /** The way to the fabric; 150 microseconds each way. */
-  readonly link?: WayOptions;
-}
-
-/** What an internet host does. */
-export interface InternetHostOptions {
-  readonly name: string;
-  readonly address: Ipv4Addr;
-  /** UDP ports that echo; port 7. */
-  readonly echoPorts?: readonly number[];
-  /** The way to the fabric; 10 ms each way. */
-  readonly link?: WayOptions;
-}
 
 /** 2010-02-01T00:00:00Z, the day of the seed document. */
 const DEFAULT_EPOCH = 1_264_982_400_000_000;
@@ -113,21 +61,21 @@ export class Zone {
   readonly fabric: Fabric;
   readonly capture: ZoneCapture;
   readonly #scheduler = new Scheduler();
-  readonly #lanes = new Lanes(this.#scheduler);
   readonly #log: Logger;
   readonly #epoch: number;
   readonly #disks: DiskSource;
   readonly #plan = new AddressPlan(parsePrefix("10.254.168.0/21"), parsePrefix("75.101.160.0/20"));
   readonly #serials = new Set<number>();
-  /** By the name of the domain, the host (its uplink) or the internet host. */
-  readonly #links = new Map<string, Link>();
+  readonly #links: ZoneLinks;
   readonly #hosts = new Map<string, ZoneHost>();
   readonly #internet = new Map<string, Host>();
+  readonly #listeners: ((event: DomainEvent) => void)[] = [];
   #nextSerial = FIRST_SERIAL;
 
   constructor(options: ZoneOptions = {}) {
     const { seed = 1, traceLimit = 4096, packetSlots = 4096, log = SILENT } = options;
     this.seed = seed;
+    this.#links = new ZoneLinks(new Lanes(this.#scheduler), seed);
     this.profile = profileOf(options.profile ?? EC2_2010);
     this.#epoch = options.epoch ?? DEFAULT_EPOCH;
     this.#disks = options.disks ?? new MemoryDisks();
@@ -208,7 +156,7 @@ export class Zone {
     const far = this.fabric.addHost(external.address, name);
     dom0.uplink.machine = dom0;
     far.machine = this.fabric.router;
-    this.#connect(dom0.uplink, far, options.link ?? { delay: UPLINK_DELAY }, name);
+    this.#links.connect(dom0.uplink, far, options.link ?? { delay: UPLINK_DELAY }, name);
     this.fabric.route({ address: privateAddress, length: 32 }, external.address);
     this.#scheduler.add(dom0);
     const host = new ZoneHost(dom0, this.#services(), options.memoryKib);
@@ -238,7 +186,7 @@ export class Zone {
     const { device, gateway } = this.fabric.addInternetHost(address, name);
     device.machine = this.fabric.router;
     host.device.machine = host;
-    this.#connect(host.device, device, options.link ?? { delay: INTERNET_DELAY }, name);
+    this.#links.connect(host.device, device, options.link ?? { delay: INTERNET_DELAY }, name);
     this.#scheduler.add(host);
     host.configure({ address, length: 24, gateway }, this.now);
     this.#internet.set(name, host);
@@ -260,15 +208,17 @@ export class Zone {
    * @throws {OptionError} if nobody has that name, or a fault is out of range.
    */
   setFaults(name: string, faults: FaultOptions | null): void {
-    const link = this.#links.get(name);
-    if (link === undefined) throw new OptionError("name", name, [...this.#links.keys()].join(", "));
-    link.toRight.setFaults(faults);
-    link.toLeft.setFaults(faults);
+    this.#links.setFaults(name, faults);
   }
 
   /** Let `observer` see every frame and every end, beside captures. */
   observe(observer: Observer): void {
     this.capture.observe(observer);
+  }
+
+  /** Hear what becomes of domains from now on; domains that are launched later among them. */
+  onDomain(listener: (event: DomainEvent) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Call `callback` at an instant of the run. */
@@ -307,19 +257,23 @@ export class Zone {
         this.#take("privateAddress", wanted ?? undefined, () => this.#plan.nextGuest()),
       publicAddress: (wanted) =>
         this.#take("publicAddress", wanted ?? undefined, () => this.#plan.nextPublic()),
-      newGuest: (name, mac) => this.#newGuest(name, mac),
-      connect: (left, right, way, name) => this.#connect(left, right, way, name),
+      newGuest: (name, mac, stream) => this.#newGuest(name, mac, stream),
+      connect: (left, right, way, name) => this.#links.connect(left, right, way, name),
       drive: (machine, isDriven) =>
         isDriven ? this.#scheduler.add(machine) : this.#scheduler.remove(machine),
       reschedule: (machine) => this.#scheduler.reschedule(machine),
-      onLaunch: (host, domain) => this.#onLaunch(host, domain),
+      onOnline: (host, domain) => this.#onOnline(host, domain),
+      onOffline: (domain) => this.#onOffline(domain),
       onAssociate: (host, domain) => this.#onAssociate(host, domain),
       onDisassociate: (domain) => this.#onDisassociate(domain),
-      onDestroy: (_host, domain) => this.#onDestroy(domain),
+      onDestroy: (domain) => this.#onDestroy(domain),
+      onEvent: (event) => {
+        for (const listener of this.#listeners) listener(event);
+      },
     };
   }
 
-  #newGuest(name: string, mac: Mac): Guest {
+  #newGuest(name: string, mac: Mac, stream: string): Guest {
     const reschedule = (machine: Machine): void => this.#scheduler.reschedule(machine);
     const guest = new Guest({
       name,
@@ -327,7 +281,7 @@ export class Zone {
       pool: this.pool,
       behaviour: hostBehaviour(this.profile),
       client: this.profile.dhcpClient,
-      chance: new Prng(this.seed, name),
+      chance: new Prng(this.seed, stream),
       epoch: this.#epoch,
       onChange: reschedule,
     });
@@ -336,7 +290,7 @@ export class Zone {
     return guest;
   }
 
-  #onLaunch(host: ZoneHost, domain: Domain): void {
+  #onOnline(host: ZoneHost, domain: Domain): void {
     const { backend, name, privateAddress } = domain;
     this.capture.addDevice(backend.device, this.now, {
       name: this.#hosts.size > 1 ? `${host.name}/${backend.name}` : backend.name,
@@ -348,29 +302,31 @@ export class Zone {
     this.#onAssociate(host, domain);
   }
 
-  #onAssociate({ dom0 }: ZoneHost, { publicAddress, name }: Domain): void {
+  #onOffline({ backend, privateAddress, publicAddress }: Domain): void {
+    this.capture.removeDevice(backend.device);
+    this.fabric.unroute({ address: privateAddress, length: 32 });
+    if (publicAddress !== null) this.fabric.unroute({ address: publicAddress, length: 32 });
+  }
+
+  #onAssociate({ dom0 }: ZoneHost, { publicAddress, name, isOnline }: Domain): void {
     if (publicAddress === null) return;
     this.capture.name(publicAddress, `${name}.public`);
+    if (!isOnline) return;
     this.fabric.route({ address: publicAddress, length: 32 }, dom0.externalAddress);
   }
 
   #onDisassociate({ publicAddress }: Domain): void {
     if (publicAddress === null) return;
     this.#plan.release(publicAddress);
+    this.capture.forgetName(publicAddress);
     this.fabric.unroute({ address: publicAddress, length: 32 });
   }
 
   #onDestroy(domain: Domain): void {
-    if (domain.guest !== null) this.#scheduler.remove(domain.guest);
     this.#plan.release(domain.privateAddress);
-    this.fabric.unroute({ address: domain.privateAddress, length: 32 });
+    this.capture.forgetName(domain.privateAddress);
     this.#links.delete(domain.name);
     this.#onDisassociate(domain);
-  }
-
-  #connect(left: Device, right: Device, way: WayOptions, name: string): void {
-    const { seed } = this;
-    this.#links.set(name, new Link({ lanes: this.#lanes, left, right, toRight: way, name, seed }));
   }
 
   #take(option: string, wanted: Ipv4Addr | undefined, next: () => Ipv4Addr): Ipv4Addr {

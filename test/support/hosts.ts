@@ -4,7 +4,8 @@ import { type Ipv4Addr, parseIpv4, parseMac, parsePrefix } from "../../src/wire/
 import type { Domain } from "../../src/zone/domain.ts";
 import type { ZoneHost } from "../../src/zone/zone-host.ts";
 import type { Host } from "../../src/guest/host.ts";
-import { type ZoneOptions, Zone } from "../../src/zone/zone.ts";
+import { Zone } from "../../src/zone/zone.ts";
+import type { ZoneOptions } from "../../src/zone/zone-options.ts";
 
 export const EVERYWHERE = parsePrefix("0.0.0.0/0");
 export const OUTSIDE = parseIpv4("93.184.216.34");

@@ -5,43 +5,7 @@ import { ShutdownReason } from "../../src/xen/hypervisor/domain-table.ts";
 import { BlockOp, BlockStatus } from "../../src/xen/io/blkif.ts";
 import type { Domain } from "../../src/zone/domain.ts";
 import { Zone } from "../../src/zone/zone.ts";
-import type { ZoneHost } from "../../src/zone/zone-host.ts";
-
-/** Every node of a host's store as Dom0 sees it: `path = "value"`. */
-function nodesOf({ xenstore }: ZoneHost): string[] {
-  const session = xenstore.connect();
-  if (session === null) throw new Error("the store takes a client");
-  const walk = (at: string): string[] => {
-    const names = session.list(at === "" ? "/" : at);
-    if (typeof names === "string") throw new Error(`${at}: ${names}`);
-    return names.flatMap((name) => {
-      const value = session.read(`${at}/${name}`);
-      if (typeof value === "string") throw new Error(`${at}/${name}: ${value}`);
-      const text = new TextDecoder("latin1").decode(value);
-      return [`${at}/${name} = "${text}"`, ...walk(`${at}/${name}`)];
-    });
-  };
-  const nodes = walk("");
-  session.close();
-  return nodes;
-}
-
-/** What a host has of domains, wherever it keeps it. */
-function traces(host: ZoneHost): Record<string, unknown> {
-  const { dom0, xen, hypervisor } = host;
-  return {
-    nodes: nodesOf(host),
-    vifs: [...dom0.vifs].map(({ name }) => name),
-    interfaces: [...dom0.router.addressing.interfaces.keys()].map(({ name }) => name),
-    routes: [...dom0.router.addressing.fib.main].map(({ prefix }) => prefix),
-    dhcpd: dom0.dhcpd?.conf,
-    backends: [...xen.backends].map(({ node }) => node),
-    mappings: hypervisor.dom0.table.mappings,
-    loops: xen.devices.loops,
-    freeKib: xen.table.memory.freeKib,
-    domains: xen.table.size,
-  };
-}
+import { nodesOf, traces } from "./traces.ts";
 
 describe.each(["ec2-2010", "linux"] as const)("a host of %s", (profile) => {
   it("launches a domain with its store, disks and rings, and leaves nothing of it", async () => {

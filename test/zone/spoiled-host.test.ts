@@ -1,21 +1,11 @@
 /** What people do to a running host at odd moments, and what is left of it. */
 import { describe, expect, it } from "vitest";
 import { SECOND } from "../../src/base/time.ts";
-import { PortState } from "../../src/xen/hypervisor/event-port.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";
 import type { StoreSession } from "../../src/xen/xenstore/session.ts";
 import { Zone } from "../../src/zone/zone.ts";
 import type { ZoneHost } from "../../src/zone/zone-host.ts";
-
-/** Ports of Dom0 that are open. */
-function portsOf({ hypervisor }: ZoneHost): number {
-  let open = 0;
-  for (let port = 1; port < 1024; port += 1) {
-    const status = hypervisor.events.status(0, port);
-    if (typeof status !== "number" && status.state !== PortState.closed) open += 1;
-  }
-  return open;
-}
+import { portsOf } from "./traces.ts";
 
 function storeOf({ xenstore }: ZoneHost, domid = 0): StoreSession {
   const session = xenstore.connect({ domid });
@@ -125,9 +115,16 @@ describe.each(["ec2-2010", "linux"] as const)("a host of %s", (profile) => {
     expect(() => host.launch(publicAddress === null ? {} : { publicAddress })).toThrow(
       "nobody else has",
     );
-    host.xen.guestShutdown(heir.domid, 0, zone.now);
+    host.save(heir);
     host.associate(heir, null);
     expect(heir.publicAddress).toBeNull();
+    const rules = host.dom0.gatewayFirewall.rules.save();
+    host.associate(heir, publicAddress);
+    expect(host.dom0.gatewayFirewall.rules.save()).toBe(rules);
+    host.restore(heir);
+    expect(host.dom0.gatewayFirewall.rules.save()).not.toBe(rules);
+    host.xen.guestShutdown(heir.domid, 0, zone.now);
+    expect(() => host.associate(heir, null)).toThrow("a domain of this host");
     host.destroy(heir);
   });
 });
