@@ -61,7 +61,7 @@ class StoreClientSocket {
     this.#socket = socket;
     this.#connection = new StoreConnection({
       session,
-      sink: (octets) => this.#write(octets),
+      sink: (octets, length) => this.#write(octets, length),
       onClose: (reason) => {
         if (reason !== "closed") log.warn({ path, reason }, "a client of XenStore was cut off");
         // What was answered goes out first, but not to one that does not read.
@@ -100,11 +100,10 @@ class StoreClientSocket {
     else this.#socket.resume();
   }
 
-  /** @returns how many of the octets can go out now. */
-  #write(octets: Uint8Array): number {
-    const room = Math.max(0, IN_FLIGHT - this.#socket.writableLength);
-    if (room >= octets.length) this.#socket.write(octets);
-    else if (room > 0) this.#socket.write(octets.subarray(0, room));
-    return Math.min(room, octets.length);
+  /** @returns how many of the first `length` octets can go out now. */
+  #write(octets: Uint8Array, length: number): number {
+    const taken = Math.min(length, Math.max(0, IN_FLIGHT - this.#socket.writableLength));
+    if (taken > 0) this.#socket.write(octets.slice(0, taken));
+    return taken;
   }
 }

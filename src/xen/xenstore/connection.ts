@@ -13,11 +13,11 @@ import type { StoreSession } from "./session.ts";
 export type ConnectionEnd = "closed" | "store/payload-too-long" | "store/output-limit";
 
 /**
- * Takes octets of answers and events, which are its own from then on.
+ * Takes octets of answers and events: the first `length` of `octets`, borrowed until return.
  * @returns how many it took, from the first on. The others wait until
  *   {@link StoreConnection.drained} is called.
  */
-export type OctetSink = (octets: Uint8Array) => number;
+export type OctetSink = (octets: Uint8Array, length: number) => number;
 
 /** What a connection is made of. */
 export interface StoreConnectionOptions {
@@ -59,7 +59,7 @@ export class StoreConnection {
   readonly #onRestart: () => void;
   readonly #onClose: (reason: ConnectionEnd) => void;
   readonly #output: Output;
-  readonly #request = new Request();
+  readonly #request: Request;
   #input = new Uint8Array(FIRST_SIZE);
   #inputView = viewOf(this.#input);
   /** Octets of `#input` that belong to a request that is not whole yet. */
@@ -72,6 +72,7 @@ export class StoreConnection {
   #isAnswering = false;
   #isBlocked = false;
   #isSending = false;
+  #restarts = 0;
   #end: ConnectionEnd | null = null;
 
   constructor({
@@ -89,6 +90,7 @@ export class StoreConnection {
       }
     }
     this.session = session;
+    this.#request = new Request(session.texts);
     this.#sink = sink;
     this.#outputLimit = outputLimit;
     this.#onRestart = onRestart;
@@ -153,6 +155,7 @@ export class StoreConnection {
   }
 
   #restart(): void {
+    this.#restarts++;
     this.#held = 0;
     this.#isBlocked = false;
     this.#output.drop(this.#output.length);
@@ -181,7 +184,7 @@ export class StoreConnection {
       at += whole;
     }
     this.#isAnswering = false;
-    if (at > 0) this.#input.copyWithin(0, at, this.#held);
+    if (at > 0 && at < this.#held) this.#input.copyWithin(0, at, this.#held);
     this.#held -= at;
   }
 
@@ -242,11 +245,13 @@ export class StoreConnection {
     if (this.#isSending) return;
     this.#isSending = true;
     while (this.#output.length > 0 && !this.#isBlocked && this.#end === null) {
-      const octets = this.#output.copy();
-      const taken = this.#sink(octets);
+      const { octets, length } = this.#output;
+      const restarts = this.#restarts;
+      const taken = this.#sink(octets, length);
+      if (restarts !== this.#restarts) continue;
       this.#output.drop(taken);
       this.#taken += taken;
-      this.#isBlocked = taken < octets.length;
+      this.#isBlocked = taken < length;
       this.#release(this.#taken);
     }
     this.#isSending = false;

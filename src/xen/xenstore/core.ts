@@ -10,6 +10,7 @@ import { NodeTable } from "./node-table.ts";
 import { childOf } from "./path.ts";
 import { type Permission, type Permissions, ROOT_PERMISSIONS } from "./permission.ts";
 import { Quotas } from "./quotas.ts";
+import { RecentTexts } from "./recent-texts.ts";
 import { StoreSession } from "./session.ts";
 import { SnapshotTransaction } from "./snapshot-transaction.ts";
 import { TouchedTransaction } from "./touched-transaction.ts";
@@ -38,6 +39,7 @@ export class StoreCore implements StoreParts {
   readonly events: WatchEvents;
   readonly tree: StoreTree;
   readonly base: BaseView;
+  readonly texts = new RecentTexts();
   readonly told = new ConsoleState();
   readonly #host: StoreHost;
   readonly #unsettled = new Set<StoreSession>();

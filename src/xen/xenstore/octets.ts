@@ -30,6 +30,21 @@ export function octetsOf(text: string): Uint8Array {
   return bytes;
 }
 
+/** Octets that a loop copies sooner than a call of `set`. */
+const FEW = 32;
+
+/** Copy `source` from `start` up to `end` to `at` of `target`, which has the room. */
+export function placeOctets(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  at: number,
+): void {
+  if (end - start > FEW) target.set(source.subarray(start, end), at);
+  else for (let i = start; i < end; i++) target[at + i - start] = source[i] ?? 0;
+}
+
 /** Write `text` at `at` of `bytes`, which has the room. */
 export function writeText(text: string, bytes: Uint8Array, at: number): void {
   for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);

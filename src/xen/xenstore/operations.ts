@@ -67,7 +67,7 @@ function dispatch(
   const handler = type <= behaviour.lastOperation ? HANDLERS.get(type) : undefined;
   if (behaviour.judgesOperationFirst) {
     if (handler === undefined) return "ENOSYS";
-    if (PRIVILEGED.has(type) && !session.isPrivileged) return "EACCES";
+    if (!session.isPrivileged && PRIVILEGED.has(type)) return "EACCES";
   }
   const isOutside = behaviour.watchesOutsideTransactions && OUTSIDE.has(type);
   if (!isOutside && !session.hasTransaction(transactionId)) return "ENOENT";
@@ -84,7 +84,7 @@ function read(session: StoreSession, request: Request, output: Output): Errno | 
   if (path === null) return session.errorWithoutPath;
   const value = session.read(path, request.transactionId);
   if (typeof value === "string") return value;
-  output.begin(request).octets(value).finish(request);
+  output.begin(request).append(value).finish(request);
   return null;
 }
 
@@ -93,7 +93,7 @@ function directory(session: StoreSession, request: Request, output: Output): Err
   if (path === null) return session.errorWithoutPath;
   const node = session.find(path, request.transactionId);
   if (typeof node === "string") return node;
-  output.begin(request).octets(node.children).finish(request);
+  output.begin(request).append(node.children).finish(request);
   return null;
 }
 
@@ -115,7 +115,7 @@ function directoryPart(session: StoreSession, request: Request, output: Output):
     if (nul - start >= limit) break;
     stop = nul + 1;
   }
-  output.octets(children.subarray(start, stop));
+  output.append(children.subarray(start, stop));
   if (stop === children.length) output.text("\0");
   output.finish(request);
   return null;

@@ -2,7 +2,7 @@
 import { viewOf } from "../../wire/field.ts";
 import type { Errno } from "./errno.ts";
 import { HEADER_LENGTH, MESSAGE, Operation } from "./message.ts";
-import { writeText } from "./octets.ts";
+import { placeOctets, writeText } from "./octets.ts";
 import type { Request } from "./request.ts";
 
 const FIRST_SIZE = 8192;
@@ -46,10 +46,11 @@ export class Output {
     return this;
   }
 
-  octets(octets: Uint8Array): this {
-    this.#reserve(octets.length);
-    this.#bytes.set(octets, this.#end);
-    this.#end += octets.length;
+  append(octets: Uint8Array): this {
+    const { length } = octets;
+    this.#reserve(length);
+    placeOctets(octets, 0, length, this.#bytes, this.#end);
+    this.#end += length;
     return this;
   }
 
@@ -81,9 +82,12 @@ export class Output {
     MESSAGE.length.set(this.#view, this.#start, this.#end - this.#start - HEADER_LENGTH);
   }
 
-  /** All octets that wait, of the caller's own. */
-  copy(): Uint8Array {
-    return this.#bytes.slice(0, this.#end);
+  /**
+   * The first {@link length} octets of it wait. What is appended meanwhile leaves those as they are;
+   * only {@link drop} does not.
+   */
+  get octets(): Uint8Array {
+    return this.#bytes;
   }
 
   /** `count` octets have been taken; fewer may be left by then. */

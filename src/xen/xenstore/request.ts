@@ -1,14 +1,20 @@
 /** A request that has come in whole, and the strings in it. @module */
-import { pathTextOf, textOf } from "./octets.ts";
+import { placeOctets, textOf } from "./octets.ts";
+import type { RecentTexts } from "./recent-texts.ts";
 
 /** Reused for every request of a connection: valid while that one is being answered. */
 export class Request {
   type = 0;
   requestId = 0;
   transactionId = 0;
+  readonly #texts: RecentTexts;
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
   #end = 0;
+
+  constructor(texts: RecentTexts) {
+    this.#texts = texts;
+  }
 
   /** Look at the payload in `bytes` from `at` up to `end`. */
   place(bytes: Uint8Array, at: number, end: number): void {
@@ -19,8 +25,8 @@ export class Request {
 
   /** The payload if it is one string that ends where the payload does, else `null`. */
   get only(): string | null {
-    const nul = this.#bytes.indexOf(0, this.#at);
-    return nul >= 0 && nul === this.#end - 1 ? pathTextOf(this.#bytes, this.#at, nul) : null;
+    const nul = this.#nul;
+    return nul >= 0 && nul === this.#end - 1 ? this.#texts.get(this.#bytes, this.#at, nul) : null;
   }
 
   /** All strings with a NUL at their end; octets after the last one are left out. */
@@ -37,12 +43,22 @@ export class Request {
 
   /** The first string, or `null` if none ends. */
   get first(): string | null {
-    const nul = this.#bytes.indexOf(0, this.#at);
-    return nul < 0 || nul >= this.#end ? null : pathTextOf(this.#bytes, this.#at, nul);
+    const nul = this.#nul;
+    return nul < 0 ? null : this.#texts.get(this.#bytes, this.#at, nul);
   }
 
   /** The octets after the first string, of the caller's own. */
   get rest(): Uint8Array {
-    return this.#bytes.slice(this.#bytes.indexOf(0, this.#at) + 1, this.#end);
+    const start = this.#nul + 1;
+    const octets = new Uint8Array(this.#end - start);
+    placeOctets(this.#bytes, start, this.#end, octets, 0);
+    return octets;
+  }
+
+  /** Where the first string ends; -1 if none does. */
+  get #nul(): number {
+    const bytes = this.#bytes;
+    for (let at = this.#at; at < this.#end; at++) if (bytes[at] === 0) return at;
+    return -1;
   }
 }

@@ -59,6 +59,7 @@ export class RingTransport {
   readonly #notify: () => void;
   readonly #onClose: (reason: RingEnd) => void;
   #isPolling = false;
+  #restarts = 0;
   #end: RingEnd | null = null;
 
   /** @throws {OptionError} for a page of another size or place. */
@@ -73,9 +74,12 @@ export class RingTransport {
     this.#empty();
     this.connection = new StoreConnection({
       session,
-      sink: (message) => this.#respond(message),
+      sink: (octets, length) => this.#respond(octets, length),
       onRoom: () => this.poll(),
-      onRestart: () => this.#empty(),
+      onRestart: () => {
+        this.#restarts++;
+        this.#empty();
+      },
       onClose: (reason) => this.#close(reason),
     });
   }
@@ -124,10 +128,11 @@ export class RingTransport {
     return true;
   }
 
-  /** As much of a message as there is room for. */
-  #respond(message: Uint8Array): number {
+  /** The first `length` of `octets`, or as many of them as there is room for. */
+  #respond(octets: Uint8Array, length: number): number {
+    const restarts = this.#restarts;
     let sent = 0;
-    while (sent < message.length) {
+    while (sent < length && restarts === this.#restarts) {
       const producer = this.#load(RING.responseProducer.offset);
       const filled = (producer - this.#load(RING.responseConsumer.offset)) >>> 0;
       if (filled > RING_SIZE) {
@@ -135,9 +140,9 @@ export class RingTransport {
         return sent;
       }
       const at = producer % RING_SIZE;
-      const count = Math.min(RING_SIZE - filled, RING_SIZE - at, message.length - sent);
+      const count = Math.min(RING_SIZE - filled, RING_SIZE - at, length - sent);
       if (count === 0) return sent;
-      this.#page.set(message.subarray(sent, sent + count), RING.responses.offset + at);
+      this.#page.set(octets.subarray(sent, sent + count), RING.responses.offset + at);
       this.#store(RING.responseProducer.offset, producer + count);
       sent += count;
       this.#notify();

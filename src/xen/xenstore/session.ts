@@ -8,6 +8,7 @@ import type { StoreDomain } from "./domain-table.ts";
 import { namesOf, type StoreNode } from "./node.ts";
 import { domainPath } from "./path.ts";
 import { type Permissions, type Principal, Rights } from "./permission.ts";
+import type { RecentTexts } from "./recent-texts.ts";
 import { setPermissions } from "./set-permissions.ts";
 import type { StoreCore } from "./core.ts";
 import type { Transaction } from "./transaction.ts";
@@ -75,6 +76,11 @@ export class StoreSession implements Principal {
   /** How the store behaves. */
   get behaviour(): XenstoreBehaviour {
     return this.#core.behaviour;
+  }
+
+  /** What its requests' paths are read with. */
+  get texts(): RecentTexts {
+    return this.#core.texts;
   }
 
   /** The name that the store's era has for `errno` on the wire. */

@@ -154,9 +154,9 @@ export class StoreLife implements StoreHost {
     if (session === null) return;
     const connection = new StoreConnection({
       session,
-      sink: (octets) => {
-        this.#add(who, textOf(octets));
-        return octets.length;
+      sink: (octets, length) => {
+        this.#add(who, textOf(octets.subarray(0, length)));
+        return length;
       },
       onClose: () => {
         if (this.#clients.delete(who)) this.#add(who, CLOSED);

@@ -31,9 +31,9 @@ export class StoreListener {
       }
       const connection = new StoreConnection({
         session,
-        sink: (octets) => {
-          socket.write(octets);
-          return octets.length;
+        sink: (octets, length) => {
+          socket.write(octets.slice(0, length));
+          return length;
         },
         onClose: () => socket.end(),
       });

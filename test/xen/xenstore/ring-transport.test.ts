@@ -196,6 +196,23 @@ describe("a guest's ring", () => {
     expect(guest.talk(encode(Operation.WRITE, "a\x002")).map((one) => one.text)).toEqual(["OK\0"]);
   });
 
+  it("starts anew with an INTRODUCE in the midst of an answer, and only then speaks", () => {
+    const { dom0, guest } = guestOf();
+    dom0.write("/local/domain/5/long", "v".repeat(4000));
+    guest.onNotify = () => {
+      // Half of the answer is in the ring, the other half waits.
+      if (RING.responseProducer.get(guest.view, 0) < 1000) return;
+      guest.onNotify = () => {};
+      dom0.introduce(5, 2, 2);
+      guest.put(encode(Operation.READ, "none\0"));
+      guest.transport.poll();
+    };
+    guest.put(encode(Operation.READ, "long\0"));
+    guest.transport.poll();
+    while (guest.take() > 0) guest.transport.poll();
+    expect(guest.received().map((one) => one.text)).toEqual(["ENOENT\0"]);
+  });
+
   it("leaves the words of modern servers alone in 3.1", () => {
     const { guest } = guestOf(XENSTORE_3_1);
     RING.requestProducer.set(guest.view, 0, 5000);

@@ -54,9 +54,9 @@ export class WireClient {
   constructor(session: StoreSession, options: Partial<StoreConnectionOptions> = {}) {
     this.connection = new StoreConnection({
       session,
-      sink: (octets) => {
-        this.#received.push(octets);
-        return octets.length;
+      sink: (octets, length) => {
+        this.#received.push(octets.slice(0, length));
+        return length;
       },
       ...options,
     });
