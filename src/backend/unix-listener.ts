@@ -4,9 +4,11 @@
  * What a run that was killed left behind is removed, but only a socket that nobody listens on.
  * @module
  */
+import { once } from "node:events";
 import { lstatSync, type Stats, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
+import { type DirectReading, readDirectly } from "./direct-socket.ts";
 import { SocketError, taken } from "./socket-error.ts";
 import { systemCode, systemFault } from "./system-error.ts";
 
@@ -19,6 +21,8 @@ export interface UnixListenerOptions {
   readonly path: string;
   /** Gets each connection and owns it; {@link UnixListener.close} ends those still open. */
   readonly onConnection: (socket: Socket) => void;
+  /** How connections are read where the streams of Node cost too much. */
+  readonly direct?: DirectReading;
   /** Connections at once; 1,024. The next ones are closed as they come. */
   readonly connectionLimit?: number;
 }
@@ -34,18 +38,16 @@ export class UnixListener {
   /** Where it listens. */
   readonly path: string;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets: ReadonlySet<Socket>;
   /** The inode that was made: nobody else's file is removed. */
   readonly #inode: number;
 
-  constructor(path: string, server: Server) {
+  /** @param sockets the connections that are open. */
+  constructor(path: string, server: Server, sockets: ReadonlySet<Socket>) {
     this.path = path;
     this.#server = server;
+    this.#sockets = sockets;
     this.#inode = lstatSync(path).ino;
-    server.on("connection", (socket) => {
-      this.#sockets.add(socket);
-      socket.on("close", () => this.#sockets.delete(socket));
-    });
     if (OPEN.size === 0) process.on("exit", removeAll);
     OPEN.add(this);
   }
@@ -60,9 +62,12 @@ export class UnixListener {
     if (!OPEN.delete(this)) return;
     if (OPEN.size === 0) process.off("exit", removeAll);
     this.remove();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = [
+      new Promise<void>((resolve) => this.#server.close(() => resolve())),
+      ...[...this.#sockets].map((socket) => once(socket, "close")),
+    ];
     for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await Promise.all(closed);
   }
 
   /** Remove the socket from its folder, if it is still there. */
@@ -82,13 +87,13 @@ export class UnixListener {
  * or the system refuses.
  */
 export async function openUnixListener(options: UnixListenerOptions): Promise<UnixListener> {
-  const { path, onConnection, connectionLimit = 1024 } = options;
+  const { path } = options;
   checkSocketPath(path);
   // libuv calls a missing folder "permission denied" where it binds.
   if (statOf(dirname(path)) === null) throw new SocketError(path, "its folder does not exist");
   await removeStale(path);
-  const server = createServer(onConnection);
-  server.maxConnections = connectionLimit;
+  const sockets = new Set<Socket>();
+  const server = newServer(options, sockets);
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", (error) => reject(explained(path, error)));
@@ -97,7 +102,22 @@ export async function openUnixListener(options: UnixListenerOptions): Promise<Un
     server.listen(path);
     process.umask(mask);
   });
-  return new UnixListener(path, server);
+  return new UnixListener(path, server, sockets);
+}
+
+/** @param sockets has the open connections from then on. */
+function newServer(options: UnixListenerOptions, sockets: Set<Socket>): Server {
+  const { onConnection, direct = null, connectionLimit = 1024 } = options;
+  return createServer({ pauseOnConnect: direct !== null }, (accepted) => {
+    if (sockets.size >= connectionLimit) {
+      accepted.destroy();
+      return;
+    }
+    const socket = direct === null ? accepted : readDirectly(accepted, direct);
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    onConnection(socket);
+  });
 }
 
 /** @throws {SocketError} if `path` does not fit into a socket's address. */

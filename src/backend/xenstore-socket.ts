@@ -10,7 +10,7 @@ import type { Socket } from "node:net";
 import type { Logger } from "../base/log.ts";
 import { StoreConnection } from "../xen/xenstore/connection.ts";
 import type { StoreSession } from "../xen/xenstore/session.ts";
-import { plainOctets } from "./octets.ts";
+import { DirectWriter } from "./direct-socket.ts";
 import type { RealTime } from "./real-time.ts";
 import { systemCode } from "./system-error.ts";
 import { openUnixListener, type UnixListener } from "./unix-listener.ts";
@@ -29,17 +29,24 @@ export interface XenstoreSocketOptions {
 const IN_FLIGHT = 2 ** 16;
 /** Octets of requests that are read before their answers are looked at: at most 16 requests. */
 const REQUEST_PIECE = 256;
+/** As many as Node reads at once. */
+const READ_AT_ONCE = 2 ** 16;
+const NOTHING = new Uint8Array(0);
 
 /** @throws {SocketError} if the socket cannot be opened. */
 export async function openXenstoreSocket(options: XenstoreSocketOptions): Promise<UnixListener> {
   const { path, connect, realTime, log } = options;
+  const clients = new Map<Socket, StoreClientSocket>();
+  const buffer = new Uint8Array(READ_AT_ONCE);
   return openUnixListener({
     path,
+    direct: { buffer, take: (socket, length) => clients.get(socket)?.take(buffer, length) ?? true },
     onConnection: (socket) => {
       realTime.enter(() => {
         const session = connect();
         if (session !== null) {
-          new StoreClientSocket(socket, session, options);
+          clients.set(socket, new StoreClientSocket(socket, session, options));
+          socket.on("close", () => clients.delete(socket));
           return;
         }
         log.warn({ path }, "a client of XenStore was turned away: there are too many");
@@ -52,13 +59,21 @@ export async function openXenstoreSocket(options: XenstoreSocketOptions): Promis
 /** One client. */
 class StoreClientSocket {
   readonly #socket: Socket;
+  readonly #writer: DirectWriter;
   readonly #connection: StoreConnection;
-  /** Requests that came, but are not read while answers wait. */
-  #unread: Uint8Array = new Uint8Array(0);
+  readonly #realTime: RealTime;
+  readonly #read = (): void => this.#readOctets();
+  /** Requests that came: where they are, and how much of that has not been read. */
+  #octets: Uint8Array = NOTHING;
+  #at = 0;
+  #end = 0;
+  #isPaused = false;
 
   constructor(socket: Socket, session: StoreSession, options: XenstoreSocketOptions) {
     const { path, realTime, log } = options;
     this.#socket = socket;
+    this.#writer = new DirectWriter(socket);
+    this.#realTime = realTime;
     this.#connection = new StoreConnection({
       session,
       sink: (octets, length) => this.#write(octets, length),
@@ -69,14 +84,13 @@ class StoreClientSocket {
         else socket.destroySoon();
       },
     });
-    socket.on("data", (chunk) => {
-      this.#unread = plainOctets(chunk);
-      realTime.enter(() => this.#read());
-    });
     socket.on("drain", () => {
       realTime.enter(() => {
         this.#connection.drained();
-        this.#read();
+        this.#readOctets();
+        if (!this.#isPaused || this.#at < this.#end) return;
+        this.#isPaused = false;
+        socket.resume();
       });
     });
     socket.on("error", (error) => {
@@ -87,23 +101,39 @@ class StoreClientSocket {
     });
   }
 
-  /** Read requests as long as their answers go out; a pause keeps further ones with the system. */
-  #read(): void {
-    const octets = this.#unread;
-    let at = 0;
-    while (at < octets.length && this.#connection.waiting === 0) {
-      this.#connection.receive(octets.subarray(at, at + REQUEST_PIECE));
-      at += REQUEST_PIECE;
+  /**
+   * The first `length` of `octets` came, borrowed until return.
+   * @returns false if answers wait: further requests stay with the system until those are out.
+   */
+  take(octets: Uint8Array, length: number): boolean {
+    this.#octets = octets;
+    this.#at = 0;
+    this.#end = length;
+    this.#realTime.enter(this.#read);
+    if (this.#at === this.#end && this.#connection.waiting === 0) return true;
+    this.#octets = octets.slice(this.#at, this.#end);
+    this.#end -= this.#at;
+    this.#at = 0;
+    this.#isPaused = true;
+    return false;
+  }
+
+  /** Read requests as long as their answers go out. */
+  #readOctets(): void {
+    while (this.#at < this.#end && this.#connection.waiting === 0) {
+      const from = this.#at;
+      this.#at = Math.min(from + REQUEST_PIECE, this.#end);
+      this.#connection.receive(this.#octets, from, this.#at);
     }
-    this.#unread = octets.subarray(at);
-    if (this.#connection.waiting > 0) this.#socket.pause();
-    else this.#socket.resume();
   }
 
   /** @returns how many of the first `length` octets can go out now. */
   #write(octets: Uint8Array, length: number): number {
-    const taken = Math.min(length, Math.max(0, IN_FLIGHT - this.#socket.writableLength));
-    if (taken > 0) this.#socket.write(octets.slice(0, taken));
-    return taken;
+    const taken = this.#writer.write(octets, length);
+    if (taken === length) return taken;
+    const waiting = Math.min(length, taken + IN_FLIGHT - this.#socket.writableLength);
+    if (waiting <= taken) return taken;
+    this.#socket.write(octets.slice(taken, waiting));
+    return waiting;
   }
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SocketError } from "../../src/backend/socket-error.ts";
@@ -44,6 +44,26 @@ describe("a unix listener", () => {
     const closed = once(socket, "close");
     await listener.close();
     await closed;
+    expect(listener.connections).toBe(0);
+  });
+
+  it.each([
+    ["the stream", {}],
+    ["one buffer", { direct: { buffer: new Uint8Array(65_536), take: () => true } }],
+  ])("closes connections beyond its bound, read through %s, until one goes", async (_, options) => {
+    const path = join(newFolder(), "a.sock");
+    const onConnection = (socket: Socket): void => void socket.resume();
+    const bounded = { path, onConnection, connectionLimit: 2, ...options };
+    const listener = await openUnixListener(bounded);
+    const first = [connect(path), connect(path)];
+    await expect.poll(() => listener.connections).toBe(2);
+    await once(connect(path).resume(), "close");
+    expect(listener.connections).toBe(2);
+    first[0]?.destroy();
+    await expect.poll(() => listener.connections).toBe(1);
+    connect(path).on("error", () => {});
+    await expect.poll(() => listener.connections).toBe(2);
+    await listener.close();
     expect(listener.connections).toBe(0);
   });
 

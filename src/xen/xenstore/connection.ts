@@ -4,6 +4,7 @@ import { viewOf } from "../../wire/field.ts";
 import type { Cause } from "./cause.ts";
 import type { Errno } from "./errno.ts";
 import { HEADER_LENGTH, MESSAGE } from "./message.ts";
+import { placeOctets } from "./octets.ts";
 import { answer } from "./operations.ts";
 import { Output } from "./output.ts";
 import { Request } from "./request.ts";
@@ -125,13 +126,15 @@ export class StoreConnection {
     return HEADER_LENGTH + MESSAGE.length.get(this.#inputView, 0) - this.#held;
   }
 
-  /** Octets from the client, in any pieces. `octets` is only read, and free after the return. */
-  receive(octets: Uint8Array): void {
-    let from = 0;
-    while (from < octets.length && this.#end === null) {
-      const count = Math.min(octets.length - from, this.#input.length - this.#held);
-      const isAll = count === octets.length;
-      this.#input.set(isAll ? octets : octets.subarray(from, from + count), this.#held);
+  /**
+   * Octets from the client, in any pieces: those of `octets` from `start` up to `end`, which are
+   * only read, and free after the return.
+   */
+  receive(octets: Uint8Array, start = 0, end = octets.length): void {
+    let from = start;
+    while (from < end && this.#end === null) {
+      const count = Math.min(end - from, this.#input.length - this.#held);
+      placeOctets(octets, from, from + count, this.#input, this.#held);
       this.#held += count;
       from += count;
       this.#answerAll();

@@ -31,7 +31,7 @@ export function octetsOf(text: string): Uint8Array {
 }
 
 /** Octets that a loop copies sooner than a call of `set`. */
-const FEW = 32;
+const FEW = 64;
 
 /** Copy `source` from `start` up to `end` to `at` of `target`, which has the room. */
 export function placeOctets(

@@ -25,7 +25,7 @@ export class Request {
 
   /** The payload if it is one string that ends where the payload does, else `null`. */
   get only(): string | null {
-    const nul = this.#nul;
+    const nul = this.#findNul();
     return nul >= 0 && nul === this.#end - 1 ? this.#texts.get(this.#bytes, this.#at, nul) : null;
   }
 
@@ -43,20 +43,20 @@ export class Request {
 
   /** The first string, or `null` if none ends. */
   get first(): string | null {
-    const nul = this.#nul;
+    const nul = this.#findNul();
     return nul < 0 ? null : this.#texts.get(this.#bytes, this.#at, nul);
   }
 
   /** The octets after the first string, of the caller's own. */
   get rest(): Uint8Array {
-    const start = this.#nul + 1;
+    const start = this.#findNul() + 1;
     const octets = new Uint8Array(this.#end - start);
     placeOctets(this.#bytes, start, this.#end, octets, 0);
     return octets;
   }
 
   /** Where the first string ends; -1 if none does. */
-  get #nul(): number {
+  #findNul(): number {
     const bytes = this.#bytes;
     for (let at = this.#at; at < this.#end; at++) if (bytes[at] === 0) return at;
     return -1;

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include "machine.h"
 
+#include <dlfcn.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -35,8 +36,12 @@ static int idle_timeout;
 static int64_t skipped_ms;
 static bool has_begun, is_plain, must_return;
 
+/* The C library's own asks no kernel: xenstored looks at the clock six times a request. */
 int clock_gettime(clockid_t id, struct timespec *time) {
-  int result = (int)syscall(SYS_clock_gettime, id, time);
+  static int (*libc_gettime)(clockid_t, struct timespec *);
+  if (libc_gettime == NULL) *(void **)&libc_gettime = dlsym(RTLD_NEXT, "clock_gettime");
+  if (libc_gettime == NULL) give_up("clock_gettime");
+  int result = libc_gettime(id, time);
   time->tv_sec += skipped_ms / 1000;
   time->tv_nsec += skipped_ms % 1000 * 1000000;
   if (time->tv_nsec >= 1000000000) {
