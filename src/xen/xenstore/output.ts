@@ -82,10 +82,7 @@ export class Output {
     MESSAGE.length.set(this.#view, this.#start, this.#end - this.#start - HEADER_LENGTH);
   }
 
-  /**
-   * The first {@link length} octets of it wait. What is appended meanwhile leaves those as they are;
-   * only {@link drop} does not.
-   */
+  /** The first {@link length} octets of it wait. Only {@link drop} changes those. */
   get octets(): Uint8Array {
     return this.#bytes;
   }

@@ -74,7 +74,7 @@ export class RingTransport {
     this.#empty();
     this.connection = new StoreConnection({
       session,
-      sink: (octets, length) => this.#respond(octets, length),
+      sink: (output, length) => this.#respond(output, length),
       onRoom: () => this.poll(),
       onRestart: () => {
         this.#restarts++;
@@ -128,8 +128,8 @@ export class RingTransport {
     return true;
   }
 
-  /** The first `length` of `octets`, or as many of them as there is room for. */
-  #respond(octets: Uint8Array, length: number): number {
+  /** The first `length` octets of `output`, or as many of them as there is room for. */
+  #respond(output: Uint8Array, length: number): number {
     const restarts = this.#restarts;
     let sent = 0;
     while (sent < length && restarts === this.#restarts) {
@@ -142,7 +142,7 @@ export class RingTransport {
       const at = producer % RING_SIZE;
       const count = Math.min(RING_SIZE - filled, RING_SIZE - at, length - sent);
       if (count === 0) return sent;
-      this.#page.set(octets.subarray(sent, sent + count), RING.responses.offset + at);
+      this.#page.set(output.subarray(sent, sent + count), RING.responses.offset + at);
       this.#store(RING.responseProducer.offset, producer + count);
       sent += count;
       this.#notify();
