@@ -15,7 +15,6 @@ const layout = struct([mac("dst"), mac("src"), u16be("type")]);
 export const ETHERNET_LENGTH: number = layout.span;
 /** Hot path: `ETHERNET.type.get(view, at)`. */
 export const ETHERNET = fieldsOf(layout);
-const TYPE_OFFSET = ETHERNET.type.offset;
 /** The header as a plain object. */
 export type EthernetHeader = ObjectOf<typeof layout.fields>;
 /** Cold path: octets to objects and back. */
@@ -113,33 +112,39 @@ export function writeEthernet(view: DataView, at: number, dst: Mac, src: Mac, ty
 
 /**
  * A header that is written again and again, as small integers: Linux's `hh_cache`. An address alone
- * is beyond them, and V8 would box it at every call.
+ * is beyond them, and V8 would box it at every call. The words are little-endian, and the last ends
+ * with the header: where an IP header lies on a multiple of four, so do they.
  */
 export class EthernetTemplate {
-  readonly #first: number;
-  readonly #second: number;
-  readonly #third: number;
-  readonly #type: number;
+  /** The first two octets. */
+  readonly first: number;
+  readonly second: number;
+  readonly third: number;
+  /** The last word, which has the type. */
+  readonly fourth: number;
 
   constructor(dst: Mac, src: Mac, type: number) {
     const view = new DataView(new ArrayBuffer(ETHERNET_LENGTH));
     writeEthernet(view, 0, dst, src, type);
-    this.#first = view.getInt32(0);
-    this.#second = view.getInt32(4);
-    this.#third = view.getInt32(8);
-    this.#type = type;
-  }
-
-  /** True if the header begins with these three words. */
-  beginsWith(first: number, second: number, third: number): boolean {
-    return first === this.#first && second === this.#second && third === this.#third;
+    this.first = view.getUint16(0, true);
+    this.second = view.getInt32(2, true);
+    this.third = view.getInt32(6, true);
+    this.fourth = view.getInt32(10, true);
   }
 
   /** Write the header at `at`. */
   write(view: DataView, at: number): void {
-    view.setInt32(at, this.#first);
-    view.setInt32(at + 4, this.#second);
-    view.setInt32(at + 8, this.#third);
-    view.setUint16(at + TYPE_OFFSET, this.#type);
+    view.setUint16(at, this.first, true);
+    view.setInt32(at + 2, this.second, true);
+    view.setInt32(at + 6, this.third, true);
+    view.setInt32(at + 10, this.fourth, true);
+  }
+
+  /** Write the header before word `at` of a little-endian computer's memory. */
+  writeBefore(words: Int32Array, at: number): void {
+    words[at - 4] = ((words[at - 4] ?? 0) & 0xffff) | (this.first << 16);
+    words[at - 3] = this.second;
+    words[at - 2] = this.third;
+    words[at - 1] = this.fourth;
   }
 }

@@ -10,16 +10,14 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/time.ts";
-import { fold as Importedfold } from "../wire/checksum.ts";
-import { Cast as ImportedCast, type Packet } from "../wire/packet.ts";
+import { Cast as ImportedCast, type Packet, type PacketPool } from "../wire/packet.ts";
 import type { FlowTracker } from "../wire/path-notes.ts";
 import {
-  ETHERNET as ImportedETHERNET,
   ETHERNET_LENGTH as ImportedETHERNET_LENGTH,
   type EthernetTemplate,
-  EtherType as ImportedEtherType,
 } from "../l2/ethernet.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
+import { Burst, NO_RECORD as ImportedNO_RECORD } from "./burst.ts";
 import type { Crossing } from "./crossing.ts";
 import {
   Change as ImportedChange,
@@ -28,52 +26,46 @@ import {
   noteChange,
   TRANSLATION as ImportedTRANSLATION,
 } from "./flow-change.ts";
-import { Forecast } from "./forecast.ts";
 import { FlowNotes, type Lane } from "./flow-path.ts";
 import { FlowRecords, Word as ImportedWord } from "./flow-records.ts";
 import { FlowState as ImportedFlowState } from "./flow-state.ts";
-import type { Interface } from "./interface.ts";
 import {
-  FRAGMENT_MASK as ImportedFRAGMENT_MASK,
-  IPV4 as ImportedIPV4,
-  IPV4_MIN_LENGTH as ImportedIPV4_MIN_LENGTH,
-  Protocol as ImportedProtocol,
-} from "./ipv4.ts";
+  HeaderWord as ImportedHeaderWord,
+  IS_LITTLE_ENDIAN as ImportedIS_LITTLE_ENDIAN,
+} from "./header-words.ts";
+import type { Interface } from "./interface.ts";
+import { IPV4_MIN_LENGTH as ImportedIPV4_MIN_LENGTH } from "./ipv4.ts";
 import { ASK as ImportedASK, Lanes } from "./lanes.ts";
 import type { Passage } from "./passage.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
-const ETHERNET = ImportedETHERNET;
 const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
-const EtherType = ImportedEtherType;
 const FlowState = ImportedFlowState;
+const HeaderWord = ImportedHeaderWord;
+const IS_LITTLE_ENDIAN = ImportedIS_LITTLE_ENDIAN;
 const Word = ImportedWord;
-const FRAGMENT_MASK = ImportedFRAGMENT_MASK;
-const IPV4 = ImportedIPV4;
 const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
-const Protocol = ImportedProtocol;
 const Cast = ImportedCast;
-const fold = Importedfold;
+const NO_RECORD = ImportedNO_RECORD;
 const Change = ImportedChange;
 const TRANSLATION = ImportedTRANSLATION;
 const change = Importedchange;
 const lowerTtl = ImportedlowerTtl;
 const ASK = ImportedASK;
 
-const BASE_HEADER = 0x45;
-/** The shortest packet with an IP header and that of UDP. */
-const SHORTEST = IPV4_MIN_LENGTH + 8;
+/** Packets whose ways are looked up together. */
+const TOGETHER = 64;
 
-// Here words are read and written whole: as fields they would cost a call each.
-const TYPE = ETHERNET.type.offset;
-/** Version, header length, type of service and total length. */
-const LENGTHS = IPV4.versionIhl.offset;
-/** Identification, flags and offset. */
-const FRAGMENT = IPV4.id.offset;
-/** Time to live, protocol and checksum. */
-const LIFE = IPV4.ttl.offset;
-const SOURCE = IPV4.src.offset;
-const DESTINATION = IPV4.dst.offset;
+/** What became of a packet whose way was looked for. */
+const Found = {
+  /** It has gone its way. */
+  Gone: 0,
+  /** It must go its whole way. */
+  Ask: 1,
+  /** As `Ask`, and its way is worth noting. */
+  Note: 2,
+} as const;
+type Found = (typeof Found)[keyof typeof Found];
 
 /** Known ways by flow: a table of records, and the lanes that they share. */
 export class FlowCache {
@@ -83,7 +75,12 @@ export class FlowCache {
   hits = 0;
   readonly #records: FlowRecords;
   readonly #lanes = new Lanes();
-  readonly #forecast = new Forecast();
+  /** Packets that came in together; {@link #isReading} while they are on their ways. */
+  readonly #burst = new Burst(TOGETHER);
+  readonly #single = new Burst(1);
+  #isReading = false;
+  /** Rises when a record is written anew, or all are forgotten. */
+  #changes = 0;
   #tracker: FlowTracker | null = null;
   /** What the last packet that was noted carries or carried. */
   #notes: FlowNotes | null = null;
@@ -98,6 +95,7 @@ export class FlowCache {
   /** Forget all ways: what they were noted from has changed. */
   invalidate(): void {
     this.settle();
+    this.#changes += 1;
     this.#records.clear();
     this.#lanes.clear();
     this.#tracker = null;
@@ -119,74 +117,100 @@ export class FlowCache {
    * notes that way if it is worth knowing.
    */
   forward(via: Interface, packet: Packet, now: Instant): boolean {
-    const { pool, frame } = packet;
-    const { view } = pool;
-    const at = frame + ETHERNET_LENGTH;
-    const isPart = packet.hasBlankChecksum || packet.segmentSize > 0;
-    if (packet.end - at < SHORTEST || isPart) return false;
-    const lengths = view.getInt32(at + LENGTHS);
-    const fragment = view.getInt32(at + FRAGMENT);
-    const life = view.getInt32(at + LIFE);
-    const source = view.getInt32(at + SOURCE);
-    const destination = view.getInt32(at + DESTINATION);
-    const protocol = (life >>> 16) & 0xff;
-    if (
-      lengths >>> 24 !== BASE_HEADER ||
-      (fragment & FRAGMENT_MASK) !== 0 ||
-      (protocol !== Protocol.Udp && protocol !== Protocol.Tcp) ||
-      view.getUint16(frame + TYPE) !== EtherType.Ipv4
-    ) {
-      return false;
-    }
-    if (!this.isEnabled || pool.isTracing || via.judgesPackets) return false;
+    if (!this.#isOpen(via, packet.pool)) return false;
     // A way that ended too early: the packet goes on from where connection tracking knew it.
     if (packet.flowState !== FlowState.None) return false;
-    const ports = view.getInt32(at + IPV4_MIN_LENGTH);
-    const records = this.#records;
-    const { words } = records;
-    const record = records.findBy(packet.place, source, destination, ports, protocol);
-    if (record < 0) {
-      this.#note(via, packet, source, destination, ports, protocol);
-      return false;
+    const single = this.#single;
+    single.readOne(packet, this.#records);
+    const found = this.#pass(via, single, 0, packet, now);
+    if (found === Found.Note) this.#note(via, packet);
+    return found === Found.Gone;
+  }
+
+  /**
+   * Send the packets from `from` to before `to`, which came in by `via` together, their ways, or
+   * hand them to `via` one by one. Takes ownership of them.
+   */
+  receiveAll(
+    via: Interface,
+    packets: readonly Packet[],
+    from: number,
+    to: number,
+    now: Instant,
+  ): void {
+    for (let next = from; next < to; next += TOGETHER) {
+      this.#receiveSome(via, packets, next, Math.min(to, next + TOGETHER), now);
     }
+  }
+
+  #receiveSome(
+    via: Interface,
+    packets: readonly Packet[],
+    from: number,
+    to: number,
+    now: Instant,
+  ): void {
+    const burst = this.#burst;
+    const isFirst = !this.#isReading;
+    if (isFirst) {
+      this.#isReading = true;
+      burst.read(packets, from, to, this.#records);
+      this.#tracker?.expect(burst.flows, to - from);
+      this.#nextTracker?.expect(burst.nextFlows, to - from);
+    }
+    const changes = this.#changes;
+    for (let index = from; index < to; index += 1) {
+      const packet = packets[index];
+      if (packet === undefined) break;
+      const isKnown =
+        isFirst &&
+        changes === this.#changes &&
+        this.#isOpen(via, packet.pool) &&
+        this.#pass(via, burst, index - from, packet, now) === Found.Gone;
+      if (!isKnown) via.receive(via.device, packet, now);
+    }
+    if (isFirst) this.#isReading = false;
+  }
+
+  /** True if ways may be taken at all. */
+  #isOpen(via: Interface, pool: PacketPool): boolean {
+    return this.isEnabled && IS_LITTLE_ENDIAN && !pool.isTracing && !via.judgesPackets;
+  }
+
+  /** Send `packet`, of which `burst` knows in `slot`, the way of its flow if that may be. */
+  #pass(via: Interface, burst: Burst, slot: number, packet: Packet, now: Instant): Found {
+    const record = burst.records[slot] ?? NO_RECORD.Odd;
+    if (record < 0) return record === NO_RECORD.Odd ? Found.Ask : Found.Note;
+    const { words } = this.#records;
+    const octets = packet.pool.words;
+    const at = (packet.frame + ETHERNET_LENGTH) >> 2;
     const lane = this.#lanes.at(words[record + Word.Lane] ?? ASK);
-    const isOurs =
-      lane !== null &&
-      lane.via === via &&
-      view.getInt32(frame) === lane.first &&
-      view.getInt32(frame + 4) === lane.second &&
-      view.getInt32(frame + 8) === lane.third;
-    if (!isOurs) {
-      const isAsked = lane === null && this.#isAlive(record);
-      if (!isAsked) this.#note(via, packet, source, destination, ports, protocol);
-      return false;
+    if (
+      lane === null ||
+      lane.via !== via ||
+      (octets[at - 4] ?? 0) >>> 16 !== lane.first ||
+      octets[at - 3] !== lane.second ||
+      octets[at - 2] !== lane.third ||
+      octets[at - 1] !== lane.fourth
+    ) {
+      return lane === null && this.#isAlive(record) ? Found.Ask : Found.Note;
     }
-    const length = lengths & 0xffff;
-    const header = halves(lengths) + halves(fragment) + halves(life);
-    const isPlain =
-      length >= SHORTEST &&
-      length <= packet.end - at &&
-      length <= lane.mtu &&
-      life >>> 24 > 1 &&
-      lane.neighbor.isReady &&
-      fold(header + halves(source) + halves(destination)) === 0xffff;
-    if (!isPlain) return false;
-    packet.network = at;
-    packet.transport = at + IPV4_MIN_LENGTH;
-    packet.end = at + length;
+    const length = burst.lengths[slot] ?? 0;
+    if (length > lane.mtu || !lane.neighbor.isReady) return Found.Ask;
+    packet.network = at << 2;
+    packet.transport = (at << 2) + IPV4_MIN_LENGTH;
+    packet.end = (at << 2) + length;
     packet.cast = Cast.Host;
-    if ((words[record + Word.Flow] ?? 0) !== 0 && !this.#follow(record, packet, now)) {
-      if (packet.flowState === FlowState.None) {
-        this.#note(via, packet, source, destination, ports, protocol);
-      }
-      return false;
+    const isSound = burst.areSound[slot] === 1;
+    if ((words[record + Word.Flow] ?? 0) !== 0 && !this.#follow(record, packet, isSound, now)) {
+      return packet.flowState === FlowState.None ? Found.Note : Found.Ask;
     }
     const passage = this.#lanes.passageAt(words[record + Word.Passage] ?? 0);
-    const goesThrough =
-      passage !== null && length <= passage.mtu && life >>> 24 > 2 && passage.isOpen(packet);
-    if (goesThrough) this.#sendThrough(record, passage, packet, now);
-    else this.#send(record, lane, packet, now);
-    return true;
+    const mayPass = passage !== null && length <= passage.mtu && passage.isOpen(packet);
+    if (mayPass && ((burst.lives[slot] ?? 0) & 0xff) > 2) {
+      this.#sendThrough(record, passage, packet, at, now);
+    } else this.#send(record, lane, packet, at, now);
+    return Found.Gone;
   }
 
   /**
@@ -194,14 +218,14 @@ export class FlowCache {
    * its frame would begin with `header`. Takes ownership.
    */
   enter(via: Interface, packet: Packet, header: EthernetTemplate, now: Instant): void {
-    const { view } = packet.pool;
-    const { network, transport } = packet;
-    const life = view.getInt32(network + LIFE);
+    const at = packet.network >> 2;
+    const octets = packet.pool.words;
+    const life = octets[at + HeaderWord.Life] ?? 0;
     const record = this.#records.find(
-      view.getInt32(network + SOURCE),
-      view.getInt32(network + DESTINATION),
-      view.getInt32(transport),
-      (life >>> 16) & 0xff,
+      octets[at + HeaderWord.Source] ?? 0,
+      octets[at + HeaderWord.Destination] ?? 0,
+      octets[at + HeaderWord.Ports] ?? 0,
+      (life >>> 8) & 0xff,
     );
     const { words } = this.#records;
     const lane = record < 0 ? null : this.#lanes.at(words[record + Word.Lane] ?? ASK);
@@ -210,27 +234,15 @@ export class FlowCache {
       lane.via === via &&
       this.isEnabled &&
       !via.judgesPackets &&
-      header.beginsWith(lane.first, lane.second, lane.third) &&
-      packet.end - network <= lane.mtu &&
-      life >>> 24 > 1 &&
+      lane.beginsWith(header) &&
+      packet.end - packet.network <= lane.mtu &&
+      (life & 0xff) > 1 &&
       lane.neighbor.isReady &&
-      ((words[record + Word.Flow] ?? 0) === 0 || this.#follow(record, packet, now));
-    if (isKnown) this.#send(record, lane, packet, now);
+      ((words[record + Word.Flow] ?? 0) === 0 || this.#follow(record, packet, false, now));
+    if (isKnown) this.#send(record, lane, packet, at, now);
     else {
-      header.write(view, packet.frame);
+      header.write(packet.pool.view, packet.frame);
       via.receive(via.device, packet, now);
-    }
-  }
-
-  /** The first `count` of `packets` come in soon, from whichever device. Borrows them. */
-  expect(packets: readonly Packet[], count: number): void {
-    const forecast = this.#forecast;
-    const most = forecast.read(packets, count, this.#records);
-    this.#tracker?.expect(forecast.flows, most);
-    this.#nextTracker?.expect(forecast.nextFlows, most);
-    for (let index = 0; index < most; index += 1) {
-      const lane = this.#lanes.at(forecast.lanes[index] ?? ASK);
-      if (lane !== null) forecast.sum ^= lane.packets ^ lane.via.device.rxFrames;
     }
   }
 
@@ -242,6 +254,7 @@ export class FlowCache {
     const notes = packet.path;
     packet.path = null;
     if (!(notes instanceof FlowNotes) || neighbor === null || !neighbor.isReady) return;
+    if ((packet.network & 3) !== 0) return;
     const { output, pathMtu } = packet;
     assert(output !== null, "a packet that is sent has a device to leave by");
     const { tracker } = notes;
@@ -250,6 +263,7 @@ export class FlowCache {
       this.#tracker = tracker;
     }
     if (this.#lanes.isFull) this.invalidate();
+    this.#changes += 1;
     const record = this.#records.take(notes, this.#isAlive);
     const words = this.#records.words;
     words[record + Word.Epoch] = this.#records.epoch;
@@ -265,74 +279,73 @@ export class FlowCache {
     words[record + Word.Lane] = isSimple ? this.#lanes.of(notes, neighbor, output, pathMtu) : ASK;
   }
 
-  #send(record: number, lane: Lane, packet: Packet, now: Instant): void {
+  #send(record: number, lane: Lane, packet: Packet, at: number, now: Instant): void {
     this.hits += 1;
     lane.packets += 1;
     lane.octets += packet.end - packet.network;
-    this.#changeHere(record, packet);
+    const octets = packet.pool.words;
+    this.#changeHere(record, octets, at);
     const { crossing } = lane;
     const { header } = lane.neighbor;
     if (crossing?.isClear(packet) === true) {
-      this.#join(record, lane, crossing, packet);
+      this.#join(record, lane, crossing, octets, at);
       crossing.take(packet, header, now);
     } else {
-      header.write(packet.pool.view, packet.frame);
+      header.writeBefore(octets, at);
       lane.output.transmit(packet, now);
     }
   }
 
   /** `packet`, which this router's connection tracking has followed, passes the next one too. */
-  #sendThrough(record: number, passage: Passage, packet: Packet, now: Instant): void {
-    const words = this.#records.words;
+  #sendThrough(record: number, passage: Passage, packet: Packet, at: number, now: Instant): void {
+    const { words } = this.#records;
     const { first, second, crossing, paths } = passage;
-    const octets = packet.end - packet.network;
+    const octets = packet.pool.words;
+    const length = packet.end - packet.network;
     this.hits += 1;
     first.packets += 1;
-    first.octets += octets;
+    first.octets += length;
     const flow = words[record + Word.NextFlow] ?? 0;
     const state = words[record + Word.NextState] ?? 0;
     const isReply = ((words[record + Word.Change] ?? 0) & Change.NextReply) !== 0;
     const isJudged = packet.hasSoundChecksums && (words[record + Word.Flow] ?? 0) !== 0;
     if (flow !== 0 && !passage.tracker.follow(packet, flow, state, isReply, isJudged, now)) {
-      this.#changeHere(record, packet);
+      this.#changeHere(record, octets, at);
       words[record + Word.Passage] = 0;
       crossing.takeAsked(packet, passage.header, now);
       return;
     }
     paths.hits += 1;
     second.packets += 1;
-    second.octets += octets;
+    second.octets += length;
     crossing.count(packet);
-    change(words, record, packet, 2);
-    second.neighbor.header.write(packet.pool.view, packet.frame);
+    change(words, record, octets, at, 2);
+    second.neighbor.header.writeBefore(octets, at);
     second.output.transmit(packet, now);
   }
 
   /** What this router alone changes. */
-  #changeHere(record: number, packet: Packet): void {
-    const words = this.#records.words;
-    if (((words[record + Word.Change] ?? 0) & Change.NextChanges) !== 0) lowerTtl(packet);
-    else change(words, record, packet, 1);
+  #changeHere(record: number, octets: Int32Array, at: number): void {
+    const { words } = this.#records;
+    if (((words[record + Word.Change] ?? 0) & Change.NextChanges) !== 0) lowerTtl(octets, at);
+    else change(words, record, octets, at, 1);
   }
 
-  /** If the way of `packet`, which is about to cross, is known beyond, both become one. */
-  #join(record: number, lane: Lane, crossing: Crossing, packet: Packet): void {
-    const words = this.#records.words;
+  /** If the way of a packet, which is about to cross, is known beyond, both become one. */
+  #join(record: number, lane: Lane, crossing: Crossing, octets: Int32Array, at: number): void {
+    const { words } = this.#records;
     const next = crossing.via.paths;
-    const { pool, network, transport } = packet;
-    const { view } = pool;
     const there = next.#records.find(
-      view.getInt32(network + SOURCE),
-      view.getInt32(network + DESTINATION),
-      view.getInt32(transport),
+      octets[at + HeaderWord.Source] ?? 0,
+      octets[at + HeaderWord.Destination] ?? 0,
+      octets[at + HeaderWord.Ports] ?? 0,
       words[record + Word.Protocol] ?? 0,
     );
     if (there < 0) return;
     const beyond = next.#records.words;
     const second = next.#lanes.at(beyond[there + Word.Lane] ?? ASK);
     if (second === null || second.via !== crossing.via || second.crossing !== null) return;
-    const { header } = lane.neighbor;
-    if (!header.beginsWith(second.first, second.second, second.third)) return;
+    if (!second.beginsWith(lane.neighbor.header)) return;
     const changes = words[record + Word.Change] ?? 0;
     const isNexts = (changes & Change.NextChanges) !== 0;
     const own = changes & (isNexts ? Change.Reply : Change.Reply | TRANSLATION);
@@ -356,36 +369,24 @@ export class FlowCache {
     words[record + Word.Change] = joined;
   }
 
-  #follow(record: number, packet: Packet, now: Instant): boolean {
+  /** @param isSound true if the packet's checksums were found to hold. */
+  #follow(record: number, packet: Packet, isSound: boolean, now: Instant): boolean {
     const { words } = this.#records;
+    const flow = words[record + Word.Flow] ?? 0;
     const state = words[record + Word.State] ?? 0;
     const isReply = ((words[record + Word.Change] ?? 0) & Change.Reply) !== 0;
-    assert(this.#tracker !== null, "a flow that is tracked has a tracker");
-    return this.#tracker.follow(packet, words[record + Word.Flow] ?? 0, state, isReply, false, now);
+    const tracker = this.#tracker;
+    assert(tracker !== null, "a flow that is tracked has a tracker");
+    if (isSound) packet.hasSoundChecksums ||= tracker.judgesChecksums;
+    return tracker.follow(packet, flow, state, isReply, isSound, now);
   }
 
-  /** Note the way of `packet` from here on. */
-  #note(
-    via: Interface,
-    packet: Packet,
-    source: number,
-    destination: number,
-    ports: number,
-    protocol: number,
-  ): void {
-    const { pool, frame } = packet;
-    const { view } = pool;
+  /** Note the way of `packet`, of which the single burst knows, from here on. */
+  #note(via: Interface, packet: Packet): void {
     const last = this.#notes;
     const notes = last === null || last.isUsed ? new FlowNotes(via, packet) : last;
     this.#notes = notes;
-    notes.begin(via, packet);
-    notes.source = source;
-    notes.destination = destination;
-    notes.ports = ports;
-    notes.protocol = protocol;
-    notes.first = view.getInt32(frame);
-    notes.second = view.getInt32(frame + 4);
-    notes.third = view.getInt32(frame + 8);
+    notes.begin(via, packet, this.#single);
   }
 
   /** True if the entry that the record's flow had, if any, is as it was. */
@@ -395,6 +396,3 @@ export class FlowCache {
     return flow === 0 || this.#tracker?.isCurrent(flow, words[record + Word.State] ?? 0) === true;
   };
 }
-
-/** Both halves of a word of a header. */
-const halves = (word: number): number => (word >>> 16) + (word & 0xffff);

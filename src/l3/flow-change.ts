@@ -7,12 +7,17 @@ import { fold as Importedfold } from "../wire/checksum.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { FlowNotes } from "./flow-path.ts";
 import { Word as ImportedWord } from "./flow-records.ts";
-import { IPV4 as ImportedIPV4, Protocol as ImportedProtocol } from "./ipv4.ts";
+import {
+  HeaderWord as ImportedHeaderWord,
+  HOP_DELTA as ImportedHOP_DELTA,
+} from "./header-words.ts";
+import { Protocol as ImportedProtocol } from "./ipv4.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
-const IPV4 = ImportedIPV4;
 const Protocol = ImportedProtocol;
 const Word = ImportedWord;
+const HeaderWord = ImportedHeaderWord;
+const HOP_DELTA = ImportedHOP_DELTA;
 const fold = Importedfold;
 
 /**
@@ -32,19 +37,9 @@ export const Change = {
 /** Bits of what becomes of addresses and ports. */
 export const TRANSLATION: number = Change.Source | Change.Destination | Change.ZeroAsFfff;
 
-/** Lowering TTL by one adds this to the complement of a checksum. */
-const TTL_DELTA = 0xfeff;
-const UDP_CHECKSUM = 6;
-const TCP_CHECKSUM = 16;
-/** Time to live, protocol and checksum are read and written whole: as fields they cost calls. */
-const LIFE = IPV4.ttl.offset;
-const SOURCE = IPV4.src.offset;
-const DESTINATION = IPV4.dst.offset;
-/** A hop, in the word at {@link LIFE}. */
-const ONE_HOP = 1 << 24;
-
 /**
- * Compare what `packet` was with what it became, and write that into its `record`.
+ * Compare what `packet`, whose IP header begins a word, was with what it became, and write that
+ * into its `record`.
  * @returns false if both sides changed.
  */
 export function noteChange(
@@ -53,20 +48,20 @@ export function noteChange(
   notes: FlowNotes,
   packet: Packet,
 ): boolean {
-  const { view } = packet.pool;
-  const source = IPV4.src.get(view, packet.network) | 0;
-  const destination = IPV4.dst.get(view, packet.network) | 0;
-  const ports = view.getInt32(packet.transport);
-  const isSource = source !== notes.source || ports >>> 16 !== notes.ports >>> 16;
-  const isDestination =
-    destination !== notes.destination || (ports & 0xffff) !== (notes.ports & 0xffff);
+  const octets = packet.pool.words;
+  const at = packet.network >> 2;
+  const source = octets[at + HeaderWord.Source] ?? 0;
+  const destination = octets[at + HeaderWord.Destination] ?? 0;
+  const ports = octets[at + HeaderWord.Ports] ?? 0;
+  const isSource = source !== notes.source || (ports & 0xffff) !== (notes.ports & 0xffff);
+  const isDestination = destination !== notes.destination || ports >>> 16 !== notes.ports >>> 16;
   words[record + Word.HeaderDelta] = 0;
   if (isSource && isDestination) return false;
   if (!isSource && !isDestination) return true;
   const before = isSource ? notes.source : notes.destination;
   const after = isSource ? source : destination;
   const delta = difference(before >>> 16, after >>> 16) + difference(before, after);
-  const shift = isSource ? 16 : 0;
+  const shift = isSource ? 0 : 16;
   words[record + Word.Change] =
     (words[record + Word.Change] ?? 0) |
     (isSource ? Change.Source : Change.Destination) |
@@ -80,46 +75,44 @@ export function noteChange(
   return true;
 }
 
-/** Change `packet` as its `record` says, except that its TTL falls by `hops`. */
-export function change(words: Int32Array, record: number, packet: Packet, hops: number): void {
-  const { view } = packet.pool;
-  const at = packet.network;
+/**
+ * Change the packet whose IP header begins with word `at` of `octets` as its `record` says, except
+ * that its TTL falls by `hops`.
+ */
+export function change(
+  words: Int32Array,
+  record: number,
+  octets: Int32Array,
+  at: number,
+  hops: number,
+): void {
   const changes = words[record + Word.Change] ?? 0;
   const isTranslated = (changes & (Change.Source | Change.Destination)) !== 0;
-  const life = view.getInt32(at + LIFE);
+  const life = octets[at + HeaderWord.Life] ?? 0;
   const delta = isTranslated ? (words[record + Word.HeaderDelta] ?? 0) : 0;
-  const sum = mend(life & 0xffff, delta + hops * TTL_DELTA);
-  view.setInt32(at + LIFE, ((life & ~0xffff) | sum) - hops * ONE_HOP);
+  const sum = mend(life >>> 16, delta + hops * HOP_DELTA);
+  octets[at + HeaderWord.Life] = ((life & 0xffff) - hops) | (sum << 16);
   if (!isTranslated) return;
-  const side = (changes & Change.Source) !== 0 ? SOURCE : DESTINATION;
-  view.setInt32(at + side, words[record + Word.Address] ?? 0);
-  translateTransport(words, record, packet, (changes & Change.ZeroAsFfff) !== 0);
+  const side = (changes & Change.Source) !== 0 ? HeaderWord.Source : HeaderWord.Destination;
+  octets[at + side] = words[record + Word.Address] ?? 0;
+  octets[at + HeaderWord.Ports] = words[record + Word.NewPorts] ?? 0;
+  const transportDelta = words[record + Word.TransportDelta] ?? 0;
+  if (words[record + Word.Protocol] === Protocol.Udp) {
+    const udp = octets[at + HeaderWord.Udp] ?? 0;
+    if (udp >>> 16 === 0) return;
+    const mended = mend(udp >>> 16, transportDelta);
+    const isZeroAsFfff = mended === 0 && (changes & Change.ZeroAsFfff) !== 0;
+    octets[at + HeaderWord.Udp] = (udp & 0xffff) | ((isZeroAsFfff ? 0xffff : mended) << 16);
+  } else {
+    const tcp = octets[at + HeaderWord.TcpChecksum] ?? 0;
+    octets[at + HeaderWord.TcpChecksum] = (tcp & ~0xffff) | mend(tcp & 0xffff, transportDelta);
+  }
 }
 
 /** As {@link change}, for a packet whose addresses stay as they are, and one hop. */
-export function lowerTtl({ pool: { view }, network: at }: Packet): void {
-  const life = view.getInt32(at + LIFE);
-  const sum = mend(life & 0xffff, TTL_DELTA);
-  view.setInt32(at + LIFE, ((life & ~0xffff) | sum) - ONE_HOP);
-}
-
-function translateTransport(
-  words: Int32Array,
-  record: number,
-  { pool: { view }, transport: at }: Packet,
-  zeroAsFfff: boolean,
-): void {
-  const delta = words[record + Word.TransportDelta] ?? 0;
-  view.setInt32(at, words[record + Word.NewPorts] ?? 0);
-  if (words[record + Word.Protocol] === Protocol.Tcp) {
-    const sum = view.getUint16(at + TCP_CHECKSUM);
-    view.setUint16(at + TCP_CHECKSUM, mend(sum, delta));
-    return;
-  }
-  const sum = view.getUint16(at + UDP_CHECKSUM);
-  if (sum === 0) return;
-  const mended = mend(sum, delta);
-  view.setUint16(at + UDP_CHECKSUM, mended === 0 && zeroAsFfff ? 0xffff : mended);
+export function lowerTtl(octets: Int32Array, at: number): void {
+  const life = octets[at + HeaderWord.Life] ?? 0;
+  octets[at + HeaderWord.Life] = ((life & 0xffff) - 1) | (mend(life >>> 16, HOP_DELTA) << 16);
 }
 
 /** What the change of a 16-bit word adds to the complement of a checksum. */

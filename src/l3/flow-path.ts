@@ -3,8 +3,11 @@ import { assert } from "../base/assert.ts";
 import type { Device } from "../wire/device.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { FlowTracker, PassCounters, PathNotes } from "../wire/path-notes.ts";
+import type { EthernetTemplate } from "../l2/ethernet.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
+import type { Burst } from "./burst.ts";
 import { Crossing } from "./crossing.ts";
+import { headerWordOf } from "./header-words.ts";
 import type { Interface } from "./interface.ts";
 
 /** Places that count a packet on its way; one that meets more is asked each time. */
@@ -14,13 +17,14 @@ const MOST_COUNTERS = 64;
 export class FlowNotes implements PathNotes {
   source = 0;
   destination = 0;
-  /** Both ports as they lie in the header. */
+  /** Both ports, a word as it lies in the header. */
   ports = 0;
   protocol = 0;
-  /** The Ethernet header but for its type, as three words; it is written over on the way. */
+  /** The Ethernet header as {@link EthernetTemplate} has it; it is written over on the way. */
   first = 0;
   second = 0;
   third = 0;
+  fourth = 0;
   tracker: FlowTracker | null = null;
   flow = 0;
   state = 0;
@@ -47,8 +51,18 @@ export class FlowNotes implements PathNotes {
     return this.#packet.path === this && this.#packet.isLive;
   }
 
-  /** Begin anew with `packet`, which came in by `via` and carries them from now on. */
-  begin(via: Interface, packet: Packet): void {
+  /** Begin anew with `packet`, which came in by `via` and carries them; `burst` read it alone. */
+  begin(via: Interface, packet: Packet, burst: Burst): void {
+    const octets = packet.pool.words;
+    const at = headerWordOf(packet);
+    this.source = burst.sources[0] ?? 0;
+    this.destination = burst.destinations[0] ?? 0;
+    this.ports = burst.ports[0] ?? 0;
+    this.protocol = ((burst.lives[0] ?? 0) >>> 8) & 0xff;
+    this.first = (octets[at - 4] ?? 0) >>> 16;
+    this.second = octets[at - 3] ?? 0;
+    this.third = octets[at - 2] ?? 0;
+    this.fourth = octets[at - 1] ?? 0;
     this.#via = via;
     this.#packet = packet;
     this.#count = 0;
@@ -108,6 +122,7 @@ export class Lane {
   readonly first: number;
   readonly second: number;
   readonly third: number;
+  readonly fourth: number;
   readonly neighbor: Neighbor;
   readonly output: Device;
   /** Largest packet in octets. */
@@ -126,6 +141,7 @@ export class Lane {
     this.first = notes.first;
     this.second = notes.second;
     this.third = notes.third;
+    this.fourth = notes.fourth;
     this.neighbor = neighbor;
     this.output = output;
     this.mtu = mtu;
@@ -140,10 +156,21 @@ export class Lane {
       notes.first === this.first &&
       notes.second === this.second &&
       notes.third === this.third &&
+      notes.fourth === this.fourth &&
       neighbor === this.neighbor &&
       output === this.output &&
       mtu === this.mtu &&
       notes.wasCountedAt(this.counters)
+    );
+  }
+
+  /** True if a frame with `header` would come in by this lane. */
+  beginsWith({ first, second, third, fourth }: EthernetTemplate): boolean {
+    return (
+      first === this.first &&
+      second === this.second &&
+      third === this.third &&
+      fourth === this.fourth
     );
   }
 

@@ -43,7 +43,7 @@ export const WAYS = 8;
 const FIRST_RECORDS = 256;
 const MAX_RECORDS = 2 ** 20;
 
-/** What tells flows apart, as it lies in headers: words of 32 bits, signed. */
+/** What tells flows apart, as it lies in headers: signed words in this computer's own order. */
 export interface FlowKey {
   readonly source: number;
   readonly destination: number;
@@ -86,25 +86,6 @@ export class FlowRecords {
   find(source: number, destination: number, ports: number, protocol: number): number {
     const home = this.homeOf(source, destination, ports, protocol);
     return this.findFrom(home, source, destination, ports, protocol);
-  }
-
-  /** As {@link find}, for a record that may lie at `place`; -1 if nothing is known. */
-  findBy(
-    place: number,
-    source: number,
-    destination: number,
-    ports: number,
-    protocol: number,
-  ): number {
-    const { words } = this;
-    const isThere =
-      place >= 0 &&
-      words[place] === source &&
-      words[place + Word.Destination] === destination &&
-      words[place + Word.Ports] === ports &&
-      words[place + Word.Protocol] === protocol &&
-      words[place + Word.Epoch] === this.epoch;
-    return isThere ? place : this.find(source, destination, ports, protocol);
   }
 
   /** As {@link find}, for a flow whose {@link homeOf} is known. */
@@ -188,11 +169,11 @@ export class FlowRecords {
   }
 }
 
-/** Mix four words, as the finish of MurmurHash3 does; unsigned 28 bits. */
+/** Mix four words, as the finish of MurmurHash3 does; unsigned 27 bits. */
 export function hashOf(first: number, second: number, third: number, fourth: number): number {
   let hash = Math.imul(first ^ 0x9e37_79b9, 0x85eb_ca6b);
   hash = Math.imul((hash ^ (hash >>> 15)) + second, 0xc2b2_ae35);
   hash = Math.imul((hash ^ (hash >>> 13)) + third, 0x27d4_eb2f);
   hash = Math.imul((hash ^ (hash >>> 16)) + fourth, 0x1656_67b1);
-  return (hash ^ (hash >>> 15)) & 0xfff_ffff;
+  return (hash ^ (hash >>> 15)) & 0x7ff_ffff;
 }

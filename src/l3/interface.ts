@@ -104,8 +104,14 @@ export class Interface implements Stack {
     this.#owner.receiveFrame(this, packet, now);
   }
 
-  expect(packets: readonly Packet[], count: number): void {
-    this.paths.expect(packets, count);
+  receiveAll(
+    _device: Device,
+    packets: readonly Packet[],
+    from: number,
+    to: number,
+    now: Instant,
+  ): void {
+    this.paths.receiveAll(this, packets, from, to, now);
   }
 
   /** Primary addresses stand before secondary ones, each in the order of their addition. */

@@ -40,6 +40,9 @@ const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
 const Protocol = ImportedProtocol;
 const UDP = ImportedUDP;
 const UDP_LENGTH = ImportedUDP_LENGTH;
+// Read of every frame: as fields they would cost a call each.
+const PROTOCOL = IPV4.protocol.offset;
+const DESTINATION_PORT = UDP.dstPort.offset;
 
 /** A datagram in a frame that a packet socket saw. */
 export interface RawDatagram {
@@ -51,22 +54,32 @@ export interface RawDatagram {
 }
 
 /**
+ * The filter of a packet socket: most frames are not for it, and nothing is summed in vain.
+ * @returns true if the frame in `packet` may be a datagram to `port`.
+ */
+export function isRawUdpTo({ pool: { view }, frame, end }: Packet, port: number): boolean {
+  const at = frame + ETHERNET_LENGTH;
+  if (end - at < IPV4_MIN_LENGTH + UDP_LENGTH) return false;
+  if (view.getUint8(at + PROTOCOL) !== Protocol.Udp) return false;
+  const udp = at + headerLengthOf(view, at);
+  return (
+    end - udp >= UDP_LENGTH &&
+    view.getUint16(udp + DESTINATION_PORT) === port &&
+    ETHERNET.type.get(view, frame) === EtherType.Ipv4
+  );
+}
+
+/**
  * Read the frame in `packet`, which is borrowed and may be addressed to anyone.
  * @returns its datagram if it is a whole and sound one to `port`; else `null`.
  */
 export function readRawUdp(packet: Packet, port: number): RawDatagram | null {
+  if (!isRawUdpTo(packet, port)) return null;
   const { view, bytes } = packet.pool;
   const { frame, end: frameEnd } = packet;
   const at = frame + ETHERNET_LENGTH;
-  if (frameEnd - at < IPV4_MIN_LENGTH + UDP_LENGTH) return null;
   const udp = at + headerLengthOf(view, at);
-  // The socket's filter comes first: most frames are not for it, and nothing is summed in vain.
-  const isWanted =
-    ETHERNET.type.get(view, frame) === EtherType.Ipv4 &&
-    IPV4.protocol.get(view, at) === Protocol.Udp &&
-    frameEnd - udp >= UDP_LENGTH &&
-    UDP.dstPort.get(view, udp) === port;
-  if (!isWanted || checkIpv4(view, at, frameEnd) !== null || isFragment(view, at)) return null;
+  if (checkIpv4(view, at, frameEnd) !== null || isFragment(view, at)) return null;
   const end = at + IPV4.totalLength.get(view, at);
   if (checkUdp(view, udp, end) !== null) return null;
   const source = IPV4.src.get(view, at);

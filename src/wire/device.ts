@@ -13,15 +13,24 @@ import type { Packet } from "./packet.ts";
 export interface Stack {
   receive(device: Device, packet: Packet, now: Instant): void;
   /**
-   * The first `count` of `packets` will be received soon: what is to be looked up for them may be
-   * fetched from memory together. Borrows them; nothing that anybody could see changes.
+   * As {@link receive} for each of `packets` from `from` to before `to`, in their order; what is to
+   * be looked up for them may be fetched from memory together. The array may be written over after
+   * the return.
    */
-  expect?(packets: readonly Packet[], count: number): void;
+  receiveAll?(
+    device: Device,
+    packets: readonly Packet[],
+    from: number,
+    to: number,
+    now: Instant,
+  ): void;
 }
 
 /** What stands below a device: takes ownership of each packet that goes out. */
 export interface Carrier {
   carry(from: Device, packet: Packet, now: Instant): void;
+  /** As {@link carry} for each of the first `count` of `packets`, in their order. */
+  carryAll?(from: Device, packets: readonly Packet[], count: number, now: Instant): void;
 }
 
 /**
@@ -30,6 +39,8 @@ export interface Carrier {
  */
 export interface Tap {
   tap(device: Device, packet: Packet, now: Instant): void;
+  /** The socket's filter: false if {@link tap} would do nothing for `packet`. None: it has all. */
+  wants?(packet: Packet): boolean;
 }
 
 /** What a {@link Device} is made from. */
@@ -42,6 +53,9 @@ export interface DeviceOptions {
   /** For people: the interface description in captures. */
   readonly description?: string;
 }
+
+/** Frames from which on it pays to handle them together. */
+const WORTHWHILE = 4;
 
 /** A thing that sends and receives frames. */
 export class Device {
@@ -122,12 +136,49 @@ export class Device {
   }
 
   /**
-   * The first `count` of `packets` will come in, here or at another device of this one's stack: a
-   * ring's worth of frames. Worth its while from some four on; up to 32 fit a processor's cache.
-   * Each is still to be received by itself. Borrows them.
+   * As {@link receive} for each of the first `count` of `packets`, in their order: a ring's worth
+   * of frames. The array may be written over after the return.
    */
-  expect(packets: readonly Packet[], count: number): void {
-    this.#stack?.expect?.(packets, count);
+  receiveAll(packets: readonly Packet[], count: number, now: Instant): void {
+    for (let next = 0; next < count;) {
+      const packet = packets[next];
+      if (packet === undefined) return;
+      const to = packet.pool.observer === null ? this.#firstWanted(packets, next, count) : next;
+      if (to - next < WORTHWHILE || this.#stack?.receiveAll === undefined) {
+        this.receive(packet, now);
+        next += 1;
+      } else {
+        this.#note(packets, next, to);
+        this.#stack.receiveAll(this, packets, next, to, now);
+        next = to;
+      }
+    }
+  }
+
+  /** The first packet from `from` to before `to` that a tap wants; `to` for none. */
+  #firstWanted(packets: readonly Packet[], from: number, to: number): number {
+    if (this.#taps.length === 0) return to;
+    for (let index = from; index < to; index += 1) {
+      const packet = packets[index];
+      for (const tap of this.#taps) {
+        if (packet === undefined || tap.wants?.(packet) !== false) return index;
+      }
+    }
+    return to;
+  }
+
+  /** Those from `from` to before `to` have come in. */
+  #note(packets: readonly Packet[], from: number, to: number): void {
+    let octets = 0;
+    for (let index = from; index < to; index += 1) {
+      const packet = packets[index];
+      if (packet === undefined) continue;
+      packet.forgetStack();
+      packet.input = this;
+      octets += packet.end - packet.frame;
+    }
+    this.rxFrames += to - from;
+    this.rxOctets += octets;
   }
 
   /**
@@ -154,6 +205,25 @@ export class Device {
     else this.#carrier.carry(this, packet, now);
   }
 
+  /** As {@link transmit} for each of the first `count` of `packets`, in their order. */
+  transmitAll(packets: readonly Packet[], count: number, now: Instant): void {
+    const carrier = this.#carrier;
+    const isTogether = count >= WORTHWHILE && packets[0]?.pool.observer === null;
+    if (isTogether && carrier?.carryAll !== undefined) {
+      for (let index = 0; index < count; index += 1) {
+        const packet = packets[index];
+        if (packet !== undefined) this.txOctets += packet.end - packet.frame;
+      }
+      this.txFrames += count;
+      carrier.carryAll(this, packets, count, now);
+      return;
+    }
+    for (let index = 0; index < count; index += 1) {
+      const packet = packets[index];
+      if (packet !== undefined) this.transmit(packet, now);
+    }
+  }
+
   toString(): string {
     return `${this.name} (${formatMac(this.mac)})`;
   }
@@ -178,5 +248,9 @@ export class PatchCable implements Carrier {
 
   carry(from: Device, packet: Packet, now: Instant): void {
     this.peerOf(from).receive(packet, now);
+  }
+
+  carryAll(from: Device, packets: readonly Packet[], count: number, now: Instant): void {
+    this.peerOf(from).receiveAll(packets, count, now);
   }
 }

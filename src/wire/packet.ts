@@ -90,8 +90,6 @@ export class Packet {
   flow = -1;
   /** State and direction within `flow`, as a number that connection tracking defines. */
   flowState = 0;
-  /** Where a router that expects it will look for its flow's way, as it says; -1 for anywhere. */
-  place = -1;
   /** Hears what becomes of it; `null` for nobody. */
   path: PathNotes | null = null;
   /** True once a rule wants to know of every rule that it meets (`TRACE`). */
@@ -148,7 +146,7 @@ export interface PacketPoolOptions {
 export class PacketPool {
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** The same octets as words of four, in this computer's order: for copies alone. */
+  /** The same octets as words of four, in this computer's order: for copies, and for hot paths. */
   readonly words: Int32Array;
   /** Ends by reason, of all packets. */
   readonly ends = new Tally();
@@ -267,7 +265,6 @@ export class PacketPool {
     packet.hasBlankChecksum = false;
     packet.hasSoundChecksums = false;
     packet.segmentSize = 0;
-    packet.place = -1;
     packet.forgetStack();
     packet.isLive = true;
     this.allocated += 1;

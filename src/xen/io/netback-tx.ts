@@ -5,7 +5,7 @@
  * @module
  */
 import { type Instant, NEVER } from "../../base/time.ts";
-import { type Device, PatchCable } from "../../wire/device.ts";
+import type { Device } from "../../wire/device.ts";
 import type { Packet, PacketPool, Reason } from "../../wire/packet.ts";
 import { ETHERNET_LENGTH as ImportedETHERNET_LENGTH } from "../../l2/ethernet.ts";
 import {
@@ -31,9 +31,8 @@ const SEVERAL = TxFlag.MoreData | TxFlag.ExtraInfo;
 const BELIEVED = TxFlag.CsumBlank | TxFlag.DataValidated;
 const BLANK = TxFlag.CsumBlank;
 const DOM0 = 0;
-/** Frames that leave together, at most; and from how many on they are announced. */
+/** Frames that leave together, at most. */
 const BURST = 32;
-const WORTHWHILE = 4;
 /** Requests of one turn: a guest in another thread may fill its ring for ever. */
 const TURN = 1024;
 
@@ -226,16 +225,8 @@ export class NetbackTx {
 
   #release(now: Instant): void {
     const count = this.#held;
-    const device = this.#device;
     this.#held = 0;
-    const { carrier } = device;
-    if (count >= WORTHWHILE && carrier instanceof PatchCable) {
-      carrier.peerOf(device).expect(this.#burst, count);
-    }
-    for (let index = 0; index < count; index += 1) {
-      const packet = this.#burst[index];
-      if (packet !== undefined) device.transmit(packet, now);
-    }
+    this.#device.transmitAll(this.#burst, count, now);
   }
 
   /** A packet of `size` octets: the frame's companion, or a new one; `null` if the pool is full. */
