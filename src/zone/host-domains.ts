@@ -345,6 +345,10 @@ export class HostDomains {
         hypervisor: this.xen.hypervisor,
         behaviour: this.#dom0.profile.netback,
         onChange: (machine) => this.#services.reschedule(machine),
+        onCarrier: (isOn, at) => {
+          // `neigh_carrier_down`
+          if (!isOn) this.#dom0.router.neighbors.flush(device, at);
+        },
       },
       now,
     );

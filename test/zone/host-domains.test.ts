@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
-import { SECOND } from "../../src/base/time.ts";
+import { type Instant, SECOND } from "../../src/base/time.ts";
+import type { Ping } from "../../src/guest/ping.ts";
 import { ShutdownReason } from "../../src/xen/hypervisor/domain-table.ts";
 import { BlockOp, BlockStatus } from "../../src/xen/io/blkif.ts";
 import type { Domain } from "../../src/zone/domain.ts";
+import { OUTSIDE } from "../support/hosts.ts";
 import { Zone } from "../../src/zone/zone.ts";
 import { nodesOf, traces } from "./traces.ts";
 
@@ -58,6 +60,51 @@ describe.each(["ec2-2010", "linux"] as const)("a host of %s", (profile) => {
     expect(taken).toBe(profile === "linux" ? 8 : 2);
     await zone.run({ until: "1900ms" });
     expect(taken).toBe(profile === "linux" ? 20 : 4);
+  });
+
+  it("drops early what is for a guest that takes nothing, and serves it when it does", async () => {
+    const zone = new Zone({ seed: 5, profile });
+    const host = zone.addHost();
+    zone.setSecurityGroup("default", [{ group: "default" }]);
+    const [asking, asleep] = [host.launch(), host.launch()];
+    await zone.run({ until: "20s" });
+    const { device } = asleep.backend;
+    const { neighbors } = host.dom0.router;
+    neighbors.addPermanent(device, asleep.privateAddress, asleep.mac, zone.now);
+    neighbors.learn(device, OUTSIDE, asleep.mac, zone.now);
+    const ends: [Instant, string][] = [];
+    zone.observe({
+      received: () => undefined,
+      transmitted: () => undefined,
+      ended: (_packet, _fate, reason, now) => {
+        if (reason.startsWith("netback/")) ends.push([now, reason]);
+      },
+      step: () => undefined,
+    });
+    const ask = (count: number): Ping | undefined =>
+      asking.guest?.host.ping(
+        { target: asleep.privateAddress, count, interval: SECOND / 10 },
+        zone.now,
+      );
+    host.xen.pause(asleep.domid, zone.now);
+    ask(1000);
+    await zone.run({ until: "130s" });
+    const firstOf = (wanted: string): Instant =>
+      ends.find(([, reason]) => reason === wanted)?.[0] ?? 0;
+    const reasons = [...new Set(ends.map(([, reason]) => reason))];
+    if (profile === "linux") {
+      expect(reasons).toEqual(["netback/expired", "netback/no-carrier"]);
+      // The first one that waits does so for ten seconds, of the sixty until the carrier goes.
+      const between = firstOf("netback/no-carrier") - firstOf("netback/expired");
+      expect(Math.round(between / SECOND)).toBe(50);
+      expect(neighbors.find(device, OUTSIDE)).toBeNull();
+    } else expect(reasons).toEqual(["netback/no-buffers"]);
+    host.xen.unpause(asleep.domid, zone.now);
+    const before = ends.length;
+    const again = ask(3);
+    await zone.run({ until: "135s" });
+    expect(again?.received).toBe(3);
+    expect(ends.length - before).toBe(0);
   });
 
   it("has the seed document's strings on its first domain, its volume attached", () => {

@@ -33,12 +33,18 @@ export interface NetbackRxParts {
   /** It tells when it has posted buffers (`feature-rx-notify`). */
   readonly tellsBuffers: boolean;
   readonly notify: (now: Instant) => void;
+  /** The vif's carrier came or went. */
+  readonly onCarrier: (isOn: boolean, now: Instant) => void;
 }
 
 /** Hands packets to a guest while its vif is connected. */
 export class NetbackRx {
   /** Frames that were copied. */
   frames = 0;
+  /** False while the guest takes nothing: whoever has a frame for it is to drop it. */
+  hasCarrier = true;
+  /** How often the guest lost its carrier. */
+  stalls = 0;
   /** When the queue is emptied, or its first frame's time is over; `NEVER` if nothing waits. */
   deadline: Instant = NEVER;
   readonly #parts: NetbackRxParts;
@@ -47,18 +53,30 @@ export class NetbackRx {
   readonly #jiffies: Jiffies;
   readonly #queue = new PacketQueue();
   readonly #countsOctets: boolean;
+  /** Ticks that a frame waits, and after which a guest that takes none has no carrier. */
+  readonly #patience: number;
+  readonly #stallTicks: number;
+  /** When the guest last took a frame, or got its carrier. */
+  #lastTaken: Instant;
   /** Of the current frame. */
   readonly #ids = new Int32Array(MOST_SLOTS);
   readonly #statuses = new Int32Array(MOST_SLOTS);
   /** Frames wait in the device's queue; Linux: the queue is stopped. */
   #isStopped = false;
 
-  constructor(parts: NetbackRxParts) {
+  /** @param now when the front end connects. */
+  constructor(parts: NetbackRxParts, now: Instant) {
+    const { behaviour, tellsBuffers } = parts;
     this.#parts = parts;
     this.#ring = parts.ring;
     this.#words = parts.table.memory.words;
-    this.#jiffies = new Jiffies(parts.behaviour.jiffies);
-    this.#countsOctets = parts.behaviour.queue.counts === "octets";
+    this.#jiffies = new Jiffies(behaviour.jiffies);
+    const { counts, drainTime, pollTime, stallTime } = behaviour.queue;
+    const { tick } = this.#jiffies;
+    this.#countsOctets = counts === "octets";
+    this.#patience = Math.ceil((tellsBuffers ? drainTime : pollTime) / tick);
+    this.#stallTicks = tellsBuffers ? Math.ceil((stallTime ?? NEVER) / tick) : NEVER;
+    this.#lastTaken = now;
   }
 
   /** A packet for the guest. Takes ownership. */
@@ -70,21 +88,16 @@ export class NetbackRx {
 
   /** The guest may have posted buffers. */
   resume(now: Instant): void {
-    if (this.#countsOctets) this.#drainOctets(now);
-    else if (this.#isStopped && !this.#isFull()) this.#wake(now);
+    if (this.#countsOctets) {
+      if (this.#queue.size > 0) this.#serveOctets(now);
+    } else if (this.#isStopped && !this.#isFull()) this.#wake(now);
   }
 
   /** Time is over for what waits. */
   expire(now: Instant): void {
     if (this.deadline > now) return;
-    if (!this.#countsOctets) {
-      this.#wake(now);
-      return;
-    }
-    while (this.#queue.size > 0 && this.#queue.firstTime <= now) {
-      this.#end(this.#queue.shift(), "netback/expired", now);
-    }
-    this.deadline = this.#queue.firstTime;
+    if (this.#countsOctets) this.#serveOctets(now);
+    else this.#wake(now);
   }
 
   /** The vif is gone: nothing waits any more. */
@@ -143,24 +156,63 @@ export class NetbackRx {
   // A queue of octets: a current kernel.
 
   #queueOctets(packet: Packet, now: Instant): void {
-    const { limit, drainTime } = this.#parts.behaviour.queue;
     const slots = this.#slotsOf(packet);
-    if (this.#queue.size === 0 && this.#hasSlots(slots)) this.#deliver(packet, slots, now);
-    else if (this.#queue.octets > limit) this.#end(packet, "netback/queue-full", now);
-    else {
-      this.#queue.push(packet, this.#jiffies.firing(now, drainTime));
-      this.deadline = this.#queue.firstTime;
+    if (this.#queue.size === 0 && this.#hasSlots(slots)) {
+      this.#lastTaken = now;
+      this.#deliver(packet, slots, now);
+    } else if (this.#queue.octets >= this.#parts.behaviour.queue.limit) {
+      this.#end(packet, "netback/queue-full", now);
+    } else {
+      this.#queue.push(packet, this.#jiffies.ticks(now) + this.#patience);
+      this.#serveOctets(now);
     }
+  }
+
+  /**
+   * `xenvif_kthread_guest_rx`, woken: the guest gets what it has buffers for, its carrier goes or
+   * comes, and what waited too long is dropped. A guest for whom nothing waits is ready whatever it
+   * posted, so one that takes nothing has its carrier again once its queue is empty.
+   */
+  #serveOctets(now: Instant): void {
+    const { hasCarrier } = this;
+    const ticks = this.#jiffies.ticks(now);
+    do {
+      this.#drainOctets(now);
+      if (this.#queue.size === 0) {
+        if (!this.hasCarrier) this.#lastTaken = now;
+        this.hasCarrier = true;
+      } else if (
+        this.hasCarrier &&
+        ticks > this.#jiffies.ticks(this.#lastTaken) + this.#stallTicks
+      ) {
+        this.hasCarrier = false;
+        this.stalls += 1;
+      }
+    } while (this.#dropExpired(ticks, now));
+    const wait = this.#queue.firstTime - ticks;
+    this.deadline =
+      this.#queue.size === 0 ? NEVER : this.#jiffies.firing(now, wait * this.#jiffies.tick);
+    if (this.hasCarrier !== hasCarrier) this.#parts.onCarrier(this.hasCarrier, now);
   }
 
   #drainOctets(now: Instant): void {
     for (let { first } = this.#queue; first !== null; { first } = this.#queue) {
       const slots = this.#slotsOf(first);
-      if (!this.#hasSlots(slots)) break;
+      if (!this.#hasSlots(slots)) return;
       this.#queue.shift();
+      this.#lastTaken = now;
       this.#deliver(first, slots, now);
     }
-    this.deadline = this.#queue.firstTime;
+  }
+
+  /** @returns false if nothing's time was over. */
+  #dropExpired(ticks: number, now: Instant): boolean {
+    let isDropped = false;
+    while (this.#queue.firstTime <= ticks) {
+      this.#end(this.#queue.shift(), "netback/expired", now);
+      isDropped = true;
+    }
+    return isDropped;
   }
 
   /** `xenvif_rx_ring_slots_available`; asks for an event if not. */

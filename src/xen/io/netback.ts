@@ -30,6 +30,8 @@ export interface NetbackOptions {
   readonly behaviour: NetbackBehaviour;
   /** Told when the deadline may have moved: the place of a scheduler's `reschedule`. */
   readonly onChange?: (netback: Machine) => void;
+  /** Told when a connected guest loses its carrier, for it takes nothing, and has it again. */
+  readonly onCarrier?: (isOn: boolean, now: Instant) => void;
 }
 
 /** What a front end wrote into its directory. */
@@ -98,10 +100,20 @@ export class Netback implements Stack, UpcallHandler, Machine {
     return this.#isDisabled;
   }
 
-  /** Frames that came from the guest, were refused, and went to it. */
-  get counters(): { readonly taken: number; readonly refused: number; readonly given: number } {
+  /** False while the guest takes no frames, or none is connected (`netif_carrier_ok`). */
+  get hasCarrier(): boolean {
+    return !this.#isDisabled && (this.#connection?.rx.hasCarrier ?? false);
+  }
+
+  /** Frames that came from the guest, were refused, and went to it; its losses of the carrier. */
+  get counters(): Readonly<Record<"taken" | "refused" | "given" | "stalls", number>> {
     const { tx = null, rx = null } = this.#connection ?? {};
-    return { taken: tx?.frames ?? 0, refused: tx?.errors ?? 0, given: rx?.frames ?? 0 };
+    return {
+      taken: tx?.frames ?? 0,
+      refused: tx?.errors ?? 0,
+      given: rx?.frames ?? 0,
+      stalls: rx?.stalls ?? 0,
+    };
   }
 
   /**
@@ -137,7 +149,7 @@ export class Netback implements Stack, UpcallHandler, Machine {
       return "event-channel";
     }
     this.#companions = companions;
-    this.#open(announcement.features, table, [txHandle, rxHandle], port);
+    this.#open(announcement.features, table, [txHandle, rxHandle], port, now);
     this.#credit.setRate(rate);
     if (this.#wasConnected || this.#options.behaviour.restartsCredit) this.#credit.restart(now);
     this.#wasConnected = true;
@@ -219,6 +231,7 @@ export class Netback implements Stack, UpcallHandler, Machine {
     table: GrantTable,
     handles: readonly [number, number],
     port: EventPort,
+    now: Instant,
   ): void {
     const { behaviour, pool, hypervisor } = this.#options;
     const mapper = hypervisor.dom0.table;
@@ -241,7 +254,7 @@ export class Netback implements Stack, UpcallHandler, Machine {
       companions: companions?.tx ?? null,
       onFatal: (at) => this.#disable(at),
     });
-    const rx = new NetbackRx({
+    const rxParts = {
       table,
       behaviour,
       notify,
@@ -249,7 +262,9 @@ export class Netback implements Stack, UpcallHandler, Machine {
       companions: companions?.rx ?? null,
       takesSlots: features.sg === true || features.gsoTcpv4 === true,
       tellsBuffers: features.rxNotify === true,
-    });
+      onCarrier: (isOn: boolean, at: Instant): void => this.#options.onCarrier?.(isOn, at),
+    };
+    const rx = new NetbackRx(rxParts, now);
     this.#connection = { tx, rx, txRing, table, handles, port };
   }
 
@@ -261,7 +276,9 @@ export class Netback implements Stack, UpcallHandler, Machine {
   }
 
   #reasonAgainst(): Reason | null {
-    if (this.#connection === null) return "netback/no-frontend";
+    const connection = this.#connection;
+    if (connection === null) return "netback/no-frontend";
+    if (!connection.rx.hasCarrier) return "netback/no-carrier";
     return this.#isDisabled ? "netback/disabled" : null;
   }
 

@@ -18,6 +18,13 @@ export interface GuestQueueBehaviour {
   readonly counts: "frames" | "octets";
   readonly limit: number;
   readonly drainTime: Duration;
+  /** "octets": a frame's time where the front end does not tell of new buffers. */
+  readonly pollTime: Duration;
+  /**
+   * "octets": a front end that tells of new buffers and has too few for the next frame so long
+   * since it took one has no carrier (`rx_stall_timeout`); `null`: it always has (before 3.18).
+   */
+  readonly stallTime: Duration | null;
 }
 
 /** Named behaviours of a back end. */
@@ -72,7 +79,13 @@ export const NETBACK_2618: NetbackBehaviour = {
   checksBlanks: false,
   sendsBlanks: true,
   tellsGrantStatus: false,
-  queue: { counts: "frames", limit: 32, drainTime: 500 * MILLISECOND },
+  queue: {
+    counts: "frames",
+    limit: 32,
+    drainTime: 500 * MILLISECOND,
+    pollTime: 0,
+    stallTime: null,
+  },
 };
 
 /** Linux 6.1. `sendsBlanks` is what the recorded host's vif2.0 shows. */
@@ -88,7 +101,13 @@ export const NETBACK_6: NetbackBehaviour = {
   checksBlanks: true,
   sendsBlanks: false,
   tellsGrantStatus: true,
-  queue: { counts: "octets", limit: 128 * 4096, drainTime: 10 * SECOND },
+  queue: {
+    counts: "octets",
+    limit: 128 * 4096,
+    drainTime: 10 * SECOND,
+    pollTime: 30 * MILLISECOND,
+    stallTime: 60 * SECOND,
+  },
 };
 
 /** netfront of 2.6.18-xen. */

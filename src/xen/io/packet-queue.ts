@@ -1,5 +1,5 @@
-/** Packets that wait, first in, first out, each with an instant. @module */
-import { type Instant, NEVER } from "../../base/time.ts";
+/** Packets that wait, first in, first out, each with a time in its owner's units. @module */
+import { NEVER } from "../../base/time.ts";
 import type { Packet } from "../../wire/packet.ts";
 
 /** Owns what waits. Whoever fills it sets the bound. */
@@ -7,7 +7,7 @@ export class PacketQueue {
   /** Octets of the frames that wait. */
   octets = 0;
   readonly #packets: Packet[] = [];
-  readonly #times: Instant[] = [];
+  readonly #times: number[] = [];
 
   get size(): number {
     return this.#packets.length;
@@ -18,13 +18,13 @@ export class PacketQueue {
     return this.#packets[0] ?? null;
   }
 
-  /** The instant of the packet that comes next; `NEVER` if none waits. */
-  get firstTime(): Instant {
+  /** The time of the packet that comes next; `NEVER` if none waits. */
+  get firstTime(): number {
     return this.#times[0] ?? NEVER;
   }
 
   /** Takes ownership. */
-  push(packet: Packet, time: Instant): void {
+  push(packet: Packet, time: number): void {
     this.#packets.push(packet);
     this.#times.push(time);
     this.octets += packet.end - packet.frame;

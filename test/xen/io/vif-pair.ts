@@ -47,6 +47,7 @@ export interface VifPairOptions {
   readonly era?: "2618" | "6";
   readonly behaviour?: Partial<NetbackBehaviour>;
   readonly rate?: TxRate | null;
+  readonly onCarrier?: (isOn: boolean, now: Instant) => void;
   readonly features?: NetfrontFeatures;
   readonly isShared?: boolean;
   /** Joined already; true. */
@@ -85,7 +86,8 @@ export class VifPair {
       ...(era === "6" ? NETBACK_6 : NETBACK_2618),
       ...options.behaviour,
     };
-    this.netback = new Netback({ domid, vif: this.vif, pool, hypervisor, behaviour }, 0);
+    const { onCarrier = () => undefined } = options;
+    this.netback = new Netback({ domid, vif: this.vif, pool, hypervisor, behaviour, onCarrier }, 0);
     new PatchCable(this.netback.device, this.vif);
     this.netfront = new Netfront({
       device: this.guest,
