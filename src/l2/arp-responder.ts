@@ -24,15 +24,19 @@ export interface ArpBehaviour {
 }
 
 /**
- * What routing says to a question: this host has the address, another device leads to it, or
- * neither.
+ * What routing says to a question: this host has the address, has it and keeps silent, another
+ * device leads to it, or none of these.
  */
-export type ArpJudgement = "local" | "proxy" | "none";
+export type ArpJudgement = "local" | "ignored" | "proxy" | "none";
 
 /** What the responder asks of the routing above. */
 export interface ArpRouting {
   /** How `device` should treat the question for `target` asked by `sender`. */
   judgeArp(device: Device, sender: Ipv4Addr, target: Ipv4Addr): ArpJudgement;
+  /** True if `target` is an own address, and `device` tells it who has no address yet. */
+  answersProbe(device: Device, target: Ipv4Addr): boolean;
+  /** True if 127.0.0.0/8 may be asked for by `device`. */
+  routesLocalnet(device: Device): boolean;
   /** True if `address` is this host's own, on whichever device. */
   isLocal(address: Ipv4Addr): boolean;
   /** True if `address` is a broadcast address of a link here: no station can be there. */
@@ -141,7 +145,7 @@ export class ArpResponder implements Machine {
     const spa = ARP.spa.get(view, at);
     const tpa = ARP.tpa.get(view, at);
     const sha = ARP.sha.get(view, at);
-    if (isMulticast(tpa) || isLoopback(tpa)) {
+    if (isMulticast(tpa) || (isLoopback(tpa) && !this.#routing.routesLocalnet(device))) {
       packet.pool.end(packet, "discarded", "arp/target", now);
       return;
     }
@@ -152,6 +156,7 @@ export class ArpResponder implements Machine {
     }
     const judgement = isRequest ? this.#routing.judgeArp(device, spa, tpa) : "none";
     if (judgement === "none") this.#learn(device, packet, isRequest, spa, sha, now);
+    else if (judgement === "ignored") packet.pool.end(packet, "consumed", "arp/ignored", now);
     else {
       if (!this.#routing.isBroadcast(spa)) this.#neighbors.learn(device, spa, sha, now);
       const mustWait =
@@ -177,7 +182,7 @@ export class ArpResponder implements Machine {
     sha: Mac,
     now: Instant,
   ): void {
-    const isOwn = isRequest && this.#routing.isLocal(tpa);
+    const isOwn = isRequest && this.#routing.answersProbe(device, tpa);
     packet.pool.end(packet, "consumed", isOwn ? "arp/answered" : "arp/probe", now);
     if (!isOwn) return;
     const target = this.#behaviour.echoesProbeTarget ? tpa : IPV4_ANY;

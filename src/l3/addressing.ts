@@ -10,6 +10,7 @@ import {
   IPV4_BROADCAST,
   type Ipv4Addr,
   ipv4Of,
+  isLoopback,
   isMulticast,
   MAC_ZERO,
   maskOf,
@@ -135,6 +136,12 @@ export class Addressing {
       if (!one.isLoopback && first !== undefined) return first.address;
     }
     return IPV4_ANY;
+  }
+
+  /** True for a source of 127.0.0.0/8 on a way out that must not bear it (`__mkroute_output`). */
+  isStray(source: Ipv4Addr, { device }: Route): boolean {
+    if (!isLoopback(source) || device === null || device === this.loopback.device) return false;
+    return this.#interfaces.get(device)?.settings.routesLocalnet !== true;
   }
 
   /** Largest packet on `route` in octets. */

@@ -20,6 +20,7 @@ import { type Fib, type Route, RouteKind } from "./route-table.ts";
 
 /** All-hosts, 224.0.0.1: every stack is a member (RFC 1112 section 4). */
 const ALL_HOSTS = 0xe000_0001;
+const LOCALHOST = 0x7f00_0001;
 
 /** The decision about one packet. One object serves a stack: `decide` fills it anew. */
 export class InputRouting {
@@ -52,8 +53,8 @@ export class InputRouting {
     else if (isMulticast(src) || src === IPV4_BROADCAST) this.reason = "route/martian-source";
     else if (dst === IPV4_BROADCAST || (src === IPV4_ANY && dst === IPV4_ANY)) {
       this.#toBroadcast(via, src);
-    } else if (this.#isMartianSource(src)) this.reason = "route/martian-source";
-    else if (this.#isMartianDestination(dst)) this.reason = "route/martian-destination";
+    } else if (this.#isMartian(via, src)) this.reason = "route/martian-source";
+    else if (this.#isMartian(via, dst)) this.reason = "route/martian-destination";
     else this.#byTable(via, src, dst);
   }
 
@@ -114,21 +115,33 @@ export class InputRouting {
    * @returns -1 for a martian (`reason` is set), 1 if the source is on the link of `via`, else 0.
    */
   #isSourceSound(via: Interface, src: Ipv4Addr, output: Device | null): number {
-    const { rpFilter, sendsRedirects } = via.settings;
+    const { rpFilter, sendsRedirects, acceptsLocal } = via.settings;
     const back = this.#fib.find(src);
     const isFull =
       rpFilter > 0 || (output === via.device && sendsRedirects) || this.#behaviour.checksSourceKind;
-    // Only the addresses themselves: 127.1.2.3 is nobody's (`inet_lookup_ifaddr_rcu`).
-    const isOwn = back?.kind === RouteKind.Local && back.prefix.length === 32;
-    if (!isFull) return this.#judge(!isOwn, 0);
+    const isLocal = back?.kind === RouteKind.Local;
+    if (!isFull) {
+      // Only the addresses themselves: 127.1.2.3 is nobody's (`inet_lookup_ifaddr_rcu`).
+      const isOwn = isLocal && (back.prefix.length === 32 || src === LOCALHOST);
+      return this.#judge(acceptsLocal || !isOwn, 0);
+    }
     if (back === null) return this.#judge(rpFilter === 0, 0);
-    if (back.kind !== RouteKind.Unicast) {
-      const mayPass = back.kind !== RouteKind.Local && back.kind !== RouteKind.Broadcast;
+    if (back.kind !== RouteKind.Unicast && !(isLocal && acceptsLocal)) {
+      const mayPass = !isLocal && back.kind !== RouteKind.Broadcast;
       return this.#judge(mayPass && rpFilter === 0, 0);
     }
+    if (isLocal && this.#bearer(src) === via) return 1;
     if (back.device === via.device) return isOnLink(back);
     if (via.addresses.length === 0) return this.#judge(rpFilter === 0, 0);
     return this.#judge(rpFilter !== 1, isOnLink(this.#fib.findBy(src, via.device)));
+  }
+
+  /** The interface that an own address was given to first. */
+  #bearer(own: Ipv4Addr): Interface | null {
+    for (const one of this.#interfaces.values()) {
+      if (one.addresses.some(({ address }) => address === own)) return one;
+    }
+    return null;
   }
 
   #judge(isSound: boolean, result: number): number {
@@ -137,12 +150,9 @@ export class InputRouting {
     return -1;
   }
 
-  #isMartianSource(src: Ipv4Addr): boolean {
-    return this.#isZero(src) || isLoopback(src) || this.#isClassE(src);
-  }
-
-  #isMartianDestination(dst: Ipv4Addr): boolean {
-    return this.#isZero(dst) || isLoopback(dst) || this.#isClassE(dst);
+  #isMartian({ settings }: Interface, address: Ipv4Addr): boolean {
+    const isStray = isLoopback(address) && !settings.routesLocalnet;
+    return isStray || this.#isZero(address) || this.#isClassE(address);
   }
 
   #isZero(address: Ipv4Addr): boolean {
@@ -158,10 +168,11 @@ export class InputRouting {
     this.route = route;
   }
 
-  /** True if `via` should answer ARP for an address whose route is the current decision. */
-  mayProxy(via: Interface): boolean {
+  /** True if `via` should answer `sender` for `target`, whose route is the current decision. */
+  mayProxy(via: Interface, sender: Ipv4Addr, target: Ipv4Addr): boolean {
     const output = this.kind === RouteKind.Unicast ? (this.route?.device ?? null) : null;
-    if (output === null || output === via.device || !via.settings.hasProxyArp) return false;
+    if (output === via.device) return via.settings.hasProxyArpPvlan && sender !== target;
+    if (output === null || !via.settings.hasProxyArp) return false;
     const own = via.settings.mediumId;
     const other = this.#interfaces.get(output)?.settings.mediumId ?? 0;
     return own === 0 || (own !== -1 && own !== other && other !== -1);

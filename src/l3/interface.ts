@@ -30,6 +30,18 @@ export interface InterfaceSettings {
   readonly rpFilter: 0 | 1 | 2;
   /** `send_redirects`. */
   readonly sendsRedirects: boolean;
+  /** `accept_local`: packets from this host's own addresses may come in. */
+  readonly acceptsLocal: boolean;
+  /** `route_localnet`: 127.0.0.0/8 is no martian here. */
+  readonly routesLocalnet: boolean;
+  /** `arp_ignore`: questions that are not answered; 1, 2 about others' addresses, 3 the host's. */
+  readonly arpIgnore: number;
+  /** `arp_announce`: sources of own questions; 1 in the target's network, 2 this device's. */
+  readonly arpAnnounce: number;
+  /** `arp_filter`: answer only who is to be reached by the device. */
+  readonly hasArpFilter: boolean;
+  /** `proxy_arp_pvlan`: answer for addresses on the device itself (RFC 3069). */
+  readonly hasProxyArpPvlan: boolean;
 }
 
 /** Linux's defaults, with forwarding off. */
@@ -39,6 +51,12 @@ export const DEFAULT_SETTINGS: InterfaceSettings = {
   mediumId: 0,
   rpFilter: 0,
   sendsRedirects: true,
+  acceptsLocal: false,
+  routesLocalnet: false,
+  arpIgnore: 0,
+  arpAnnounce: 0,
+  hasArpFilter: false,
+  hasProxyArpPvlan: false,
 };
 
 /** Judges frames of a device before the stack reads them, as arptables and ebtables do. */
@@ -136,6 +154,11 @@ export class Interface implements Stack {
       if (reason !== null) return reason;
     }
     return null;
+  }
+
+  /** True if one of the networks here has both. */
+  isOnLink(address: Ipv4Addr, other: Ipv4Addr): boolean {
+    return this.#addresses.some((own) => covers(own, address) && covers(own, other));
   }
 
   drop(address: InterfaceAddress): void {

@@ -13,7 +13,7 @@ import { IPV4_ANY, type Ipv4Addr, type Mac, MAC_ZERO } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
 import { Cast, type Packet, type PacketPool } from "../wire/packet.ts";
 import { ArpOp } from "../l2/arp.ts";
-import { type ArpJudgement, ArpResponder, type ArpRouting } from "../l2/arp-responder.ts";
+import { ArpResponder } from "../l2/arp-responder.ts";
 import {
   castOf,
   checkEthernet,
@@ -26,6 +26,7 @@ import {
 } from "../l2/ethernet.ts";
 import { NeighborCache, type NeighborHost } from "../l2/neighbor-cache.ts";
 import { Addressing } from "./addressing.ts";
+import { ArpPolicy } from "./arp-policy.ts";
 import type { RouterBehaviour } from "./behaviour.ts";
 import { Egress } from "./egress.ts";
 import { gatherTcp, precut } from "./fragment.ts";
@@ -73,7 +74,7 @@ export interface RouterOptions {
 }
 
 /** One stack: its devices, routes, neighbors, hooks and local protocols. */
-export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost, ReportHost {
+export class Router implements Machine, InterfaceOwner, NeighborHost, ReportHost {
   readonly name: string;
   readonly pool: PacketPool;
   readonly settings: StackSettings;
@@ -93,6 +94,7 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
   readonly #egress: Egress;
   readonly #reassembler: Reassembler;
   readonly #routing: InputRouting;
+  readonly #arpPolicy: ArpPolicy;
 
   constructor(options: RouterOptions) {
     const { name, pool, behaviour, chance, midnightOffset = 0 } = options;
@@ -114,7 +116,8 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     const neighbors = new NeighborCache({ host: this, behaviour: neighbor, jiffies, chance });
     this.neighbors = neighbors;
     const parts = { pool, neighbors, jiffies, chance };
-    this.arp = new ArpResponder({ ...parts, routing: this, behaviour: arp });
+    this.#arpPolicy = new ArpPolicy(this.addressing, this.#routing);
+    this.arp = new ArpResponder({ ...parts, routing: this.#arpPolicy, behaviour: arp });
     this.#reporter = new IcmpReporter(this, chance, behaviour);
     this.#egress = new Egress(behaviour, this.#reporter);
     this.icmp = new IcmpResponder(this, this.#reporter);
@@ -317,6 +320,10 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     if (IPV4.src.get(view, at) === IPV4_ANY) {
       IPV4.src.set(view, at, this.addressing.sourceFor(route));
     }
+    if (this.addressing.isStray(IPV4.src.get(view, at), route)) {
+      this.pool.end(packet, "discarded", "route/loopback-source", now);
+      return;
+    }
     sealHeader(view, at);
     const passed = this.hooks.pass(Hook.Output, packet, null, packet.output, now);
     if (passed === null) return;
@@ -354,28 +361,10 @@ export class Router implements Machine, InterfaceOwner, ArpRouting, NeighborHost
     this.#reassembler.expire(now);
   }
 
-  judgeArp(device: Device, sender: Ipv4Addr, target: Ipv4Addr): ArpJudgement {
-    const via = this.addressing.interfaces.get(device);
-    if (via === undefined) return "none";
-    const routing = this.#routing;
-    routing.decide(via, sender, target);
-    if (routing.kind === RouteKind.Local) return "local";
-    return via.settings.isForwarding && routing.mayProxy(via) ? "proxy" : "none";
-  }
-
-  isLocal(address: Ipv4Addr): boolean {
-    return this.addressing.isLocal(address);
-  }
-
-  isBroadcast(address: Ipv4Addr): boolean {
-    return this.addressing.fib.kindOf(address) === RouteKind.Broadcast;
-  }
-
   /** Ask who has `target`, from the waiting packet's source if it is ours (`arp_solicit`). */
   solicit(device: Device, target: Ipv4Addr, dst: Mac, packet: Packet | null, now: Instant): void {
     const src = packet === null ? IPV4_ANY : IPV4.src.get(this.pool.view, packet.network);
-    const isOwn = src !== IPV4_ANY && this.isLocal(src);
-    const spa = isOwn ? src : this.addressing.select(device, target);
+    const spa = this.#arpPolicy.senderOf(device, target, src);
     this.arp.transmit(device, ArpOp.Request, dst, spa, MAC_ZERO, target, now);
   }
 

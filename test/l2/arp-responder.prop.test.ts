@@ -48,6 +48,8 @@ class Bench implements Carrier {
       routing: {
         judgeArp,
         isLocal: (address) => address === OWN,
+        answersProbe: (_device, target) => target === OWN,
+        routesLocalnet: () => false,
         isBroadcast: (address) => address === ALL,
       },
       neighbors: this.neighbors,

@@ -107,7 +107,7 @@ describe("proxy ARP", () => {
     const { routing, decide, interfaces, device } = decider(LINUX, settings);
     decide(GUEST, target);
     const via = interfaces.get(device);
-    return via !== undefined && routing.mayProxy(via);
+    return via !== undefined && routing.mayProxy(via, parseIpv4(GUEST), parseIpv4(target));
   };
 
   it("is for what lies behind another device, if it is on", () => {
@@ -121,5 +121,11 @@ describe("proxy ARP", () => {
   it("is not for what lies on the same medium, or where the medium is -1", () => {
     expect(mayProxy({ hasProxyArp: true, mediumId: 1 })).toBe(true);
     expect(mayProxy({ hasProxyArp: true, mediumId: -1 })).toBe(false);
+  });
+
+  it("is for what lies on the device itself where that is asked for, but for the asker", () => {
+    expect(mayProxy({ hasProxyArpPvlan: true }, "10.1.2.3")).toBe(true);
+    expect(mayProxy({ hasProxyArpPvlan: true }, GUEST)).toBe(false);
+    expect(mayProxy({ hasProxyArpPvlan: true })).toBe(false);
   });
 });

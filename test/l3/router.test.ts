@@ -255,7 +255,7 @@ describe("a device that goes away", () => {
     bench.router.removeInterface(vif, 0);
     expect(bench.pool.live).toBe(0);
     expect([...bench.router.neighbors.entries()].map(({ device }) => device)).toEqual([uplink]);
-    expect(bench.router.isLocal(parseIpv4("10.254.168.2"))).toBe(false);
+    expect(bench.router.addressing.isLocal(parseIpv4("10.254.168.2"))).toBe(false);
     expect(bench.receive(vif, PROBE)).toEqual([]);
     expect(bench.pool.ends.get("device/no-stack")).toBe(1);
   });

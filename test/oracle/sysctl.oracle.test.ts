@@ -24,6 +24,12 @@ const settings = fc.record(
     "net.ipv4.conf.all.send_redirects": flag,
     "net.ipv4.conf.default.send_redirects": flag,
     "net.ipv4.conf.default.medium_id": fc.constantFrom(-1, 0, 3),
+    "net.ipv4.conf.all.accept_local": flag,
+    "net.ipv4.conf.all.route_localnet": flag,
+    "net.ipv4.conf.all.arp_ignore": fc.constantFrom(0, 1, 2),
+    "net.ipv4.conf.default.arp_ignore": fc.constantFrom(0, 1, 2),
+    "net.ipv4.conf.all.arp_filter": flag,
+    "net.ipv4.conf.all.proxy_arp_pvlan": flag,
   },
   { requiredKeys: [] },
 );

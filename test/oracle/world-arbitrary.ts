@@ -56,6 +56,12 @@ const sysctl: fc.Arbitrary<Readonly<Record<string, number>>> = fc.record(
     proxy_arp: fc.constantFrom(1, 1, 0),
     rp_filter: fc.constantFrom(0, 0, 0, 1, 2),
     send_redirects: fc.constantFrom(0, 1),
+    accept_local: fc.constantFrom(0, 0, 0, 1),
+    route_localnet: fc.constantFrom(0, 0, 1),
+    arp_ignore: fc.constantFrom(0, 0, 0, 0, 1, 2, 3, 5, 8),
+    arp_announce: fc.constantFrom(0, 0, 1, 2),
+    arp_filter: fc.constantFrom(0, 0, 0, 1),
+    proxy_arp_pvlan: fc.constantFrom(0, 0, 1),
   },
   { requiredKeys: [] },
 );

@@ -73,6 +73,12 @@ export class InterfaceConf {
         ? modeOf(Math.max(own("rp_filter"), all("rp_filter")))
         : modeOf(Math.min(own("rp_filter"), all("rp_filter"), 1)),
       sendsRedirects: either("send_redirects"),
+      acceptsLocal: either("accept_local"),
+      routesLocalnet: either("route_localnet"),
+      arpIgnore: Math.max(own("arp_ignore"), all("arp_ignore")),
+      arpAnnounce: Math.max(own("arp_announce"), all("arp_announce")),
+      hasArpFilter: either("arp_filter"),
+      hasProxyArpPvlan: either("proxy_arp_pvlan"),
     };
   }
 }

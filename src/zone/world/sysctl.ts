@@ -81,16 +81,16 @@ const CONF_RANGES: Readonly<Record<ConfKey, Range>> = {
   secure_redirects: FLAG,
   shared_media: [1, 1],
   accept_source_route: FLAG,
-  accept_local: [0, 0],
-  route_localnet: [0, 0],
-  log_martians: [0, 0],
+  accept_local: FLAG,
+  route_localnet: FLAG,
+  log_martians: FLAG,
   bootp_relay: [0, 0],
   src_valid_mark: [0, 0],
-  proxy_arp_pvlan: [0, 0],
+  proxy_arp_pvlan: FLAG,
   arp_accept: [0, 0],
-  arp_announce: [0, 0],
-  arp_filter: [0, 0],
-  arp_ignore: [0, 0],
+  arp_announce: [0, 2],
+  arp_filter: FLAG,
+  arp_ignore: [0, 8],
 };
 const CONF = /^net\.ipv4\.conf\.(.+)\.([a-z_]+)$/;
 

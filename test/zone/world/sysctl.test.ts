@@ -27,7 +27,19 @@ describe("settings of interfaces", () => {
       mediumId: 0,
       rpFilter: 0,
       sendsRedirects: true,
+      acceptsLocal: false,
+      routesLocalnet: false,
+      arpIgnore: 0,
+      arpAnnounce: 0,
+      hasArpFilter: false,
+      hasProxyArpPvlan: false,
     });
+  });
+
+  it("are the larger of those of all and their own, for ARP", () => {
+    const joined = settings(["all.arp_ignore = 1", "e0.arp_announce = 2", "e0.arp_ignore = 2"]);
+    expect([joined.arpIgnore, joined.arpAnnounce]).toEqual([2, 2]);
+    expect(settings(["all.arp_filter = 1", "e0.arp_filter = 0"]).hasArpFilter).toBe(true);
   });
 
   it.each([
