@@ -6,6 +6,8 @@
 
 /** A state and, for the states of a known connection, the direction. */
 export const FlowState = {
+  /** It will look, whatever rules say: an answer to a packet that it was told not to look at. */
+  Due: -1,
   /** Connection tracking has not looked. */
   None: 0,
   /** It looked and could make nothing of the packet. */
@@ -27,6 +29,7 @@ export const isReply = (state: number): boolean =>
 
 /** The state of an ICMP error that answers a packet of `state` (`nf_conntrack_attach`). */
 export function answerState(state: number): FlowState {
+  if (state === FlowState.Untracked) return FlowState.Due;
   if (state < FlowState.New) return FlowState.None;
   return isReply(state) ? FlowState.Related : FlowState.RelatedReply;
 }

@@ -125,7 +125,8 @@ export class Conntrack implements Machine, FlowTracker {
   #enter(packet: Packet, context: HookContext): Verdict {
     this.#setClock(context.now);
     // Looked at before, or made as an answer: it is told what it was, even of a forgotten flow.
-    if (packet.flowState !== FlowState.None) return Verdict.Accept;
+    if (packet.flowState > FlowState.None) return Verdict.Accept;
+    packet.flowState = FlowState.None;
     packet.flow = -1;
     const verdict = this.#classify(packet, context);
     if (packet.path !== null) this.#notePath(packet);

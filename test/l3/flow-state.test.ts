@@ -4,9 +4,10 @@ import { answerState, FlowState, isReply } from "../../src/l3/flow-state.ts";
 it("gives an ICMP error the state of one that belongs to its offender, the other way", () => {
   const states = Object.entries(FlowState).map(([name, state]) => [name, answerState(state)]);
   expect(Object.fromEntries(states)).toEqual({
+    Due: FlowState.None,
     None: FlowState.None,
     Invalid: FlowState.None,
-    Untracked: FlowState.None,
+    Untracked: FlowState.Due,
     New: FlowState.RelatedReply,
     Established: FlowState.RelatedReply,
     EstablishedReply: FlowState.Related,
