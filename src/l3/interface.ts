@@ -40,7 +40,7 @@ export interface InterfaceSettings {
   readonly arpAnnounce: number;
   /** `arp_filter`: answer only who is to be reached by the device. */
   readonly hasArpFilter: boolean;
-  /** `proxy_arp_pvlan`: answer for addresses on the device itself (RFC 3069). */
+  /** `proxy_arp_pvlan`: answer for addresses on the device itself (private VLANs). */
   readonly hasProxyArpPvlan: boolean;
 }
 

@@ -8,7 +8,7 @@ import { option } from "../options.ts";
 import { ANYWHERE } from "../placement.ts";
 import { type Action, bindAction, newExtension, type TargetKind } from "../target.ts";
 
-/** What has a state already keeps it: the answers to packets that were tracked or were not to be. */
+/** What has a state keeps it: the answers to packets that were tracked, or were not to be. */
 const UNTRACK: Action = {
   apply(packet) {
     if (packet.flowState === FlowState.None) packet.flowState = FlowState.Untracked;
