@@ -21,6 +21,7 @@ import {
   MAX_SEGMENTS,
   SEGMENT_OCTETS,
 } from "./blkif.ts";
+import type { BlockBehaviour } from "./block-behaviour.ts";
 import { FrontRing, initializeRing } from "./shared-ring.ts";
 
 /** Octets that one request moves at most. */
@@ -62,6 +63,16 @@ export interface BlkfrontOptions {
   readonly notifier: Notifier;
   /** Requests that may wait for a place on the ring; 128. */
   readonly queueLimit?: number;
+  /** "kind". */
+  readonly recovery?: BlockBehaviour["recovery"];
+}
+
+/** What a front end was asked and has no answer for: what its memory keeps of it. */
+export interface UnansweredRequests {
+  /** Those on the ring, in the order of their ids. */
+  readonly placed: readonly BlockRequest[];
+  /** Those that waited for a place, in their order. */
+  readonly queued: readonly BlockRequest[];
 }
 
 /** What is remembered of a request on the ring, by its id. */
@@ -87,10 +98,12 @@ export class Blkfront implements UpcallHandler {
   readonly #handle: number;
   readonly #notifier: Notifier;
   readonly #queueLimit: number;
+  readonly #recovery: BlockBehaviour["recovery"];
   readonly #ring: FrontRing;
   readonly #shadows: Shadow[];
   #freeShadow = 0;
   #isStopped = false;
+  #isClosed = false;
   readonly #queue: BlockRequest[] = [];
   readonly #frames: number[] = [];
 
@@ -110,6 +123,7 @@ export class Blkfront implements UpcallHandler {
     this.#handle = handle;
     this.#notifier = options.notifier;
     this.#queueLimit = options.queueLimit ?? 128;
+    this.#recovery = options.recovery ?? "kind";
     this.#shadows = Array.from({ length: this.#ring.entries }, (_, id) => ({
       request: null,
       refs: [],
@@ -185,19 +199,54 @@ export class Blkfront implements UpcallHandler {
    * taken back. @returns false if the back end still maps something; its frames are lost.
    */
   close(now: Instant): boolean {
-    this.isBroken = true;
-    this.#shadows.forEach((shadow, id) => {
-      if (shadow.request !== null) {
-        this.#complete(id, shadow, shadow.request, BlockStatus.error, now);
-      }
-    });
-    for (const { completion } of this.#queue.splice(0)) {
-      completion.completed(BlockStatus.error, now);
+    const { placed, queued } = this.suspend();
+    for (const requests of [placed, queued]) {
+      for (const { completion } of requests) completion.completed(BlockStatus.error, now);
     }
-    if (this.#grants.revoke(this.ringRef)) this.#memory.free(this.#ring.gfn);
-    else this.lostFrames += 1;
-    for (const gfn of this.#frames.splice(0)) this.#memory.free(gfn);
     return this.lostFrames === 0;
+  }
+
+  /**
+   * The domain suspends: the ring is of no use any more, and what was asked has to be asked again
+   * by the front end that {@link recover}s it. @returns the requests, the caller's now.
+   */
+  suspend(): UnansweredRequests {
+    this.isBroken = true;
+    const placed: BlockRequest[] = [];
+    this.#shadows.forEach((shadow, id) => {
+      if (shadow.request === null) return;
+      placed.push(shadow.request);
+      this.#release(id, shadow);
+    });
+    const queued = this.#queue.splice(0);
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      if (this.#grants.revoke(this.ringRef)) this.#memory.free(this.#ring.gfn);
+      else this.lostFrames += 1;
+    }
+    for (const gfn of this.#frames.splice(0)) this.#memory.free(gfn);
+    return { placed, queued };
+  }
+
+  /**
+   * Connected anew after a restore: ask again for what another front end left unanswered
+   * (`blkif_recover`). Whether it was done already, nobody can tell: it is done again.
+   */
+  recover({ placed, queued }: UnansweredRequests, now: Instant): void {
+    const holdsData = ({ operation }: BlockRequest): boolean =>
+      operation === BlockOp.read || operation === BlockOp.write;
+    const requests =
+      this.#recovery === "shadow"
+        ? [...placed, ...queued]
+        : [
+            ...placed.filter((request) => holdsData(request)),
+            ...queued,
+            ...placed.filter((request) => !holdsData(request)).toReversed(),
+          ];
+    for (const request of requests) {
+      if (this.#queue.length > 0 || !this.#place(request)) this.#queue.push(request);
+    }
+    this.kick(now);
   }
 
   /** What waited goes on the ring as far as there is room. */
@@ -263,15 +312,24 @@ export class Blkfront implements UpcallHandler {
   }
 
   #complete(id: number, shadow: Shadow, request: BlockRequest, status: number, now: Instant): void {
-    const { operation, octets, completion } = request;
-    const { bytes } = this.#memory;
-    shadow.frames.forEach((gfn, index) => {
-      if (operation === BlockOp.read && status === BlockStatus.okay) {
+    const isRead = request.operation === BlockOp.read && status === BlockStatus.okay;
+    if (isRead) {
+      const { bytes } = this.#memory;
+      const { octets } = request;
+      shadow.frames.forEach((gfn, index) => {
         const first = gfn << FRAME_SHIFT;
         const from = index * FRAME_OCTETS;
         const count = Math.min(octets.length - from, FRAME_OCTETS);
         octets.set(bytes.subarray(first, first + count), from);
-      }
+      });
+    }
+    this.#release(id, shadow);
+    request.completion.completed(status, now);
+  }
+
+  /** Take the frames and grants of a request back, and its id. */
+  #release(id: number, shadow: Shadow): void {
+    shadow.frames.forEach((gfn, index) => {
       if (this.#grants.revoke(shadow.refs[index] ?? 0)) this.#frames.push(gfn);
       else this.lostFrames += 1;
     });
@@ -280,6 +338,5 @@ export class Blkfront implements UpcallHandler {
     shadow.request = null;
     shadow.next = this.#freeShadow;
     this.#freeShadow = id;
-    completion.completed(status, now);
   }
 }

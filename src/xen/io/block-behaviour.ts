@@ -1,7 +1,7 @@
-/** What block back ends of different kernels do differently. @module */
+/** What block drivers of different kernels do differently. @module */
 import { BlockStatus } from "./blkif.ts";
 
-/** Named behaviours of a block back end. */
+/** Named behaviours of a block back end, and of a front end of its time. */
 export interface BlockBehaviour {
   /** `WRITE_BARRIER` is known; the node `feature-barrier` says so. */
   readonly hasBarrier: boolean;
@@ -16,6 +16,12 @@ export interface BlockBehaviour {
   readonly haltsOnOverrun: boolean;
   /** A ring that was in use goes on where its responses end; without it, at 0. */
   readonly resumesRing: boolean;
+  /**
+   * A front end that connects anew after a restore asks again for what has no answer. "shadow": all
+   * in the order of its list of requests, then what had no place on the ring. "kind": reads and
+   * writes in that order, what had no place, and last what holds no data, from the list's end.
+   */
+  readonly recovery: "shadow" | "kind";
 }
 
 /**
@@ -28,6 +34,7 @@ export const BLOCKS_2618: BlockBehaviour = {
   unknownStatus: BlockStatus.error,
   haltsOnOverrun: false,
   resumesRing: false,
+  recovery: "shadow",
 };
 
 /** Linux 6.x. */
@@ -37,4 +44,5 @@ export const BLOCKS_6: BlockBehaviour = {
   unknownStatus: BlockStatus.notSupported,
   haltsOnOverrun: true,
   resumesRing: true,
+  recovery: "kind",
 };

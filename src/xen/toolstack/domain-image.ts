@@ -7,7 +7,8 @@ import type { DomainMemory } from "../hypervisor/domain-memory.ts";
 import { FRAME_OCTETS, FRAME_SHIFT } from "../hypervisor/domain-memory.ts";
 import type { StoreClient } from "../xenstore/client.ts";
 import { domainPath } from "./device-path.ts";
-import type { DomainRequest } from "./managed-domain.ts";
+import type { UnansweredRequests } from "../io/blkfront.ts";
+import type { DomainEntry, DomainRequest } from "./managed-domain.ts";
 
 /** A node of the home, by its path from there. */
 export interface SavedNode {
@@ -15,21 +16,23 @@ export interface SavedNode {
   readonly value: Uint8Array;
 }
 
-/** Nothing of it is shared with what still runs. */
+/** Nothing of it is shared with what still runs. It is good for one domain. */
 export interface DomainImage {
   /** What the domain is to be again: all but the domid. */
   readonly request: DomainRequest;
   /** The frames that are not all zeros, by number. */
   readonly frames: ReadonlyMap<number, Uint8Array>;
   readonly home: readonly SavedNode[];
+  /** What its programs asked of its disks and had no answer for, by devid: it is asked again. */
+  readonly unanswered: ReadonlyMap<number, UnansweredRequests>;
 }
 
-/** What was under way when the domain was saved is not in it: its kernel let go of its devices. */
+/** Take the image of a domain whose kernel has suspended. */
 export function takeImage(
-  request: DomainRequest,
-  { domid, bytes, pages }: DomainMemory,
+  { request, unanswered, io }: Pick<DomainEntry, "request" | "unanswered" | "io">,
   client: StoreClient,
 ): DomainImage {
+  const { domid, bytes, pages } = io.memory;
   const frames = new Map<number, Uint8Array>();
   for (let gfn = 0; gfn < pages; gfn += 1) {
     const octets = bytes.subarray(gfn << FRAME_SHIFT, (gfn << FRAME_SHIFT) + FRAME_OCTETS);
@@ -44,7 +47,7 @@ export function takeImage(
     }
   };
   walk(domainPath(domid), "");
-  return { request: { ...request, domid: null }, frames, home };
+  return { request: { ...request, domid: null }, frames, home, unanswered };
 }
 
 /**

@@ -8,12 +8,8 @@ import type { Chance } from "../../base/prng.ts";
 import { type Instant, NEVER } from "../../base/time.ts";
 import type { CreditScheduler } from "../hypervisor/credit-scheduler.ts";
 import type { DomainMemory } from "../hypervisor/domain-memory.ts";
-import type {
-  DomainConfig,
-  DomainTable,
-  ShutdownAction,
-  ShutdownReason,
-} from "../hypervisor/domain-table.ts";
+import type { DomainConfig, DomainTable, ShutdownAction } from "../hypervisor/domain-table.ts";
+import { ShutdownReason } from "../hypervisor/domain-table.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { StoreSession } from "../xenstore/session.ts";
 import type { XenStore } from "../xenstore/store.ts";
@@ -121,6 +117,7 @@ export class DomainLives {
         consolePort: events.allocUnbound(domid, 0, 0),
       },
       kernel: null,
+      unanswered: new Map(),
       restartedAt,
       next: null,
     };
@@ -155,7 +152,7 @@ export class DomainLives {
       pourImage(image, memory, memory.allocated, this.#client);
     }
     entry.status = "running";
-    this.#boot(entry, image !== null);
+    this.#boot(entry, image);
     this.unpause(entry.domid, this.#now);
     entry.request.onStart?.(this.#now);
     this.#parts.listener.started?.(entry, this.#now);
@@ -190,6 +187,9 @@ export class DomainLives {
   shutDown(entry: DomainEntry, reason: ShutdownReason, now: Instant): void {
     const { table, store } = this.#parts;
     if (table.find(entry.domid)?.shutdown !== null) return;
+    if (reason === ShutdownReason.Suspend && entry.kernel !== null) {
+      entry.unanswered = entry.kernel.suspend();
+    }
     this.halt(entry, now);
     const action = table.shutdown(entry.domid, reason);
     store.checkDomains();
@@ -273,12 +273,13 @@ export class DomainLives {
   }
 
   /** The guest's kernel boots, or goes on as its image has it. */
-  #boot(entry: DomainEntry, isResumed: boolean): void {
+  #boot(entry: DomainEntry, image: DomainImage | null): void {
     const { store, loop, profile, wrapSession } = this.#parts;
     const { domid, request, io } = entry;
     const session = store.sessionOf(domid);
-    const ports = request.guest?.(io, isResumed) ?? null;
+    const ports = request.guest?.(io, image !== null) ?? null;
     if (session === null || ports === null) return;
+    if (image !== null) ports.vbd.resume(image.unanswered);
     const user = "guest";
     const wrapped = wrapSession?.(session, user) ?? session;
     entry.kernel = new GuestKernel(loop.queueOf(wrapped, user), ports, profile);

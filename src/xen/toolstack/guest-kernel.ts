@@ -1,5 +1,6 @@
 /** A domU's kernel, as far as its devices go: it boots, follows its toolstack, stops. @module */
 import type { Instant } from "../../base/time.ts";
+import type { UnansweredRequests } from "../io/blkfront.ts";
 import { ShutdownReason } from "../hypervisor/domain-table.ts";
 import { FrontendBus } from "./frontend-bus.ts";
 import type { ToolstackProfile } from "./toolstack-profile.ts";
@@ -25,10 +26,12 @@ const REQUESTS = new Map<string, ShutdownReason>([
 export class GuestKernel {
   readonly #bus: FrontendBus;
   readonly #queue: WatchQueue;
+  readonly #ports: GuestPorts;
 
   /** @param queue the domain's own connection to the store. */
   constructor(queue: WatchQueue, ports: GuestPorts, profile: ToolstackProfile) {
     this.#queue = queue;
+    this.#ports = ports;
     this.#bus = new FrontendBus(queue, profile.kernel);
     this.#bus.register("vif", new VifFrontend(this.#bus, ports.vif, profile.vifFeatures));
     this.#bus.register("vbd", new VbdFrontend(this.#bus, ports.vbd, profile.vbdProtocol));
@@ -45,6 +48,11 @@ export class GuestKernel {
   /** Its processors are held, or go on: it hears of nothing meanwhile. */
   pause(isPaused: boolean): void {
     this.#queue.hold(isPaused);
+  }
+
+  /** It suspends, and is to be stopped. @returns what its disks were asked and did not answer. */
+  suspend(): ReadonlyMap<number, UnansweredRequests> {
+    return this.#ports.vbd.suspend();
   }
 
   /** Nothing of it runs any more. */

@@ -4,6 +4,7 @@ import type { Instant } from "../../base/time.ts";
 import type { DomainIo } from "../hypervisor/hypervisor.ts";
 import type { DomainConfig, ShutdownAction } from "../hypervisor/domain-table.ts";
 import { M1_SMALL_KIB } from "../hypervisor/host-memory.ts";
+import type { UnansweredRequests } from "../io/blkfront.ts";
 import type { GuestKernel, GuestPorts } from "./guest-kernel.ts";
 import { drawUuid } from "./uuid.ts";
 import { virtualDevice } from "./device-path.ts";
@@ -81,6 +82,8 @@ export interface DomainEntry extends ManagedDomain {
   toolstack: ToolstackDomain;
   /** `null` before it boots, and without one of ours. */
   kernel: GuestKernel | null;
+  /** What its disks did not answer before it suspended, by devid. */
+  unanswered: ReadonlyMap<number, UnansweredRequests>;
   /** When its VM was restarted last; -Infinity for never. */
   readonly restartedAt: Instant;
   /** Where its VM goes on when it is gone; `null`: nowhere. */

@@ -1,5 +1,6 @@
 /** The xenbus half of blkfront (Linux drivers/block/xen-blkfront.c, and 2.6.18's). @module */
 import type { Instant } from "../../base/time.ts";
+import type { UnansweredRequests } from "../io/blkfront.ts";
 import type { FrontendBus, FrontendDevice, FrontendDriver } from "./frontend-bus.ts";
 import { scanInteger, XenbusState } from "./xenbus-state.ts";
 
@@ -25,6 +26,10 @@ export interface GuestVbdPorts {
   connected(devid: number, geometry: DiskGeometry, now: Instant): void;
   /** Ask and take nothing more: what is asked for already may still be answered. */
   stop(devid: number, now: Instant): void;
+  /** The domain suspends: let go of all rings. @returns what has no answer, by devid. */
+  suspend(): ReadonlyMap<number, UnansweredRequests>;
+  /** It goes on elsewhere: what is unanswered is asked again once a disk is connected. */
+  resume(unanswered: ReadonlyMap<number, UnansweredRequests>): void;
   /** Take everything back; nothing if it was not open. */
   close(devid: number, now: Instant): void;
 }

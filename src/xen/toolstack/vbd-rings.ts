@@ -3,9 +3,9 @@ import type { Machine } from "../../base/machine.ts";
 import { type Instant, NEVER } from "../../base/time.ts";
 import type { BlockDevice } from "../../storage/block-device.ts";
 import type { DomainIo, Hypervisor } from "../hypervisor/hypervisor.ts";
-import { BLOCK_ABI_32, BLOCK_ABI_64, type BlockAbi } from "../io/blkif.ts";
+import { BLOCK_ABI_32, BLOCK_ABI_64, type BlockAbi, BlockStatus } from "../io/blkif.ts";
 import { Blkback } from "../io/blkback.ts";
-import { Blkfront } from "../io/blkfront.ts";
+import { Blkfront, type UnansweredRequests } from "../io/blkfront.ts";
 import type { BlockBehaviour } from "../io/block-behaviour.ts";
 import type { DiskGeometry, GuestVbdPorts, OfferedVbdRing } from "./vbd-frontend.ts";
 import type { VbdPorts, VbdRings } from "./vbd-backend.ts";
@@ -16,7 +16,7 @@ const abiOf = (protocol: string): BlockAbi =>
 /** Dom0's side: one {@link Blkback} for each disk that is connected. */
 export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
   readonly #hypervisor: Hypervisor;
-  readonly #behaviour: BlockBehaviour;
+  readonly behaviour: BlockBehaviour;
   readonly #onChange: (rings: Machine) => void;
   readonly #backends = new Map<string, Blkback>();
   /** Those with more to serve than one turn takes. */
@@ -29,7 +29,7 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
     onChange: (rings: Machine) => void = () => undefined,
   ) {
     this.#hypervisor = hypervisor;
-    this.#behaviour = behaviour;
+    this.behaviour = behaviour;
     this.#onChange = onChange;
   }
 
@@ -51,7 +51,7 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
       frontend: domid,
       grants: this.#hypervisor.dom0.table,
       events: this.#hypervisor.events,
-      behaviour: this.#behaviour,
+      behaviour: this.behaviour,
     });
     const ring = { ringRef, port: eventChannel, abi: abiOf(protocol) };
     if (ringRef < 0 || backend.connect(ring, now) !== null) return false;
@@ -111,6 +111,8 @@ export class GuestVbdRings implements GuestVbdPorts {
   readonly #abi: BlockAbi;
   readonly #host: HostVbdRings;
   readonly #disks = new Map<number, OpenDisk>();
+  /** Of a domain that goes on here, until their disks are connected. */
+  readonly #unanswered = new Map<number, UnansweredRequests>();
 
   /** @param protocol "x86_32-abi" or "x86_64-abi". @param host where its back ends are. */
   constructor(io: DomainIo, hypervisor: Hypervisor, protocol: string, host: HostVbdRings) {
@@ -140,6 +142,7 @@ export class GuestVbdRings implements GuestVbdPorts {
       backend: backendId,
       handle: devid,
       abi: this.#abi,
+      recovery: this.#host.behaviour.recovery,
       notifier: {
         notify: (at) => {
           notifier.notify(at);
@@ -152,9 +155,26 @@ export class GuestVbdRings implements GuestVbdPorts {
     return { ringRef: front.ringRef, eventChannel: port };
   }
 
-  connected(devid: number, geometry: DiskGeometry): void {
+  connected(devid: number, geometry: DiskGeometry, now: Instant): void {
     const disk = this.#disks.get(devid);
-    if (disk !== undefined) disk.geometry = geometry;
+    if (disk === undefined) return;
+    disk.geometry = geometry;
+    const unanswered = this.#unanswered.get(devid);
+    this.#unanswered.delete(devid);
+    if (unanswered !== undefined) disk.front.recover(unanswered, now);
+  }
+
+  suspend(): ReadonlyMap<number, UnansweredRequests> {
+    const unanswered = new Map(this.#unanswered);
+    for (const [devid, { front, geometry }] of this.#disks) {
+      if (geometry !== null) unanswered.set(devid, front.suspend());
+    }
+    this.#unanswered.clear();
+    return unanswered;
+  }
+
+  resume(unanswered: ReadonlyMap<number, UnansweredRequests>): void {
+    for (const [devid, requests] of unanswered) this.#unanswered.set(devid, requests);
   }
 
   stop(devid: number): void {
@@ -162,6 +182,11 @@ export class GuestVbdRings implements GuestVbdPorts {
   }
 
   close(devid: number, now: Instant): void {
+    const { placed = [], queued = [] } = this.#unanswered.get(devid) ?? {};
+    this.#unanswered.delete(devid);
+    for (const { completion } of [...placed, ...queued]) {
+      completion.completed(BlockStatus.error, now);
+    }
     const disk = this.#disks.get(devid);
     if (disk === undefined) return;
     this.#disks.delete(devid);

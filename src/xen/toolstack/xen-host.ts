@@ -195,7 +195,7 @@ export class XenHost implements Machine {
     if (this.table.find(domid)?.shutdown !== ShutdownReason.Suspend) {
       throw new DomainError("domain-state", domid, suspends);
     }
-    const image = takeImage(entry.request, entry.io.memory, this.#toolstack.client);
+    const image = takeImage(entry, this.#toolstack.client);
     entry.next = "image";
     this.destroy(domid, now);
     return image;

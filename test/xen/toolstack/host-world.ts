@@ -144,6 +144,8 @@ export class World {
         },
         connected: (devid, { sectors }) => this.log.push(`${domid} has vbd${devid}: ${sectors}`),
         stop: (devid) => this.log.push(`${domid} stops vbd${devid}`),
+        suspend: () => new Map(),
+        resume: () => undefined,
         close: (devid) => close(`vbd${devid}`),
       },
     };
