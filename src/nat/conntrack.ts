@@ -25,7 +25,14 @@ import type { ConntrackBehaviour } from "./behaviour.ts";
 import { resolveClash } from "./clash.ts";
 import { Evictor } from "./eviction.ts";
 import { type FlowEntry, formatFlow } from "./flow-entry.ts";
-import { FLOW as ImportedFLOW, Scratch, Status as ImportedStatus } from "./flow-record.ts";
+import {
+  FLOW as ImportedFLOW,
+  isSteady as ImportedisSteady,
+  Scratch,
+  stateOf,
+  Status as ImportedStatus,
+  STATUS_MASK as ImportedSTATUS_MASK,
+} from "./flow-record.ts";
 import { FlowTable } from "./flow-table.ts";
 import { type InvalidCause, Outcome as ImportedOutcome } from "./outcome.ts";
 import { checkPacket } from "./packet-check.ts";
@@ -44,11 +51,12 @@ import {
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const FLOW = ImportedFLOW;
 const Status = ImportedStatus;
+const STATUS_MASK = ImportedSTATUS_MASK;
+const isSteady = ImportedisSteady;
 const FlowState = ImportedFlowState;
 const Outcome = ImportedOutcome;
-// Read for every packet: as fields they would cost a call each.
-const STATUS = FLOW.status.offset;
-const GENERATION = FLOW.generation.offset;
+// Read for every packet: as a field it would cost a call.
+const PROTOCOL = IPV4.protocol.offset;
 
 /** Why connection tracking drops a packet; `clash`: another connection has one of its tuples. */
 export type ConntrackDrop =
@@ -160,12 +168,19 @@ export class Conntrack implements Machine, FlowTracker {
     now: Instant,
   ): boolean {
     if (now !== this.#instant) this.#setClock(now);
-    if (!this.isCurrent(flow, state) || this.table.isExpired(flow)) return false;
+    const { table } = this;
+    const { words } = table;
+    if (!isSteady(words, flow >> 2, state, table.now)) return false;
     if (!isJudged) {
       if (checkPacket(packet, this.#behaviour, this.judgesChecksums) !== null) return false;
       packet.hasSoundChecksums ||= this.judgesChecksums;
     }
-    const outcome = this.#trackers.follow(flow, state & STATUS_MASK, isAnswer ? 1 : 0, packet);
+    const direction = isAnswer ? 1 : 0;
+    if (packet.pool.view.getUint8(packet.network + PROTOCOL) === Protocol.Udp) {
+      const octets = packet.end - packet.network;
+      return this.#trackers.followUdp(words, flow >> 2, state & STATUS_MASK, direction, octets);
+    }
+    const outcome = this.#trackers.followTcp(flow, direction, packet);
     if (outcome === Outcome.Accept && this.isCurrent(flow, state)) return true;
     if (outcome === Outcome.Accept) this.#give(packet, flow, isAnswer);
     else if (outcome === Outcome.Invalid) this.#refuse(packet, this.#trackers.cause);
@@ -379,13 +394,6 @@ export class Conntrack implements Machine, FlowTracker {
     packet.pool.observer?.step(packet, HOOK_NAMES[hook], `conntrack: ${what}`, now);
   }
 }
-
-/** Bits of a state that are those of `status`; above them is the generation. */
-const STATUS_MASK = 0xffff;
-
-/** What must be as it was for a way to be known: a number of 27 bits. */
-const stateOf = (view: DataView, flow: number): number =>
-  view.getInt32(flow + STATUS, true) | (view.getInt32(flow + GENERATION, true) << 16);
 
 /** Why no entry was opened; never a way. */
 const Opening = { Invalid: -1, Full: -2 } as const;

@@ -42,6 +42,27 @@ export const TALLY_OFFSET: number = FLOW.originalTally.offset;
 /** Octets of an entry, and of the protocol's record beside it. */
 export const FLOW_LENGTH: number = layout.span;
 
+/** Write zeros over an entry: as few octets as this take longer to fill by a call. */
+export function clearEntry(view: DataView, flow: number): void {
+  for (let at = flow; at < flow + FLOW_LENGTH; at += 8) view.setFloat64(at, 0);
+}
+
+/** Bits of what {@link stateOf} tells that are those of `status`; above them is the generation. */
+export const STATUS_MASK = 0xffff;
+
+/** What must be as it was for a packet's way to be known: a number of 27 bits. */
+export const stateOf = (view: DataView, flow: number): number =>
+  FLOW.status.get(view, flow) | (FLOW.generation.get(view, flow) << 16);
+
+const STATUS = FLOW.status.offset / 4;
+const GENERATION = FLOW.generation.offset / 4;
+const EXPIRES = FLOW.expires.offset / 4;
+
+/** True if the confirmed entry from word `at` on lives at `tick`, as {@link stateOf} said it. */
+export const isSteady = (words: Int32Array, at: number, state: number, tick: number): boolean =>
+  ((words[at + STATUS] ?? 0) | ((words[at + GENERATION] ?? 0) << 16)) === state &&
+  (((words[at + EXPIRES] ?? 0) - tick) | 0) > 0;
+
 /** Bits of an entry's `status` (Linux `enum ip_conntrack_status`). */
 export const Status = {
   SeenReply: 2,

@@ -8,6 +8,7 @@ import { OptionError } from "../base/errors.ts";
 import { viewOf } from "../wire/field.ts";
 import {
   ANY_DONE,
+  clearEntry,
   FLOW as ImportedFLOW,
   FLOW_LENGTH as ImportedFLOW_LENGTH,
   Scratch,
@@ -48,8 +49,8 @@ export class FlowTable {
   now = 0;
   /** What {@link expect} read, so that it is read at all. */
   forecast = 0;
-  #bytes: Uint8Array;
   #view: DataView;
+  #words: Int32Array;
   #recordBytes: Uint8Array;
   #records: DataView;
   #index: TupleIndex;
@@ -76,8 +77,8 @@ export class FlowTable {
     }
     this.limit = limit;
     this.#capacity = FIRST_CAPACITY;
-    this.#bytes = new Uint8Array(FIRST_CAPACITY * FLOW_LENGTH);
-    this.#view = viewOf(this.#bytes);
+    this.#words = new Int32Array((FIRST_CAPACITY * FLOW_LENGTH) / 4);
+    this.#view = new DataView(this.#words.buffer);
     this.#recordBytes = new Uint8Array(FIRST_CAPACITY * FLOW_LENGTH);
     this.#records = viewOf(this.#recordBytes);
     this.#index = new TupleIndex(FIRST_CAPACITY * 2);
@@ -88,6 +89,11 @@ export class FlowTable {
   /** The entries; replaced when the table grows. */
   get view(): DataView {
     return this.#view;
+  }
+
+  /** The same as words, which are fields' values on a little-endian computer alone. */
+  get words(): Int32Array {
+    return this.#words;
   }
 
   /**
@@ -178,7 +184,7 @@ export class FlowTable {
     if (flow === this.#freeReply) this.#freeReply = 0;
     if (flow === this.#freeOriginal) this.#freeOriginal = 0;
     const generation = FLOW.generation.get(this.#view, flow);
-    clear(this.#view, flow);
+    clearEntry(this.#view, flow);
     FLOW.generation.set(this.#view, flow, (generation + 1) % MAX_GENERATION);
     this.#pending[this.#pendingAt] = this.handleOf(flow);
     this.#pendingAt = (this.#pendingAt + 1) % MAX_PENDING;
@@ -187,7 +193,7 @@ export class FlowTable {
 
   /** Clear what a protocol kept at `flow` of an entry before. */
   clearRecord(flow: number): void {
-    clear(this.#records, flow);
+    clearEntry(this.#records, flow);
   }
 
   /** Give back a flow that was not confirmed. */
@@ -197,19 +203,18 @@ export class FlowTable {
 
   /** Read what packets of the first `count` of `flows`, 0 for none, will need: they come soon. */
   expect(flows: Int32Array, count: number): void {
-    const last = this.#view.byteLength - FLOW_LENGTH;
+    const words = this.#words;
     let read = 0;
     for (let index = 0; index < count; index += 1) {
       const flow = flows[index] ?? 0;
-      if (flow <= last) read ^= this.#view.getInt32(flow + EXPIRES, true);
+      read ^= words[(flow + EXPIRES) >> 2] ?? 0;
     }
     this.forecast = read;
   }
 
   /** Let `flow` live `ticks` from now on or, before it is confirmed, from its confirmation on. */
   extend(flow: number, ticks: number): void {
-    const isConfirmed = this.#has(flow, Status.Confirmed);
-    if (isConfirmed) this.prolong(flow, ticks);
+    if (this.#has(flow, Status.Confirmed)) this.prolong(flow, ticks);
     else FLOW.expires.set(this.#view, flow, ticks);
   }
 
@@ -217,6 +222,11 @@ export class FlowTable {
   prolong(flow: number, ticks: number): void {
     const expires = (this.now + ticks) | 0;
     this.#view.setInt32(flow + EXPIRES, expires, true);
+    this.noteExpiry(expires);
+  }
+
+  /** A confirmed flow is to end at the tick `expires`. */
+  noteExpiry(expires: number): void {
     if (((expires - this.#soonest) | 0) < 0) this.#soonest = expires;
   }
 
@@ -374,10 +384,10 @@ export class FlowTable {
     const before = this.#capacity;
     // The scratch record, all that may be confirmed or wait, and one that can always be taken.
     this.#capacity = Math.min(before * 2, this.limit + MAX_PENDING + 2);
-    const bytes = new Uint8Array(this.#capacity * FLOW_LENGTH);
-    bytes.set(this.#bytes);
-    this.#bytes = bytes;
-    this.#view = viewOf(bytes);
+    const words = new Int32Array((this.#capacity * FLOW_LENGTH) / 4);
+    words.set(this.#words);
+    this.#words = words;
+    this.#view = new DataView(words.buffer);
     const recordBytes = new Uint8Array(this.#capacity * FLOW_LENGTH);
     recordBytes.set(this.#recordBytes);
     this.#recordBytes = recordBytes;
@@ -387,9 +397,4 @@ export class FlowTable {
     for (const flow of this.flows()) this.#place(flow);
     this.#free(before, this.#capacity);
   }
-}
-
-/** Write zeros over a record: as few octets as this take longer to fill by a call. */
-function clear(view: DataView, flow: number): void {
-  for (let at = flow; at < flow + FLOW_LENGTH; at += 8) view.setFloat64(at, 0);
 }

@@ -41,11 +41,11 @@ const TALLY_OFFSET = ImportedTALLY_OFFSET;
 const Outcome = ImportedOutcome;
 type Outcome = ImportedOutcome;
 const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
-// Read and written for every packet: as fields they would cost a call each.
-const PROTOCOL = IPV4.protocol.offset;
-const STREAM_FROM = FLOW.streamFrom.offset;
-const PACKETS = TALLY.packets.offset;
-const OCTETS = TALLY.octetsLow.offset;
+// Read and written for every packet, as words: as fields they would cost a call each.
+const STREAM_FROM = FLOW.streamFrom.offset / 4;
+const EXPIRES = FLOW.expires.offset / 4;
+const PACKETS = TALLY.packets.offset / 4;
+const OCTETS = TALLY.octetsLow.offset / 4;
 
 /** Life of an entry from which a mistrusted close shortens it. */
 const SHORTENED: Duration = 120 * SECOND;
@@ -136,26 +136,44 @@ export class Trackers {
   }
 
   /**
-   * A packet of a known way, of TCP or UDP; `status` is that of the confirmed `flow`.
+   * A datagram of `octets` of a known way, whose confirmed entry begins with word `at` of `words`
+   * and has `status`.
+   * @returns false, and nothing is done, if it may change more than how long the entry lives and
+   * what it counts.
+   */
+  followUdp(
+    words: Int32Array,
+    at: number,
+    status: number,
+    direction: number,
+    octets: number,
+  ): boolean {
+    const table = this.#table;
+    const isOld = this.#streamAge < 0 || (((words[at + STREAM_FROM] ?? 0) - table.now) | 0) < 0;
+    const isStream = (status & Status.SeenReply) !== 0 && isOld;
+    if (isStream && (status & Status.Assured) === 0) return false;
+    if ((status & Status.FixedTimeout) === 0) {
+      const expires = (table.now + (isStream ? this.#udpStream : this.#udp)) | 0;
+      words[at + EXPIRES] = expires;
+      table.noteExpiry(expires);
+    }
+    if (!this.#behaviour.countsTraffic) return true;
+    const tally = at + (direction * TUPLE_LENGTH + TALLY_OFFSET) / 4;
+    words[tally + PACKETS] = ((words[tally + PACKETS] ?? 0) + 1) | 0;
+    const before = words[tally + OCTETS] ?? 0;
+    const after = (before + octets) | 0;
+    words[tally + OCTETS] = after;
+    if (before < 0 && after >= 0) words[tally + OCTETS + 1] = (words[tally + OCTETS + 1] ?? 0) + 1;
+    return true;
+  }
+
+  /**
+   * A segment of a known way, whose entry at `flow` is confirmed.
    * @returns repeat, and nothing is done, if it may change more than how long the flow lives and
    * what it counts; else as {@link track}.
    */
-  follow(flow: number, status: number, direction: number, packet: Packet): Outcome {
-    const table = this.#table;
-    const { view, records } = table;
-    if (packet.pool.view.getUint8(packet.network + PROTOCOL) === Protocol.Udp) {
-      const isOld =
-        this.#streamAge < 0 || ((view.getInt32(flow + STREAM_FROM, true) - table.now) | 0) < 0;
-      const isStream = (status & Status.SeenReply) !== 0 && isOld;
-      if (isStream && (status & Status.Assured) === 0) return Outcome.Repeat;
-      if ((status & Status.FixedTimeout) === 0) {
-        table.prolong(flow, isStream ? this.#udpStream : this.#udp);
-      }
-      if (this.#behaviour.countsTraffic) {
-        count(view, flow + direction * TUPLE_LENGTH + TALLY_OFFSET, packet.end - packet.network);
-      }
-      return Outcome.Accept;
-    }
+  followTcp(flow: number, direction: number, packet: Packet): Outcome {
+    const { records } = this.#table;
     const flags = TCP.flags.get(packet.pool.view, packet.transport) & ~TcpFlag.Psh;
     const isSteady =
       flags === TcpFlag.Ack && CONNECTION.state.get(records, flow) === TcpState.Established;
@@ -269,8 +287,8 @@ function byState(timeouts: TcpTimeouts): readonly Duration[] {
 
 /** Add a packet of `octets` to the tally at `at`. */
 function count(view: DataView, at: number, octets: number): void {
-  view.setInt32(at + PACKETS, view.getInt32(at + PACKETS, true) + 1, true);
-  const low = view.getUint32(at + OCTETS, true) + octets;
-  view.setUint32(at + OCTETS, low, true);
+  TALLY.packets.set(view, at, TALLY.packets.get(view, at) + 1);
+  const low = TALLY.octetsLow.get(view, at) + octets;
+  TALLY.octetsLow.set(view, at, low);
   if (low >= 2 ** 32) TALLY.octetsHigh.set(view, at, TALLY.octetsHigh.get(view, at) + 1);
 }
