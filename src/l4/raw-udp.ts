@@ -40,8 +40,7 @@ const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
 const Protocol = ImportedProtocol;
 const UDP = ImportedUDP;
 const UDP_LENGTH = ImportedUDP_LENGTH;
-// Read of every frame: as fields they would cost a call each.
-const PROTOCOL = IPV4.protocol.offset;
+// Read of every frame: as a field it would cost a call.
 const DESTINATION_PORT = UDP.dstPort.offset;
 
 /** A datagram in a frame that a packet socket saw. */
@@ -60,11 +59,11 @@ export interface RawDatagram {
 export function isRawUdpTo({ pool: { view }, frame, end }: Packet, port: number): boolean {
   const at = frame + ETHERNET_LENGTH;
   if (end - at < IPV4_MIN_LENGTH + UDP_LENGTH) return false;
-  if (view.getUint8(at + PROTOCOL) !== Protocol.Udp) return false;
-  const udp = at + headerLengthOf(view, at);
+  const udp = at + ((view.getUint8(at) & 0xf) << 2);
   return (
     end - udp >= UDP_LENGTH &&
     view.getUint16(udp + DESTINATION_PORT) === port &&
+    IPV4.protocol.get(view, at) === Protocol.Udp &&
     ETHERNET.type.get(view, frame) === EtherType.Ipv4
   );
 }

@@ -22,9 +22,15 @@ export function copyIntoSlot(
     return;
   }
   const end = (toAt + length + 3) >> 2;
-  for (let to = toAt >> 2, from = fromAt >> 2; to < end; to += 1, from += 1) {
+  let to = toAt >> 2;
+  let from = fromAt >> 2;
+  for (; to + 4 <= end; to += 4, from += 4) {
     toWords[to] = fromWords[from] ?? 0;
+    toWords[to + 1] = fromWords[from + 1] ?? 0;
+    toWords[to + 2] = fromWords[from + 2] ?? 0;
+    toWords[to + 3] = fromWords[from + 3] ?? 0;
   }
+  for (; to < end; to += 1, from += 1) toWords[to] = fromWords[from] ?? 0;
 }
 
 /** Copy `length` octets; each buffer comes as words and as octets. */

@@ -31,8 +31,8 @@ const SEVERAL = TxFlag.MoreData | TxFlag.ExtraInfo;
 const BELIEVED = TxFlag.CsumBlank | TxFlag.DataValidated;
 const BLANK = TxFlag.CsumBlank;
 const DOM0 = 0;
-/** Frames that leave together, at most. */
-const BURST = 32;
+/** Frames that leave together, at most: a poll's worth of NAPI (`NAPI_POLL_WEIGHT`). */
+const BURST = 64;
 /** Requests of one turn: a guest in another thread may fill its ring for ever. */
 const TURN = 1024;
 
