@@ -64,8 +64,11 @@ export interface FlowsSize {
   readonly flows: number;
 }
 
-/** Requests that a domU puts on its ring before it tells Dom0. */
-const BURST = 32;
+/**
+ * Requests that a domU puts on its ring before it tells Dom0: half a ring, as a front end that
+ * sends as fast as it can is told of room when half of what it had on its ring is done.
+ */
+const BURST = 128;
 
 /**
  * 64-octet UDP of established flows, each in turn, from the domUs' memory through their tx rings to
