@@ -129,6 +129,7 @@ export class IcmpReporter {
     const dst = echoed?.firstHop ?? IPV4.src.get(view, offender.network);
     const route = echoed === null ? null : addressing.routeTo(dst);
     if (route === null || echoed === null) return;
+    if (addressing.isStray(IPV4.dst.get(view, offender.network), route)) return;
     const isToSelf = route.kind === RouteKind.Local;
     if (isLimited && !isToSelf && !peers.mayReport(dst, now)) return;
     const error = this.#write(offender, echoed, route, now);
