@@ -103,6 +103,18 @@ export class NeighborCache implements Machine {
     this.#flush(neighbor, now);
   }
 
+  /**
+   * Forget a neighbor, as `ip neigh del` does; the senders of packets that wait hear of it.
+   * @returns false if there is none.
+   */
+  delete(device: Device, address: Ipv4Addr, now: Instant): boolean {
+    const neighbor = this.find(device, address);
+    if (neighbor === null) return false;
+    this.#fail(neighbor, now);
+    this.#remove(neighbor, now);
+    return true;
+  }
+
   /** Forget a device's neighbors, as `ip neigh flush` does; packets that wait are discarded. */
   flush(device: Device, now: Instant): void {
     for (const neighbor of this.#devices.get(device)?.values() ?? []) {

@@ -68,6 +68,17 @@ function broadcastOf(word: string, address: Ipv4Addr, length: number): Ipv4Addr 
  * @throws {ParseError} with the word that is wrong or not known here.
  */
 export function parseRouteWords(words: string): RouteWords {
+  const route = parseRouteChoice(words);
+  checkHop(route, words);
+  return route;
+}
+
+/**
+ * What stands after `ip route del`: as {@link parseRouteWords}, but gateway and device may be left
+ * out.
+ * @throws {ParseError} with the word that is wrong or not known here.
+ */
+export function parseRouteChoice(words: string): RouteWords {
   const line = new Line(words);
   const first = line.take("a route");
   const kind = KINDS.get(first);
@@ -84,7 +95,6 @@ export function parseRouteWords(words: string): RouteWords {
     isOnLink: false,
   };
   for (let key = line.next(); key !== null; key = line.next()) readOption(route, key, line);
-  checkHop(route, words);
   return route;
 }
 

@@ -24,7 +24,10 @@ export class Census {
     this.addRules(world.iptables ?? "");
     if (end.connections.length > 0) this.#count("worlds with connections");
     this.#count("connections", flows.flat().length);
-    for (const { octets } of frames) this.addInput(octets);
+    for (const { octets, command } of frames) {
+      if (command === undefined) this.addInput(octets);
+      else this.#count(`commands: ${command.split(" ").slice(0, 3).join(" ")}`);
+    }
     for (const { octets } of sent) this.#count(`out: ${kindOf(octets)}`);
     this.#count("frames in", frames.length);
     this.#count("frames out", sent.length);

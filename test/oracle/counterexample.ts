@@ -53,6 +53,8 @@ function captureOf(
     ]),
   );
   for (const [index, { interface: name, octets, at }] of frames.entries()) {
+    // A command: recording.json alone tells of it.
+    if (octets === "") continue;
     const bytes = Buffer.from(octets, "hex");
     writer.writeFrame(ids.get(name) ?? 0, at, viewOf(bytes), 0, bytes.length, direction, index);
   }

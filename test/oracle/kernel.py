@@ -11,6 +11,7 @@ forget the fragments that it holds and whom it sent how many errors.
 
 import json
 import os
+import shlex
 import socket
 import struct
 import sys
@@ -36,6 +37,7 @@ SOL_PACKET = 263
 PACKET_IGNORE_OUTGOING = 23
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
+PROGRAMS = {"iptables": ["iptables-legacy", "-w", "10"]}
 RECEIVE_BUFFER = 64 * 1024 * 1024
 NETLINK_NETFILTER = 12
 NEW_CONNECTIONS = 1
@@ -138,10 +140,28 @@ class World:
 
     def step(self, frame):
         wait_until(self.start + frame["at"] * 1000)
+        if "command" in frame:
+            return self.command(frame["command"])
         far = self.far[frame["interface"]]
         before = transmit(self.ends.sender, bytes.fromhex(frame["octets"]), far)
         sent = [before // 1000, now() // 1000]
-        return {"sent": sent, "received": self.take(), "flows": self.connections.take()}
+        return self.came(sent, False)
+
+    def command(self, text):
+        """Run a command in the router's namespace."""
+        program, *words = shlex.split(text)
+        begun = now() // 1000
+        try:
+            run([*PROGRAMS.get(program, [program]), *words])
+            is_refused = False
+        except RuntimeError:
+            # conntrack fails, too, if it finds nothing to delete.
+            is_refused = program != "conntrack"
+        return self.came([begun, now() // 1000], is_refused)
+
+    def came(self, sent, is_refused):
+        received, flows = self.take(), self.connections.take()
+        return {"sent": sent, "received": received, "flows": flows, "isRefused": is_refused}
 
     def finish(self, until, show):
         """Listen until that time; then run commands and say what they write, and when."""

@@ -17,6 +17,8 @@ export interface KernelStep {
   /** What the router sent since the step before, in order. */
   readonly received: readonly TimedFrame[];
   readonly flows: readonly NewFlow[];
+  /** True if it was a command, and the kernel refused it. */
+  readonly isRefused: boolean;
 }
 
 /** The end of a router. */

@@ -49,11 +49,15 @@ export async function reduce(kernel: Kernel, recording: TalkRecording): Promise<
 
 /** Play the frames of a recording once more. @throws {Error} if the kernel refuses the world. */
 function replay(kernel: Kernel, world: World, frames: readonly InputFrame[]): Promise<Recorded> {
-  const steps = frames.map((frame) => () => [
-    { interface: frame.interface, octets: Buffer.from(frame.octets, "hex") },
+  const steps = frames.map(({ octets, ...frame }) => () => [
+    { ...frame, octets: Buffer.from(octets, "hex") },
   ]);
   const site = { world: { routes: [], sysctl: {}, ...world }, own: [], onLink: [], routed: [] };
-  return recordTalk(kernel, { site: { ...site, blockEnds: [], hasSctp: true }, world, steps });
+  return recordTalk(kernel, {
+    site: { ...site, blockEnds: [], hasSctp: true, rules: "" },
+    world,
+    steps,
+  });
 }
 
 /** `lines` with only those rules that stand at `kept`. */

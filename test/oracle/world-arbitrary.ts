@@ -16,6 +16,8 @@ export interface Site {
   readonly blockEnds: readonly string[];
   /** True if SCTP may be spoken: no rule makes the router track connections of it. */
   readonly hasSctp: boolean;
+  /** For `iptables-restore`; empty until they are known. */
+  readonly rules: string;
 }
 
 /** One interface with what lies on its link. */
@@ -238,5 +240,6 @@ export const site: fc.Arbitrary<Site> = fc
       routed: [...choices.map(({ prefix }) => inside(prefix)), "8.8.8.8"],
       blockEnds: all.flatMap(({ blockEnds }) => blockEnds),
       hasSctp: true,
+      rules: "",
     };
   });

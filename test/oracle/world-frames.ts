@@ -23,6 +23,8 @@ import {
 export interface PlacedFrame {
   readonly interface: string;
   readonly octets: Uint8Array;
+  /** A command line that is run instead; interface and octets are then empty. */
+  readonly command?: string;
 }
 /** Frames that belong together, once the site is known. */
 export type FrameSpec = (site: Site) => PlacedFrame[];

@@ -1,4 +1,5 @@
 /** Plays frames through the emulated router of a {@link World}. @module */
+import { EmulatorError } from "../../src/base/errors.ts";
 import { type Duration, SECOND } from "../../src/base/time.ts";
 import type { PacketPool } from "../../src/wire/packet.ts";
 import type { Router } from "../../src/l3/router.ts";
@@ -56,6 +57,18 @@ export class WorldRouter {
   expire(until: Duration): void {
     this.world.expire(Math.max(until, this.world.now));
     this.#collect();
+  }
+
+  /** @returns false if the emulated router refuses the command. */
+  command(text: string, now: Duration): boolean {
+    try {
+      this.world.command(text, now);
+    } catch (error) {
+      if (error instanceof EmulatorError) return false;
+      throw error;
+    }
+    this.#collect();
+    return true;
   }
 
   /** @param flows what the kernel began to track when it got the frame. */

@@ -8,6 +8,10 @@ export interface InputFrame {
   readonly interface: string;
   /** Hexadecimal. */
   readonly octets: string;
+  /** A command line that is run instead; interface and octets are then empty. */
+  readonly command?: string;
+  /** True if the kernel refused it. */
+  readonly isRefused?: boolean;
 }
 
 /** A frame that the router sent. */

@@ -3,7 +3,7 @@
  * of an interface, at times that only go forward; what the router sends comes out with its time.
  * @module
  */
-import { OptionError, ParseError } from "../../base/errors.ts";
+import { OptionError } from "../../base/errors.ts";
 import type { JiffiesOptions } from "../../base/jiffies.ts";
 import type { Machine } from "../../base/machine.ts";
 import { type Chance, Prng } from "../../base/prng.ts";
@@ -14,7 +14,6 @@ import { type Packet, PacketPool } from "../../wire/packet.ts";
 import { Ebtables, type EbtablesBehaviour } from "../../filter/ebtables/ebtables.ts";
 import type { LogSink, PacketLog } from "../../filter/services.ts";
 import { bridgeOver } from "../../l2/bridge.ts";
-import { parseAddressWords, parseRouteWords } from "../../l3/ip-words.ts";
 import { ipAddrText, ipNeighText, ipRouteText } from "../../l3/ip-text.ts";
 import { Protocol } from "../../l3/ipv4.ts";
 import { Router } from "../../l3/router.ts";
@@ -26,8 +25,8 @@ import { Firewall } from "../../xen/firewall.ts";
 import { LINUX, PROFILES } from "../../xen/profile.ts";
 import type { PacketStory } from "../packet-trace.ts";
 import { ZoneCapture } from "../zone-capture.ts";
-import { routeOf } from "./gateway.ts";
 import { Sysctls } from "./sysctl.ts";
+import { addRoute, type CommandPlace, holdAddress, runCommand } from "./world-command.ts";
 import { type World, WorldError, type WorldInterface, within } from "./world.ts";
 
 /** What a {@link RouterWorld} may be told besides its world. */
@@ -116,7 +115,7 @@ export class RouterWorld implements Machine, Carrier {
       this.#addInterface(name, one, sysctls);
     }
     for (const [index, words] of (world.routes ?? []).entries()) {
-      within(["routes", index], () => this.#addRoute(words));
+      within(["routes", index], () => addRoute(this.#place, words));
     }
     this.firewall = new Firewall(router, profile, options.chance ?? chance, {
       log,
@@ -173,6 +172,19 @@ export class RouterWorld implements Machine, Carrier {
       soonest = Math.min(soonest, machine.nextDeadline());
     }
     return soonest;
+  }
+
+  /**
+   * Change the router as a command of Linux does: "iptables -t nat -F", "conntrack -D -p udp",
+   * "ip route del 10.0.0.0/8", "ip addr add 10.1.0.9/24 dev e0", "ip neigh del 10.1.0.2 dev e0".
+   * All that is due before happens first.
+   * @param at when, at the earliest {@link now}, which it is if left out.
+   * @throws {ParseError} with the word that is wrong, or as the kernel refuses the change;
+   * {@link RuleError}; {@link OptionError} if time would go backwards.
+   */
+  command(text: string, at: Instant = this.#now): void {
+    this.expire(at);
+    runCommand(this.#place, text, at);
   }
 
   /**
@@ -255,14 +267,7 @@ export class RouterWorld implements Machine, Carrier {
     const { addressing, neighbors } = this.router;
     const via = addressing.addInterface(stackDevice, sysctls.settingsOf(name));
     for (const [index, words] of (one.addresses ?? []).entries()) {
-      within([...path, "addresses", index], () => {
-        const { address, length, broadcast } = parseAddressWords(words);
-        const isThere = via.addresses.some(
-          (own) => own.address === address && own.length === length,
-        );
-        if (isThere) refuse(words, "the interface has this address already");
-        addressing.addAddress(via, address, length, broadcast);
-      });
+      within([...path, "addresses", index], () => holdAddress(this.router, via, words));
     }
     for (const [address, to] of Object.entries(one.neighbors ?? {})) {
       within([...path, "neighbors", address], () => {
@@ -284,17 +289,9 @@ export class RouterWorld implements Machine, Carrier {
     return ebtables;
   }
 
-  /** @throws {ParseError} as the kernel refuses a route. */
-  #addRoute(text: string): void {
-    const words = parseRouteWords(text);
-    const dev = words.dev === null ? null : (this.#stackDevices.get(words.dev) ?? null);
-    if (words.dev !== null && dev === null) {
-      refuse(words.dev, `there is no interface "${words.dev}"`);
-    }
-    const { addressing } = this.router;
-    if (!addressing.fib.add(routeOf(words, dev, addressing))) {
-      refuse(text, "there is a route of this prefix and metric already");
-    }
+  /** What commands change. */
+  get #place(): CommandPlace {
+    return { router: this.router, firewall: this.firewall, devices: this.#stackDevices };
   }
 
   /** What rules LOG is a step of the packet's way, too. */
@@ -322,8 +319,4 @@ function readSysctls({ profile: name = LINUX.name, interfaces, sysctl = {} }: Wo
     within(["sysctl", key], () => sysctls.set(key, value));
   }
   return sysctls;
-}
-
-function refuse(word: string, message: string): never {
-  throw new ParseError("world-route", word, message);
 }
