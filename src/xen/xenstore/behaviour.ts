@@ -89,6 +89,12 @@ export interface XenstoreBehaviour {
   readonly console: "debug" | "control";
   /** True: SET_TARGET's relation counts. */
   readonly knowsTargets: boolean;
+  /** Characters of a special name to watch; `null`: as many as come. */
+  readonly specialNameLength: number | null;
+  /** True: RELEASE and RESUME look at the privilege alone, so that a read-only client may. */
+  readonly readonlyReleases: boolean;
+  /** True: a domain whose connection breaks is released. False: it is heard no more. */
+  readonly releasesBroken: boolean;
   /** True: a guest that is heard no more finds out why in the word `error` of its ring page. */
   readonly tellsRingErrors: boolean;
 }
@@ -132,6 +138,9 @@ export const XENSTORE_3_1: XenstoreBehaviour = Object.freeze({
   console: "debug",
   knowsTargets: false,
   tellsRingErrors: false,
+  specialNameLength: null,
+  readonlyReleases: true,
+  releasesBroken: true,
 });
 
 /** The C xenstored of Xen 4.17 (2022 to 2025, with the fixes of XSA-115 and XSA-326). */
@@ -173,4 +182,7 @@ export const XENSTORE_4_17: XenstoreBehaviour = Object.freeze({
   console: "control",
   knowsTargets: true,
   tellsRingErrors: true,
+  specialNameLength: 2048,
+  readonlyReleases: false,
+  releasesBroken: false,
 });

@@ -47,6 +47,8 @@ export class StoreCore implements StoreParts {
   #isAnswering = false;
   #cause: Cause | null = null;
   readonly #sessions = new Set<StoreSession>();
+  /** The domain whose sessions are being closed. */
+  #leaving: StoreDomain | null = null;
   readonly #sessionLimit: number;
   readonly #eventLimit: number;
 
@@ -72,9 +74,18 @@ export class StoreCore implements StoreParts {
     return this.#add(new StoreSession(this, this.#options(domain, isReadonly)));
   }
 
-  /** A session is over. That of a domain keeps its place in the order until the domain is gone. */
+  /**
+   * A session is over. That of a domain keeps its place in the order until the domain is gone,
+   * which it is at once where the era ends a domain with its connection.
+   */
   closed(session: StoreSession): void {
-    if (session.domain?.session !== session) this.#sessions.delete(session);
+    const { domain } = session;
+    if (domain?.session !== session) {
+      this.#sessions.delete(session);
+    } else if (this.behaviour.releasesBroken && domain.domid !== 0 && domain !== this.#leaving) {
+      this.#destroy(domain);
+      if (!this.#isAnswering) this.settle();
+    }
   }
 
   /** The guest's request over the wire that is being carried out, or `null`. */
@@ -121,7 +132,7 @@ export class StoreCore implements StoreParts {
 
   begin(session: StoreSession): Transaction {
     return this.behaviour.transactions === "snapshot"
-      ? new SnapshotTransaction(this, this.base)
+      ? new SnapshotTransaction(this, this.base, session)
       : new TouchedTransaction(this, this.base, session);
   }
 
@@ -180,7 +191,8 @@ export class StoreCore implements StoreParts {
   /** VIRQ_DOM_EXC: some domain shut down or went away. */
   checkDomains(): void {
     let isNews = false;
-    for (const domain of [...this.domains]) {
+    // The real one has the latest at the head of its list.
+    for (const domain of [...this.domains].toReversed()) {
       if (this.domains.find(domain.domid) !== domain || domain.domid === 0) continue;
       const state = this.#host.stateOf(domain.domid);
       if (!domain.isIntroduced) {
@@ -212,7 +224,9 @@ export class StoreCore implements StoreParts {
   }
 
   #destroy(domain: StoreDomain): void {
+    this.#leaving = domain;
     for (const session of this.#sessions) if (session.domain === domain) session.close();
+    this.#leaving = null;
     this.#forget(domain);
     this.#host.release(domain.domid);
     this.events.fireSpecial(RELEASE_DOMAIN);

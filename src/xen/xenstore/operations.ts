@@ -160,7 +160,7 @@ function setPermissions(session: StoreSession, request: Request, output: Output)
 function watch(session: StoreSession, request: Request, output: Output): Errno | null {
   const [path, token, ...more] = request.strings;
   if (path === undefined || token === undefined || more.length > 0) return "EINVAL";
-  return session.watch(path, token, () => output.ok(request));
+  return session.watch(path, token, () => output.ok(request), request.transactionId);
 }
 
 function unwatch(session: StoreSession, request: Request, output: Output): Errno | null {

@@ -147,14 +147,23 @@ export class StoreSession implements Principal {
 
   /**
    * Hear of changes at or below `path`. The first event comes at once, after `acknowledge` was
-   * called: a client over a wire has its answer before it.
+   * called: a client over a wire has its answer before it. A transaction matters where the era
+   * judges by it whether that event is due.
    */
-  watch(path: string, token: string, acknowledge: (() => void) | null = null): Errno | null {
-    if (this.#isClosed) return "EIO";
-    const { tree, quotas, watches } = this.#core;
+  watch(
+    path: string,
+    token: string,
+    acknowledge: (() => void) | null = null,
+    transaction = 0,
+  ): Errno | null {
+    const { tree, quotas, watches, behaviour } = this.#core;
+    const view = this.#view(behaviour.watchesOutsideTransactions ? 0 : transaction);
+    if (typeof view === "string") return view;
     const isRelative = !path.startsWith("@") && !path.startsWith("/");
     const absolute = this.#absolute(path);
-    const isValid = path.startsWith("@") ? path.length <= 2048 : tree.isValid(absolute);
+    const isValid = path.startsWith("@")
+      ? path.length <= (behaviour.specialNameLength ?? Infinity)
+      : tree.isValid(absolute);
     tree.note(isValid ? null : "EINVAL");
     if (!isValid) return "EINVAL";
     const key = `${absolute}\0${token}`;
@@ -169,7 +178,7 @@ export class StoreSession implements Principal {
     this.#watches.set(key, watch);
     acknowledge?.();
     this.#core.forgetCause();
-    if (this.#core.events.hearsFirst(watch)) this.event(watch.nameOf(absolute), token);
+    if (this.#core.events.hearsFirst(watch, view)) this.event(watch.nameOf(absolute), token);
     return this.#settled(null);
   }
 
@@ -228,12 +237,12 @@ export class StoreSession implements Principal {
 
   /** RELEASE: a domain is gone. `acknowledge` is called when the answer is due. */
   release(domid: number, acknowledge: () => void = () => {}): Errno | null {
-    return this.#settled(this.#refusal() ?? this.#core.release(domid, this, acknowledge));
+    return this.#settled(this.#domainRefusal() ?? this.#core.release(domid, this, acknowledge));
   }
 
   /** RESUME: a domain that was shut down runs again. */
   resume(domid: number): Errno | null {
-    return this.#refusal() ?? this.#core.resume(domid);
+    return this.#domainRefusal() ?? this.#core.resume(domid);
   }
 
   /** SET_TARGET: `domid` has the rights of `target` too. */
@@ -376,6 +385,12 @@ export class StoreSession implements Principal {
   #refusal(): Errno | null {
     if (this.#isClosed) return "EIO";
     return this.isPrivileged && !this.isReadonly ? null : "EACCES";
+  }
+
+  /** Why RELEASE and RESUME are refused. */
+  #domainRefusal(): Errno | null {
+    const isEnough = this.isPrivileged && this.#core.behaviour.readonlyReleases;
+    return isEnough && !this.#isClosed ? null : this.#refusal();
   }
 
   #drop(key: string, watch: Watch): void {

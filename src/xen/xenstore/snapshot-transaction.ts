@@ -6,6 +6,7 @@
 import type { BaseView, StoreParts } from "./base-view.ts";
 import type { Errno } from "./errno.ts";
 import type { StoreNode } from "./node.ts";
+import type { StoreSession } from "./session.ts";
 import type { Snapshot } from "./node-table.ts";
 import type { ChangeKind } from "./view.ts";
 import type { Transaction } from "./transaction.ts";
@@ -14,6 +15,7 @@ import type { Transaction } from "./transaction.ts";
 export class SnapshotTransaction implements Transaction {
   readonly #parts: StoreParts;
   readonly #base: BaseView;
+  readonly #who: StoreSession;
   readonly #snapshot: Snapshot;
   readonly #changesAtStart: number;
   readonly #written = new Map<string, StoreNode | null>();
@@ -21,7 +23,8 @@ export class SnapshotTransaction implements Transaction {
   readonly #changes = new Map<string, ChangeKind>();
   readonly #counts = new Map<number, number>();
 
-  constructor(parts: StoreParts, base: BaseView) {
+  constructor(parts: StoreParts, base: BaseView, who: StoreSession) {
+    this.#who = who;
     this.#parts = parts;
     this.#base = base;
     this.#snapshot = parts.nodes.open();
@@ -43,7 +46,10 @@ export class SnapshotTransaction implements Transaction {
     this.#written.set(path, null);
   }
 
+  /** A guest that has no nodes outside is not credited with one of its own that it removes. */
   count(domid: number, change: number): boolean {
+    const isOwn = this.#who.domain !== null && domid === this.#who.domid;
+    if (change < 0 && isOwn && this.#who.domain?.nodes === 0) return true;
     this.#counts.set(domid, (this.#counts.get(domid) ?? 0) + change);
     return true;
   }

@@ -12,7 +12,7 @@ import {
   rightsOf,
 } from "./permission.ts";
 import type { StoreSession } from "./session.ts";
-import type { ChangeKind } from "./view.ts";
+import type { ChangeKind, StoreView } from "./view.ts";
 import type { Watch, WatchIndex } from "./watch-index.ts";
 
 /** The names that stand for the coming and going of domains. */
@@ -69,10 +69,16 @@ export class WatchEvents {
     }
   }
 
-  /** The event that answers a new watch is due, whether there is such a node or not. */
-  hearsFirst({ session, path }: Watch): boolean {
+  /**
+   * The event that answers a new watch is due, whether there is such a node or not. 3.1 judges it
+   * by the transaction that the request names: `view`.
+   */
+  hearsFirst({ session, path }: Watch, view: StoreView): boolean {
     if (this.#behaviour.eventsFor === "node-or-parent" || path.startsWith("@")) return true;
-    return this.#mayKnow(session, path);
+    return this.#mayKnow(session, path, (at) => {
+      const node = view.read(at);
+      return typeof node === "string" ? undefined : node;
+    });
   }
 
   /** What `who` may do to `node`. */
@@ -111,7 +117,9 @@ export class WatchEvents {
     node: StoreNode | null,
     before: Permissions | null,
   ): boolean {
-    if (this.#behaviour.eventsFor === "readable-or-absent") return this.#mayKnow(who, path);
+    if (this.#behaviour.eventsFor === "readable-or-absent") {
+      return this.#mayKnow(who, path, (at) => this.#nodes.get(at));
+    }
     if (before !== null && (rightsOf(who, before, null) & Rights.read) !== 0) return true;
     const seen = node ?? this.#nodes.get(path);
     if (seen === undefined) return false;
@@ -119,13 +127,17 @@ export class WatchEvents {
   }
 
   /** `who` can read the node, or is told that there is none. */
-  #mayKnow(who: StoreSession, path: string): boolean {
+  #mayKnow(
+    who: StoreSession,
+    path: string,
+    find: (path: string) => StoreNode | undefined,
+  ): boolean {
     if (who.isPrivileged) return true;
-    const node = this.#nodes.get(path);
+    const node = find(path);
     if (node !== undefined) return this.#reads(who, node);
     let at = parentOf(path);
-    while (!this.#nodes.get(at) && at !== "/") at = parentOf(at);
-    return this.#reads(who, this.#nodes.get(at));
+    while (find(at) === undefined && at !== "/") at = parentOf(at);
+    return this.#reads(who, find(at));
   }
 
   #reads(who: StoreSession, node: StoreNode | undefined): boolean {
