@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum { MAX_CLIENTS = 1200, MAX_COMMAND = 1 << 22, SOCKET = 0x10000 };
-enum { CONNECT = 1, CLOSE, CREATE, DESTROY, SHUTDOWN, RESUME, DYING, SEND, WAIT, PAGE, POKE, FREEZE, THAW };
+enum { CONNECT = 1, CLOSE, CREATE, DESTROY, SHUTDOWN, RESUME, DYING, SEND, WAIT, PAGE, POKE, FREEZE, THAW, HUSH, HEAR };
 
 struct client {
   bool is_used;
@@ -43,6 +43,8 @@ static size_t answer_length, answer_space;
 static uint32_t answer_count;
 static int control_fd;
 static const char *run_folder;
+/* Changes of domains raise no exception. */
+static bool is_hushed;
 
 /* ---- the answer ---- */
 
@@ -248,7 +250,7 @@ static void change_domain(uint32_t what, struct domain *domain, uint32_t reason)
     default:
       domain->is_dying = true;
   }
-  raise_domain_exception();
+  if (!is_hushed) raise_domain_exception();
 }
 
 static void obey(uint32_t what, uint32_t who, const uint8_t *octets, uint32_t length) {
@@ -274,6 +276,13 @@ static void obey(uint32_t what, uint32_t who, const uint8_t *octets, uint32_t le
       send_octets(who, octets, length);
       return;
     case WAIT:
+      return;
+    case HUSH:
+      is_hushed = true;
+      return;
+    case HEAR:
+      is_hushed = false;
+      raise_domain_exception();
       return;
     case PAGE:
       if (domain != NULL) report(who, LAST_WORD - REQ_CONS, domain->page + REQ_CONS);

@@ -48,6 +48,8 @@ export class StoreLife implements StoreHost {
   readonly #clients = new Map<Who, StoreConnection>();
   readonly #domains = new Map<number, Domain>();
   #received = new Map<Who, string>();
+  /** Changes of domains are not told to the store. */
+  #isHushed = false;
 
   stateOf(domid: number): DomainState {
     return domid === 0 ? "running" : (this.#domains.get(domid)?.state ?? "none");
@@ -98,6 +100,11 @@ export class StoreLife implements StoreHost {
       case "thaw":
         this.#freeze(who, step.do === "freeze");
         return;
+      case "hush":
+      case "hear":
+        this.#isHushed = step.do === "hush";
+        if (!this.#isHushed) this.store.checkDomains();
+        return;
       case "page":
         this.#show(who);
         return;
@@ -146,7 +153,7 @@ export class StoreLife implements StoreHost {
     if (what === "destroy") this.#domains.delete(domid);
     else if (what === "dying") domain.state = what;
     else if (domain.state !== "dying") domain.state = RUN_STATES[what];
-    if (what !== "resume") this.store.checkDomains();
+    if (what !== "resume" && !this.#isHushed) this.store.checkDomains();
   }
 
   #connect(who: Who): void {

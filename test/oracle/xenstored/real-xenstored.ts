@@ -44,6 +44,8 @@ const COMMANDS = {
   poke: 11,
   freeze: 12,
   thaw: 13,
+  hush: 14,
+  hear: 15,
 } as const;
 const PATIENCE_MS = 30_000;
 const NOTHING = new Uint8Array(0);

@@ -1,5 +1,6 @@
 /** Words of a script by chance: paths, values, permissions, numbers; good and bad. @module */
 import type { Prng } from "../../../src/base/prng.ts";
+import { textOf } from "./script.ts";
 
 /** Domids of the guests in scripts. */
 export const GUESTS: readonly number[] = [1, 2, 3, 7];
@@ -160,4 +161,26 @@ const ODD_NUMBERS = ["", "-1", "x", "0x1", "1x", " 1", "4294967296", "4294967297
 /** A number where one is due; seldom none. */
 export function oddNumber(prng: Prng): string {
   return ODD_NUMBERS[prng.below(ODD_NUMBERS.length)] ?? "";
+}
+
+/** Without its end, with more than its end, empty. */
+export function broken(prng: Prng, payload: string): string {
+  return pick(prng, [payload.slice(0, -1), `${payload}x\0`, `${payload}\0`, "", "\0"]);
+}
+
+/** A line for CONTROL. */
+export function controlLine(prng: Prng): string {
+  const good = ["check", "help", "print hello", "quota", "quota 1", "log", "log on", "log off"];
+  const bad = ["nonsense", "", "quota 9", "quota x", "quota set", "check more"];
+  return pick(prng, ["quota 2", ...good, ...bad]);
+}
+
+/** An index of a ring that makes no sense: where it stands, and its octets. */
+export function brokenIndex(prng: Prng): { readonly at: number; readonly octets: string } {
+  const at = pick(prng, [2048, 2052, 2056, 2060]);
+  // Never such that half a request is read: if the domain is introduced anew then, xenstored
+  // goes on with freed memory.
+  const value = pick(prng, [0x4000_0000, 0x7fff_ffff, 0x8000_0000, 0xc000_0001]);
+  const word = Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
+  return { at, octets: textOf(word) };
 }

@@ -1,20 +1,15 @@
 /** Writes scripts by chance: the same seed, the same script. @module */
 import { Prng } from "../../../src/base/prng.ts";
-import {
-  encode,
-  type Request,
-  SOCKET,
-  type Step,
-  textOf,
-  typeOf,
-  type Who,
-  words,
-} from "./script.ts";
+import { encode, type Request, SOCKET, type Step, typeOf, type Who, words } from "./script.ts";
+import { burstOf, type Cast, conflict, mayhem, request, tightQuota } from "./script-plots.ts";
 import {
   anyDomid,
   anyPath,
   anyPerm,
   anyValue,
+  broken,
+  brokenIndex,
+  controlLine,
   draw,
   GUESTS,
   oddNumber,
@@ -23,7 +18,6 @@ import {
 } from "./script-words.ts";
 
 const SOCKETS = 3;
-const VALUE = "v".repeat(1900);
 const CONTROL = typeOf("CONTROL");
 /**
  * If the payload is not one word, xenstored answers with the last error that any call left behind,
@@ -96,8 +90,41 @@ class ScriptWriter {
       [1, (): void => this.#burst(this.#anyone())],
       [3, (): void => this.#octets(this.#anyone())],
       [1, (): void => this.#indices()],
+      [3, (): void => this.#play(conflict)],
+      [1, (): void => this.#play(tightQuota)],
+      [1, (): void => this.#play(mayhem)],
+      [1, (): void => this.#pieces(this.#anyone())],
     ]);
     kind();
+  }
+
+  #play(plot: (cast: Cast) => Step[]): void {
+    const [who, other] = [this.#anyone(), this.#anyone()];
+    const tx = (this.#started.get(who) ?? 0) + 1;
+    const isLasting = (domid: number): boolean => this.#targets.has(domid);
+    const steps = plot({ prng: this.#prng, who, other, tx, isLasting });
+    for (const step of steps) if (step.do === "destroy") this.#silence(step.who);
+    const isStart = ({ type }: Request): boolean => type === typeOf("TRANSACTION_START");
+    const starts = steps.filter((step) => step.do === "ask" && step.requests.some(isStart));
+    this.#started.set(who, tx - 1 + starts.length);
+    this.#steps.push(...steps);
+  }
+
+  /** A request in several pieces, between which others ask. */
+  #pieces(who: Who): void {
+    const prng = this.#prng;
+    let left = encode([this.#anyRequest(who)]);
+    const others = [...this.#talking].filter((one) => one !== who);
+    for (let at = 0; left.length > 0;) {
+      const drawn = 1 + prng.below(Math.min(left.length, 20));
+      // As in #octets, a header goes with more.
+      const count = who >= SOCKET && at + drawn === 16 ? drawn + 1 : drawn;
+      this.#steps.push({ do: "send", who, octets: left.slice(0, count) });
+      left = left.slice(count);
+      at += count;
+      const other = others[prng.below(others.length || 1)];
+      if (left.length > 0 && other !== undefined && prng.below(2) === 0) this.#request(other);
+    }
   }
 
   #anyone(): Who {
@@ -146,15 +173,7 @@ class ScriptWriter {
   /** What asks for more than a quota of Xen 4.17 allows. */
   #burst(who: Who): void {
     const prng = this.#prng;
-    // Many watches on a directory of many changes cost xenstored minutes: it looks for repeats.
-    const [name, count, payload] = draw<[string, number, (n: number) => string]>(prng, [
-      [3, ["WATCH", 135, (n): string => `w\0t${n}\0`]],
-      [3, ["TRANSACTION_START", 14, (): string => "\0"]],
-      [1, ["WRITE", 1010, (n): string => `q/${n % 40}/${n}\0`]],
-      [1, ["MKDIR", 560, (n): string => `data/${n}\0`]],
-      [2, ["WRITE", 320, (n): string => `a/${String(n).padEnd(40, "x")}\0`]],
-      [1, ["WRITE", 900, (n): string => `m/${n}\0${VALUE}`]],
-    ]);
+    const { name, count, payload } = burstOf(prng);
     const [first = ""] = payload(0).split("\0");
     this.#paths.push(first.replace(/\/[^/]*$/, ""));
     const tx = name === "WRITE" ? this.#anyTransaction(who) : 0;
@@ -183,14 +202,10 @@ class ScriptWriter {
   #indices(): void {
     const prng = this.#prng;
     const who = GUESTS[prng.below(GUESTS.length)] ?? 1;
-    const at = pick(prng, [2048, 2052, 2056, 2060]);
-    // Never such that half a request is read: if the domain is introduced anew then, xenstored
-    // goes on with freed memory.
-    const value = pick(prng, [0x4000_0000, 0x7fff_ffff, 0x8000_0000, 0xc000_0001]);
-    const word = Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
+    const { at, octets } = brokenIndex(prng);
     // What one that took nothing is still sent before it is cut off hangs on the turns of the main
     // loop, here as with a long header.
-    this.#steps.push({ do: "thaw", who }, { do: "poke", who, at, octets: textOf(word) });
+    this.#steps.push({ do: "thaw", who }, { do: "poke", who, at, octets });
     this.#steps.push({ do: "page", who });
     this.#silence(who);
     if (prng.below(2) === 0) {
@@ -258,6 +273,8 @@ class ScriptWriter {
       [8, 1],
       [8, 2],
       [3, 3],
+      [2, 4],
+      [2, 5],
       [1, 6],
       [1, 0],
     ]);
@@ -348,23 +365,12 @@ class ScriptWriter {
   }
 
   control(): Request {
-    const good = ["check", "help", "print hello", "quota", "quota 1", "log", "log on", "log off"];
-    const bad = ["nonsense", "", "quota 9", "quota x", "quota set", "check more"];
-    const line = pick(this.#prng, ["quota 2", ...good, ...bad]);
+    const line = controlLine(this.#prng);
     return request("CONTROL", `${line.replaceAll(" ", "\0")}\0`, 0);
   }
 }
 
-/** Without its end, with more than its end, empty. */
-function broken(prng: Prng, payload: string): string {
-  return pick(prng, [payload.slice(0, -1), `${payload}x\0`, `${payload}\0`, "", "\0"]);
-}
-
 const introduction = (domid: number): string => words(String(domid), "100", String(1 + domid));
-
-function request(name: string, payload: string, tx: number, req = 0): Request {
-  return { type: typeOf(name), req, tx, payload };
-}
 
 type Maker = (writer: ScriptWriter, who: Who) => Request;
 

@@ -26,6 +26,8 @@ export type Step =
   | { readonly do: "create" | "destroy" | "dying" | "resume"; readonly who: Who }
   /** A guest takes nothing from its ring, or all again. */
   | { readonly do: "freeze" | "thaw"; readonly who: Who }
+  /** From `hush` on the store does not hear of what happens to domains; with `hear`, of all. */
+  | { readonly do: "hush" | "hear"; readonly who: Who }
   /** The domain has shut itself down, for the `reason` of sched.h. */
   | { readonly do: "shutdown"; readonly who: Who; readonly reason: number }
   /** Show the indices of a guest's ring and what stands after them. */
