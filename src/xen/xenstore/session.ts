@@ -147,8 +147,7 @@ export class StoreSession implements Principal {
 
   /**
    * Hear of changes at or below `path`. The first event comes at once, after `acknowledge` was
-   * called: a client over a wire has its answer before it. A transaction matters where the era
-   * judges by it whether that event is due.
+   * called: a client over a wire has its answer before it. 3.1 judges it in the transaction.
    */
   watch(
     path: string,
@@ -159,13 +158,11 @@ export class StoreSession implements Principal {
     const { tree, quotas, watches, behaviour } = this.#core;
     const view = this.#view(behaviour.watchesOutsideTransactions ? 0 : transaction);
     if (typeof view === "string") return view;
-    const isRelative = !path.startsWith("@") && !path.startsWith("/");
     const absolute = this.#absolute(path);
     const isValid = path.startsWith("@")
       ? path.length <= (behaviour.specialNameLength ?? Infinity)
       : tree.isValid(absolute);
-    tree.note(isValid ? null : "EINVAL");
-    if (!isValid) return "EINVAL";
+    if (tree.note(isValid ? null : "EINVAL") !== null) return "EINVAL";
     const key = `${absolute}\0${token}`;
     if (this.#watches.has(key)) return "EEXIST";
     const held = this.isPrivileged ? 0 : (this.domain?.watches ?? 0);
@@ -173,8 +170,8 @@ export class StoreSession implements Principal {
     const octets = absolute.length + token.length;
     if (quotas.isMemoryOver(this.domid, octets)) return tree.note("ENOMEM");
     this.#countWatch(octets, 1);
-    const prefix = isRelative ? (this.#home?.length ?? 0) : 0;
-    const watch = watches.add(this, absolute, token, prefix);
+    const prefix = /^[@/]/.test(path) ? null : this.#home;
+    const watch = watches.add(this, absolute, token, prefix?.length ?? 0);
     this.#watches.set(key, watch);
     acknowledge?.();
     this.#core.forgetCause();
@@ -212,9 +209,11 @@ export class StoreSession implements Principal {
     if (transaction !== 0) return "EBUSY";
     const isOver = this.#transactions.size > this.#core.quotas.get("transactions");
     if (isOver && !this.isPrivileged) return "ENOSPC";
-    while (this.#transactions.has(this.#nextTransaction)) this.#countTransaction();
-    const id = this.#nextTransaction;
-    this.#countTransaction();
+    let id: number;
+    do {
+      id = this.#nextTransaction;
+      this.#nextTransaction = (id + 1) >>> 0;
+    } while (this.#transactions.has(id));
     this.#transactions.set(id, this.#core.begin(this));
     return id;
   }
@@ -237,12 +236,13 @@ export class StoreSession implements Principal {
 
   /** RELEASE: a domain is gone. `acknowledge` is called when the answer is due. */
   release(domid: number, acknowledge: () => void = () => {}): Errno | null {
-    return this.#settled(this.#domainRefusal() ?? this.#core.release(domid, this, acknowledge));
+    const refused = this.#refusal(this.#core.behaviour.readonlyReleases);
+    return this.#settled(refused ?? this.#core.release(domid, this, acknowledge));
   }
 
   /** RESUME: a domain that was shut down runs again. */
   resume(domid: number): Errno | null {
-    return this.#domainRefusal() ?? this.#core.resume(domid);
+    return this.#refusal(this.#core.behaviour.readonlyReleases) ?? this.#core.resume(domid);
   }
 
   /** SET_TARGET: `domid` has the rights of `target` too. */
@@ -382,15 +382,9 @@ export class StoreSession implements Principal {
     return `${this.#home}/${path}`;
   }
 
-  #refusal(): Errno | null {
+  #refusal(suitsReadonly = false): Errno | null {
     if (this.#isClosed) return "EIO";
-    return this.isPrivileged && !this.isReadonly ? null : "EACCES";
-  }
-
-  /** Why RELEASE and RESUME are refused. */
-  #domainRefusal(): Errno | null {
-    const isEnough = this.isPrivileged && this.#core.behaviour.readonlyReleases;
-    return isEnough && !this.#isClosed ? null : this.#refusal();
+    return this.isPrivileged && (suitsReadonly || !this.isReadonly) ? null : "EACCES";
   }
 
   #drop(key: string, watch: Watch): void {
@@ -402,9 +396,5 @@ export class StoreSession implements Principal {
   #countWatch(octets: number, sign: 1 | -1): void {
     if (this.domain !== null) this.domain.watches += sign;
     this.#core.quotas.addMemory(this.domid, sign * octets);
-  }
-
-  #countTransaction(): void {
-    this.#nextTransaction = (this.#nextTransaction + 1) >>> 0;
   }
 }

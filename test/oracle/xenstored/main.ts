@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { OurXenstored } from "./our-xenstored.ts";
 import { missingForXenstored, RealXenstored } from "./real-xenstored.ts";
 import { toLine } from "./recording.ts";
-import { runStoreOracle, type StoreReport } from "./store-run.ts";
+import { runStoreOracle, type StoreDifference, type StoreReport } from "./store-run.ts";
 
 const USAGE = `npm run oracle:xenstore --
     [--cases N] [--seed S] [--steps N] [--limit N] [--out FOLDER]
@@ -39,6 +39,14 @@ function show({ played, steps, deaths, differences }: StoreReport): void {
   process.stderr.write(`${line}, ${deaths} deaths of xenstored, ${seconds} s${end}`);
 }
 
+function keep(difference: StoreDifference): void {
+  const folder = join(resolve(values.out), String(difference.seed));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "recording.jsonl"), toLine({ what: "", ...difference }));
+  writeFileSync(join(folder, "difference.txt"), difference.text);
+  process.stdout.write(`\nseed ${difference.seed}, in ${folder}\n${difference.text}`);
+}
+
 async function main(): Promise<number> {
   if (values.help) {
     process.stdout.write(USAGE);
@@ -66,16 +74,10 @@ async function main(): Promise<number> {
       length,
       limit,
       onProgress: show,
+      onDifference: keep,
     });
     show(report);
     process.stdout.write(`${report.census.join("\n")}\n`);
-    for (const difference of report.differences) {
-      const folder = join(resolve(values.out), String(difference.seed));
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, "recording.jsonl"), toLine({ what: "", ...difference }));
-      writeFileSync(join(folder, "difference.txt"), difference.text);
-      process.stdout.write(`\nseed ${difference.seed}, in ${folder}\n${difference.text}`);
-    }
     const last = seed + report.played - 1;
     process.stdout.write(`seeds ${seed} to ${last}: ${report.differences.length} differ\n`);
     return report.differences.length === 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-/** Short stories of a script in which things meet that chance alone seldom brings together. @module */
+/** Short stories of a script, in which things meet that seldom do by chance. @module */
 import type { Prng } from "../../../src/base/prng.ts";
 import { type Request, SOCKET, type Step, typeOf, type Who, words } from "./script.ts";
 import { anyPerm, draw, GUESTS, pick } from "./script-words.ts";
@@ -54,7 +54,7 @@ function near(prng: Prng, path: string): string {
   ]);
 }
 
-/** A transaction in which nodes are touched that another touches meanwhile; perhaps it ends badly. */
+/** A transaction in which nodes are touched that another touches meanwhile. */
 export function conflict({ prng, who, other, tx }: Cast): Step[] {
   const path = pick(prng, [
     "/a/b",

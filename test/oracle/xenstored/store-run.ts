@@ -28,6 +28,8 @@ export interface StoreRunOptions {
   readonly limit: number;
   /** Told now and then. */
   readonly onProgress?: (report: StoreReport) => void;
+  /** Told of each difference as it was found and made small. */
+  readonly onDifference?: (difference: StoreDifference) => void;
 }
 
 /** A script that the two answer differently, made small. */
@@ -52,7 +54,7 @@ export interface StoreReport {
 
 /** Play scripts until there are enough of them, or of differences. */
 export async function runStoreOracle(options: StoreRunOptions): Promise<StoreReport> {
-  const { real, ours, cases, seed, length, limit, onProgress } = options;
+  const { real, ours, cases, seed, length, limit, onProgress, onDifference } = options;
   const answers = new Map<string, number>();
   const report = { played: 0, steps: 0, deaths: 0, differences: [] as StoreDifference[] };
   const whole = (): StoreReport => ({ ...report, census: linesOfCensus(answers) });
@@ -64,7 +66,9 @@ export async function runStoreOracle(options: StoreRunOptions): Promise<StoreRep
     if (received.length < steps.length) report.deaths += 1;
     count(answers, steps, received);
     if (differenceOf(steps, received, await ours.play(steps)) !== null) {
-      report.differences.push(await reduced(options, one, steps));
+      const difference = await reduced(options, one, steps);
+      report.differences.push(difference);
+      onDifference?.(difference);
     }
     if (report.played % 250 === 0) onProgress?.(whole());
   }
