@@ -8,10 +8,12 @@
  */
 import type { Socket } from "node:net";
 import type { Logger } from "../base/log.ts";
+import type { Duration } from "../base/time.ts";
 import { StoreConnection } from "../xen/xenstore/connection.ts";
 import type { StoreSession } from "../xen/xenstore/session.ts";
 import { DirectWriter } from "./direct-socket.ts";
 import type { RealTime } from "./real-time.ts";
+import { StayAwake } from "./stay-awake.ts";
 import { systemCode } from "./system-error.ts";
 import { openUnixListener, type UnixListener } from "./unix-listener.ts";
 
@@ -23,6 +25,8 @@ export interface XenstoreSocketOptions {
   /** Requests come in when the clock says so. */
   readonly realTime: RealTime;
   readonly log: Logger;
+  /** How long to stay awake after an answer, where that is of use; 50 us, to 1,000, 0 for never. */
+  readonly patience?: Duration;
 }
 
 /** Octets that the system is given beyond what it takes at once; the rest waits in the store. */
@@ -35,12 +39,21 @@ const NOTHING = new Uint8Array(0);
 
 /** @throws {SocketError} if the socket cannot be opened. */
 export async function openXenstoreSocket(options: XenstoreSocketOptions): Promise<UnixListener> {
-  const { path, connect, realTime, log } = options;
+  const { path, connect, realTime, log, patience = 50 } = options;
   const clients = new Map<Socket, StoreClientSocket>();
   const buffer = new Uint8Array(READ_AT_ONCE);
+  const awake = new StayAwake({ patience });
   return openUnixListener({
     path,
-    direct: { buffer, take: (socket, length) => clients.get(socket)?.take(buffer, length) ?? true },
+    direct: {
+      buffer,
+      take: (socket, length) => {
+        awake.heard();
+        const isReady = clients.get(socket)?.take(buffer, length) ?? true;
+        awake.answered();
+        return isReady;
+      },
+    },
     onConnection: (socket) => {
       realTime.enter(() => {
         const session = connect();
