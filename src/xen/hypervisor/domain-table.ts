@@ -163,14 +163,17 @@ export class DomainTable {
     entry.shutdown = null;
   }
 
-  /** @throws {DomainError} as {@link pause}; "name-in-use". */
-  rename(domid: number, name: string): void {
+  /**
+   * Give a domain another name, and another uuid if that goes to another domain.
+   * @throws {DomainError} as {@link pause}; "name-in-use".
+   */
+  rename(domid: number, name: string, uuid: string | null = null): void {
     const entry = this.#get(domid);
     if (this.#byName.has(name)) {
       throw new DomainError("name-in-use", name, "a name that no other domain has");
     }
     this.#byName.delete(entry.config.name);
-    entry.config = { ...entry.config, name };
+    entry.config = { ...entry.config, name, uuid: uuid ?? entry.config.uuid };
     this.#byName.set(name, entry);
   }
 

@@ -229,8 +229,7 @@ export class DomainLives {
     } else if (action === "destroy" || action === "coredump-destroy" || isTooFast) {
       yield* this.close(entry);
     } else if (action === "rename-restart") {
-      this.#rename(entry);
-      yield* this.#restart(entry);
+      if (this.#rename(entry)) yield* this.#restart(entry);
     } else {
       entry.next = "domain";
       yield* this.close(entry);
@@ -291,13 +290,16 @@ export class DomainLives {
     this.#parts.listener.dumped?.(entry, path, entry.io.memory, this.#now);
   }
 
-  /** The dead domain is kept under another name. */
-  #rename(entry: DomainEntry): void {
-    const uuid = drawUuid(this.#parts.chance);
+  /** The dead domain is kept under another name and uuid. @returns false if it cannot be. */
+  #rename(entry: DomainEntry): boolean {
+    const { table, chance } = this.#parts;
+    const uuid = drawUuid(chance);
     const name = this.#toolstack.nameOfPreserved(entry.toolstack, uuid);
+    if (table.findByName(name) !== null) return false;
     this.#toolstack.preserve(entry.toolstack, { name, uuid });
-    this.#parts.table.rename(entry.domid, name);
+    table.rename(entry.domid, name, uuid);
     entry.name = name;
+    return true;
   }
 
   /** The same VM in a new domain. One that cannot be is not tried again. */

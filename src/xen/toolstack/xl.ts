@@ -127,13 +127,19 @@ export class Xl implements Toolstack {
     return `${info.config.name}-${minute}Z`;
   }
 
+  /** libxl_domain_preserve: another VM's directory, while its devices stay. */
   preserve({ info }: ToolstackDomain, renamed: { name: string; uuid: string } | null): void {
     if (renamed === null) return;
     const { client } = this.#parts;
-    const home = domainPath(info.domid);
+    const { domid } = info;
+    const [home, vm] = [domainPath(domid), `/vm/${renamed.uuid}`];
     client.transaction((t) => {
+      t.rmIfThere(vm);
+      t.mkdir(vm);
+      t.setPermissions(vm, ["n0", `r${domid}`]);
+      t.write(`${home}/vm`, vm);
       t.write(`${home}/name`, renamed.name);
-      t.write(`${t.read(`${home}/vm`)}/name`, renamed.name);
+      t.write(`${vm}/name`, renamed.name);
     });
   }
 

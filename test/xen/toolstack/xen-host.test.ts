@@ -162,6 +162,7 @@ describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
       host.create({ ...request, guest: world.guest, ...change }, 0).domid;
     const names = (): string[] => [...host.domains].map(({ domid, name }) => `${domid} ${name}`);
     const isXl = profile === XL_4_17;
+    const vms = dump(host).filter((line) => line.startsWith("/vm/"));
     const wait = (): void => {
       if (!isXl) return;
       expect(names()).not.toContainEqual(expect.stringMatching(/dom_32504936$/));
@@ -191,7 +192,10 @@ describe.each([XEND_3_1, XL_4_17])("a host with $name", (profile) => {
     if (!isXl) expect(world.connected.filter((name) => name.includes("6."))).toEqual([]);
     expect(host.find(7)?.request.uuid).toBe(uuid);
     expect(host.find(7)?.status).toBe("running");
-    for (const domid of [6, 7]) host.destroy(domid, SECOND);
+    host.destroy(6, SECOND);
+    expect(find(world, `/vm/${uuid}/name`)).toBe("dom_32504936");
+    host.destroy(7, SECOND);
+    expect(dump(host).filter((line) => line.startsWith("/vm/"))).toEqual(vms);
     expect(world.leftovers).toMatchObject({ domains: [], rings: [], mappings: 0, table: 0 });
   });
 
