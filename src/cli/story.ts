@@ -1,4 +1,5 @@
 /** Tells a run to people: who is there, what happened, what came to nothing. @module */
+import { lifeWords } from "./scenario/life-step.ts";
 import { plural } from "./scenario/words.ts";
 import type { EventOf, RunEvent } from "./scenario/events.ts";
 import {
@@ -67,6 +68,9 @@ export class Story {
         break;
       case "lease":
         this.#lease(event);
+        break;
+      case "life":
+        this.#life(event);
         break;
       case "drop":
         this.#drop(event);
@@ -143,6 +147,14 @@ export class Story {
     const from = server === null ? "" : ` from ${server}`;
     const text = `${domain} leases ${address}${from} ${time}`;
     this.#line({ at, tone: null, text }, formatInstant(at));
+  }
+
+  #life(event: EventOf<"life">): void {
+    const { at, step } = event;
+    const text = lifeWords(event);
+    if (text === null) return;
+    if (step === null) this.#line({ at, tone: null, text }, formatInstant(at));
+    else this.#add(step, at, text);
   }
 
   #drop(event: EventOf<"drop">): void {

@@ -215,7 +215,7 @@ describe.each(["ec2-2010", "linux"] as const)("domains of %s", (profile) => {
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
         await play(profile, steps);
       }),
-      // Seed -243870517: the dead domain's end took the living one's directory in /vm along.
+      // Seeds -243870517 and -1256885794: the dead domain's end took the living one's directory in /vm along.
       { numRuns: 25, examples: [[[launchOf("rename-restart"), crash]]] },
     );
   });

@@ -91,7 +91,8 @@ async function serve(service: Service): Promise<ExitCode> {
     signal: new AbortController().signal,
     onEvent: (event) => {
       tell(event);
-      if (event.event === "settled") sockets.update();
+      const hasEnded = event.event === "life" && event.what === "ended";
+      if (event.event === "settled" || hasEnded) sockets.update();
     },
   });
   const realTime = new RealTime({

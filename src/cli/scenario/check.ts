@@ -276,6 +276,12 @@ function referencesOf(action: Action, plan: Plan): Reference[] {
     case "associate":
       return [domain(action.domain, "domain")];
     case "shutdown":
+    case "reboot":
+    case "crash":
+    case "pause":
+    case "unpause":
+    case "save":
+    case "restore":
     case "disassociate":
       return [domain(action.domain)];
     case "securityGroup":

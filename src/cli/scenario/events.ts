@@ -4,6 +4,8 @@
  * @module
  */
 import type { Fate, Reason } from "../../wire/packet.ts";
+import type { DomainEvent } from "../../zone/domain-event.ts";
+import type { VmState } from "../../zone/vm.ts";
 import type { Action } from "./plan.ts";
 
 /** A probe's answer: who, after how long, and traceroute's mark ("!H", or empty). */
@@ -22,7 +24,7 @@ export interface EndCount {
 
 /** How an expectation turned out. */
 export interface Judgement {
-  /** "replies", "hops", "received" or "dropped". */
+  /** A key of {@link Expectation}: "replies". */
   readonly key: string;
   readonly expected: unknown;
   readonly actual: unknown;
@@ -61,6 +63,24 @@ export type RunEvent =
       readonly publicAddress: string | null;
       readonly securityGroups: readonly string[];
       readonly guest: "simulated" | "external";
+    }
+  | {
+      /**
+       * Something became of a domain. `started`: it runs in another Xen domain, behind another vif;
+       * `paused` and `unpaused`; `halted`: its guest runs no more; `ended`: nothing of it is left;
+       * `dumped`: its core went into a file.
+       */
+      readonly event: "life";
+      readonly at: number;
+      /** The step that it belongs to; `null` for none. */
+      readonly step: number | null;
+      readonly name: string;
+      readonly what: DomainEvent["kind"];
+      readonly state: VmState;
+      readonly domid: number;
+      readonly vif: string;
+      /** Of the core; `null` for none. */
+      readonly path: string | null;
     }
   | {
       /** A domU was given an address, or more time for it, by DHCP. */

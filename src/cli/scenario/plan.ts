@@ -4,6 +4,7 @@ import type { Ipv4Addr, Mac } from "../../wire/addr.ts";
 import type { Reason } from "../../wire/packet.ts";
 import type { FaultOptions } from "../../sim/faults.ts";
 import type { Permission } from "../../xen/permission.ts";
+import type { VmState } from "../../zone/vm.ts";
 import type { ACTIONS, Scenario } from "./schema.ts";
 import type { z } from "zod";
 
@@ -22,6 +23,15 @@ export type InternetPlan = NonNullable<Scenario["internet"]>[number];
 
 type Parsed<K extends keyof typeof ACTIONS> = z.output<(typeof ACTIONS)[K]>;
 
+/** What happens to a domain that may live on. */
+export interface LifeAction {
+  readonly kind: "reboot" | "crash" | "pause" | "unpause" | "save" | "restore";
+  readonly domain: string;
+}
+
+/** The kinds of {@link LifeAction}. */
+export const LIFE_KINDS = ["reboot", "crash", "pause", "unpause", "save", "restore"] as const;
+
 /** What a step does. */
 export type Action =
   | ({ readonly kind: "ping" } & Parsed<"ping">)
@@ -30,6 +40,7 @@ export type Action =
   | ({ readonly kind: "send" } & Parsed<"send">)
   | { readonly kind: "launch"; readonly host: string; readonly domain: DomainPlan }
   | { readonly kind: "shutdown"; readonly domain: string }
+  | LifeAction
   | { readonly kind: "associate"; readonly domain: string; readonly address: Ipv4Addr }
   | { readonly kind: "disassociate"; readonly domain: string }
   | {
@@ -46,6 +57,8 @@ export interface Expectation {
   readonly hops?: readonly (Ipv4Addr | null)[] | undefined;
   readonly received?: number | undefined;
   readonly dropped?: Reason | undefined;
+  readonly state?: VmState | undefined;
+  readonly domid?: number | undefined;
 }
 
 /** One step. */
@@ -86,8 +99,14 @@ export const EXPECTABLE: Readonly<Record<Action["kind"], readonly (keyof Expecta
   traceroute: ["hops", "dropped"],
   udp: ["replies", "received", "dropped"],
   send: ["received", "dropped"],
-  launch: [],
+  launch: ["state", "domid"],
   shutdown: [],
+  reboot: ["state", "domid"],
+  crash: ["state", "domid"],
+  pause: ["state", "domid"],
+  unpause: ["state", "domid"],
+  save: ["state"],
+  restore: ["state", "domid"],
   associate: [],
   disassociate: [],
   securityGroup: [],

@@ -7,9 +7,13 @@ import type { Device } from "../../wire/device.ts";
 import { findOption, Option } from "../../dhcp/options.ts";
 import { DhcpType, type DhcpMessage } from "../../dhcp/message.ts";
 import type { DiskSource } from "../../storage/disk-source.ts";
+import type { Host } from "../../guest/host.ts";
+import type { Domain } from "../../zone/domain.ts";
+import type { DomainEvent } from "../../zone/domain-event.ts";
 import type { Zone } from "../../zone/zone.ts";
 import { faultAt, InputError } from "../failure.ts";
 import type { RunEvent } from "./events.ts";
+import { lifeEvent } from "./life-step.ts";
 import type { Plan, StepPlan } from "./plan.ts";
 import { StepRun } from "./step-run.ts";
 import { Watch } from "./watch.ts";
@@ -95,6 +99,10 @@ export class Player {
   readonly #end: Instant | null;
   #settled = 0;
   #settledAt: Instant | null = null;
+  /** Steps that wait for something. */
+  readonly #underWay = new Set<StepRun>();
+  /** The guest of each domain, as it was last. */
+  readonly #guests = new Map<Domain, Host>();
   #held = 0;
   #failed = 0;
 
@@ -131,10 +139,10 @@ export class Player {
     onEvent(this.#startEvent());
     for (const [, host] of this.#world.internet) this.#watch.addMachine(host.device);
     this.#world.launchAll((running) => {
-      const device = running.domain.guest?.host.device;
-      if (device !== undefined) this.#watch.addMachine(device);
+      this.#meet(running.domain, running.domain.guest?.host ?? null);
       onEvent(domainEvent(running, null, this.zone.now));
     });
+    this.zone.onDomain((event) => this.#onDomain(event));
     for (const step of this.#steps) this.zone.at(step.at, (now) => this.#begin(step, now));
   }
 
@@ -190,12 +198,17 @@ export class Player {
 
   #begin(plan: StepPlan, now: Instant): void {
     const { index, line, action, says } = plan;
-    const step = new StepRun(plan, {
+    const step: StepRun = new StepRun(plan, {
       world: this.#world,
       watch: this.#watch,
       tell: this.#options.onEvent,
-      onDone: (done, at) => this.zone.at(at + SETTLE, (later) => this.#settle(done, later)),
+      onGuest: (domain) => this.#meet(domain, domain.guest?.host ?? null),
+      onDone: (done, at) => {
+        this.#underWay.delete(done);
+        this.zone.at(at + SETTLE, (later) => this.#settle(done, later));
+      },
     });
+    this.#underWay.add(step);
     const words = wordsOf(action);
     this.#options.onEvent({
       event: "step",
@@ -225,6 +238,32 @@ export class Player {
     this.#options.onEvent({ event: "settled", at, step: index });
     this.#settled += 1;
     if (this.#settled === this.#steps.length) this.#settledAt = at;
+  }
+
+  /** A domain lives on with another guest, or ended. */
+  #onDomain(event: DomainEvent): void {
+    const { kind, domain, now } = event;
+    const step = [...this.#underWay].findLast((one) => one.changes(domain.name)) ?? null;
+    // A step that says so tells of the end itself.
+    if (step?.plan.action.kind !== "shutdown") {
+      this.#options.onEvent(lifeEvent(event, step?.plan.index ?? null));
+    }
+    if (kind === "ended") this.#world.forget(domain);
+    else if (kind !== "started") return;
+    const host = kind === "ended" ? null : (domain.guest?.host ?? null);
+    const last = this.#guests.get(domain) ?? null;
+    if (last === host) return;
+    if (last !== null) for (const one of this.#underWay) one.guestEnded(last, now);
+    this.#meet(domain, host);
+  }
+
+  /** What comes to the device of a domain's guest has arrived. */
+  #meet(domain: Domain, host: Host | null): void {
+    if (host === null) this.#guests.delete(domain);
+    else {
+      this.#guests.set(domain, host);
+      this.#watch.addMachine(host.device);
+    }
   }
 
   #onDhcp(device: Device, message: DhcpMessage, packet: number, at: Instant): void {

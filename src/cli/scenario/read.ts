@@ -9,7 +9,7 @@ import {
 import { InputError } from "../failure.ts";
 import { checkScenario, FaultList } from "./check.ts";
 import { faultTexts } from "./issue.ts";
-import { type Action, EXPECTABLE, type Plan, type StepPlan } from "./plan.ts";
+import { type Action, EXPECTABLE, LIFE_KINDS, type Plan, type StepPlan } from "./plan.ts";
 import { PUBLISHED_SCENARIO, SCENARIO, type Scenario } from "./schema.ts";
 import { type Path, SourceText } from "./source.ts";
 
@@ -85,12 +85,16 @@ function expectationOf({
   hops,
   received,
   dropped,
+  state,
+  domid,
 }: NonNullable<StepText["expect"]>): StepPlan["expect"] {
   return {
     ...(replies === undefined ? {} : { replies }),
     ...(hops === undefined ? {} : { hops: hops.map((hop) => (hop === "*" ? null : hop)) }),
     ...(received === undefined ? {} : { received }),
     ...(dropped === undefined ? {} : { dropped }),
+    ...(state === undefined ? {} : { state }),
+    ...(domid === undefined ? {} : { domid }),
   };
 }
 
@@ -105,6 +109,10 @@ function actionOf(step: StepText, path: Path, faults: FaultList): Action | null 
     return { kind: "launch", host, domain };
   }
   if (shutdown !== undefined) return { kind: "shutdown", domain: shutdown };
+  for (const kind of LIFE_KINDS) {
+    const domain = step[kind];
+    if (domain !== undefined) return { kind, domain };
+  }
   if (associate !== undefined) return { kind: "associate", ...associate };
   if (step.disassociate !== undefined) return { kind: "disassociate", domain: step.disassociate };
   if (step.faults !== undefined) {

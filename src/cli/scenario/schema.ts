@@ -57,6 +57,12 @@ const volume = z
   })
   .meta({ id: "Volume", description: "A network block device of Dom0, on a domain." });
 
+/** What is done when a domain has shut down. */
+const action = oneOf([
+  ...(["destroy", "restart", "preserve", "rename-restart"] as const),
+  ...(["coredump-destroy", "coredump-restart"] as const),
+]);
+
 const DOMAIN = {
   name: domainName.optional().meta({ description: "Left out: the zone's next number." }),
   domid: whole(1, 32_751).optional().meta({ description: "Xen's number on the host." }),
@@ -76,6 +82,10 @@ const DOMAIN = {
   rate: vifRate
     .optional()
     .meta({ description: "What the domU may send through its vif. Left out: no limit." }),
+  onReboot: action.optional().meta({ description: "After a reboot. Left out: restart." }),
+  onCrash: action
+    .optional()
+    .meta({ description: "After a crash. Left out: ec2-2010 restarts, linux destroys." }),
   volumes: z
     .array(volume)
     .optional()
@@ -169,6 +179,12 @@ export const ACTIONS = {
     .strictObject({ host: name, ...DOMAIN })
     .meta({ description: "Start a domain on a host." }),
   shutdown: domainName.meta({ description: "Stop a domain; its vif goes offline." }),
+  reboot: domainName.meta({ description: "Ask a domain's guest to reboot (xm reboot)." }),
+  crash: domainName.meta({ description: "Let a domain's guest crash." }),
+  pause: domainName.meta({ description: "Hold a domain: nothing of its guest runs." }),
+  unpause: domainName.meta({ description: "Let a held domain go on." }),
+  save: domainName.meta({ description: "Make an image of a domain, and no domain (xm save)." }),
+  restore: domainName.meta({ description: "Let a saved domain go on (xm restore)." }),
   associate: z
     .strictObject({ domain: domainName, address: ipv4 })
     .meta({ description: "Map a public address to a domain, instead of its own." }),
@@ -196,6 +212,12 @@ const expectation = z
     dropped: reason
       .optional()
       .meta({ description: "Why at least one packet of the step came to nothing." }),
+    state: oneOf(["running", "paused", "shutdown", "restarting", "saved", "gone"])
+      .optional()
+      .meta({ description: "How the step's domain stands then." }),
+    domid: whole(1, 32_751)
+      .optional()
+      .meta({ description: "Xen's number of the step's domain then." }),
   })
   .meta({ id: "Expectation" });
 
@@ -211,6 +233,12 @@ const step = z
     send: ACTIONS.send.optional(),
     launch: ACTIONS.launch.optional(),
     shutdown: ACTIONS.shutdown.optional(),
+    reboot: ACTIONS.reboot.optional(),
+    crash: ACTIONS.crash.optional(),
+    pause: ACTIONS.pause.optional(),
+    unpause: ACTIONS.unpause.optional(),
+    save: ACTIONS.save.optional(),
+    restore: ACTIONS.restore.optional(),
     associate: ACTIONS.associate.optional(),
     disassociate: ACTIONS.disassociate.optional(),
     securityGroup: ACTIONS.securityGroup.optional(),

@@ -8,11 +8,15 @@ import { ICMP, IcmpType } from "../../l3/icmp.ts";
 import { headerLengthOf, IPV4, isFragment, Protocol } from "../../l3/ipv4.ts";
 import { UDP } from "../../l4/udp.ts";
 import type { UdpSocket } from "../../l4/udp-layer.ts";
+import type { Host } from "../../guest/host.ts";
 import type { Ping, PingEvent } from "../../guest/ping.ts";
 import type { Traceroute, TracerouteHop } from "../../guest/traceroute.ts";
 import { summaryOf } from "../../pcap/summary.ts";
+import type { Domain } from "../../zone/domain.ts";
+import type { VmState } from "../../zone/vm.ts";
 import type { Judgement, RunEvent } from "./events.ts";
-import type { Action, StepPlan } from "./plan.ts";
+import { act, awaitLife } from "./life-step.ts";
+import type { Action, LifeAction, StepPlan } from "./plan.ts";
 import type { Claim, Watch } from "./watch.ts";
 import { domainEvent, type World } from "./world.ts";
 
@@ -21,6 +25,8 @@ export interface StepContext {
   readonly world: World;
   readonly watch: Watch;
   readonly tell: (event: RunEvent) => void;
+  /** A domain was launched. */
+  readonly onGuest: (domain: Domain) => void;
   /** Nothing more is waited for; packets may still be under way. */
   readonly onDone: (step: StepRun, now: Instant) => void;
 }
@@ -39,6 +45,11 @@ export class StepRun {
   #replies = 0;
   #lastTtl: number | null = null;
   #hops: readonly (Ipv4Addr | null)[] = [];
+  /** Whose state is judged, and how it stood when the step was done. */
+  #domain: Domain | null = null;
+  #stood: { readonly state: VmState; readonly domid: number } | null = null;
+  /** Where the step's tool runs, and what is done when that guest is no more. */
+  #tool: { readonly host: Host; readonly abandon: (now: Instant) => void } | null = null;
 
   constructor(plan: StepPlan, context: StepContext) {
     this.plan = plan;
@@ -61,15 +72,41 @@ export class StepRun {
       case "send":
         this.#send(action.from, action.frame, now);
         break;
+      case "reboot":
+      case "crash":
+      case "pause":
+      case "unpause":
+      case "save":
+      case "restore": {
+        const running = this.#context.world.domain(action.domain);
+        this.#domain = running.domain;
+        act(action, running);
+        awaitLife(this.#context.world, running.domain, (at) => this.#finish(at));
+        break;
+      }
       default:
         this.#change(action, now);
         this.#finish(now);
     }
   }
 
+  /** True if what becomes of a domain of that name is this step's doing. */
+  changes(name: string): boolean {
+    const { action } = this.plan;
+    return "domain" in action && action.domain === name;
+  }
+
+  /** A guest is no more: its tool will not come to an end. */
+  guestEnded(host: Host, now: Instant): void {
+    if (this.#tool?.host !== host) return;
+    const { abandon } = this.#tool;
+    this.#tool = null;
+    abandon(now);
+  }
+
   /** Whether each expectation holds, with what came instead. */
   judge(): Judgement[] {
-    const { replies, hops, received, dropped } = this.plan.expect;
+    const { replies, hops, received, dropped, state, domid } = this.plan.expect;
     const judgements: Judgement[] = [];
     const add = (key: string, expected: unknown, actual: unknown, holds: boolean): void => {
       judgements.push({ key, expected, actual, holds });
@@ -86,6 +123,9 @@ export class StepRun {
       const reasons = [...(this.#claim?.drops ?? [])].sort();
       add("dropped", dropped, reasons, reasons.includes(dropped));
     }
+    const { state: stood = null, domid: number = null } = this.#stood ?? {};
+    if (state !== undefined) add("state", state, stood, state === stood);
+    if (domid !== undefined) add("domid", domid, number, domid === number);
     return judgements;
   }
 
@@ -103,6 +143,7 @@ export class StepRun {
       },
       now,
     );
+    this.#tool = { host, abandon: (at) => this.#onPinged(tool, at) };
     this.#claimOf(host.device, (packet, at) => {
       const { view } = packet.pool;
       if (IPV4.dst.get(view, at) !== target || isFragment(view, at)) return false;
@@ -144,10 +185,11 @@ export class StepRun {
   #traceroute(action: Action & { readonly kind: "traceroute" }, now: Instant): void {
     const { host, target } = this.#origin(action);
     const protocol = action.method === "icmp" ? Protocol.Icmp : Protocol.Udp;
-    host.traceroute(
+    const tool: Traceroute = host.traceroute(
       { target, method: action.method, onDone: (traceroute, at) => this.#onTraced(traceroute, at) },
       now,
     );
+    this.#tool = { host, abandon: (at) => this.#onTraced(tool, at) };
     this.#claimOf(host.device, ({ pool: { view } }, at) => {
       return IPV4.dst.get(view, at) === target && IPV4.protocol.get(view, at) === protocol;
     });
@@ -218,13 +260,16 @@ export class StepRun {
   }
 
   /** The actions that are over at once. */
-  #change(action: Exclude<Action, Probe | { readonly kind: "send" }>, now: Instant): void {
-    const { world, tell, watch } = this.#context;
+  #change(
+    action: Exclude<Action, Probe | LifeAction | { readonly kind: "send" }>,
+    now: Instant,
+  ): void {
+    const { world, tell } = this.#context;
     switch (action.kind) {
       case "launch": {
         const running = world.launch(action.host, action.domain);
-        const device = running.domain.guest?.host.device;
-        if (device !== undefined) watch.addMachine(device);
+        this.#context.onGuest(running.domain);
+        this.#domain = running.domain;
         tell(domainEvent(running, this.plan.index, now));
         break;
       }
@@ -273,6 +318,11 @@ export class StepRun {
   }
 
   #finish(now: Instant): void {
+    this.#tool = null;
+    if (this.#domain !== null) {
+      const { state, domid } = this.#domain;
+      this.#stood = { state, domid };
+    }
     if (this.#claim !== null) this.#context.watch.release(this.#claim);
     this.#context.onDone(this, now);
   }

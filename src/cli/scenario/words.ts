@@ -20,6 +20,18 @@ export function wordsOf(action: Action): string {
       return `${action.domain.name ?? "a domain"} is launched on ${action.host}`;
     case "shutdown":
       return `${action.domain} is shut down`;
+    case "reboot":
+      return `${action.domain} is asked to reboot`;
+    case "crash":
+      return `${action.domain} crashes`;
+    case "pause":
+      return `${action.domain} is held`;
+    case "unpause":
+      return `${action.domain} goes on`;
+    case "save":
+      return `${action.domain} is saved`;
+    case "restore":
+      return `${action.domain} is restored`;
     case "associate":
       return `${action.domain} gets the public address ${formatIpv4(action.address)}`;
     case "disassociate":

@@ -125,7 +125,18 @@ export class World {
   launch(name: string, plan: DomainPlan): Running {
     const host = this.#hosts.get(name);
     if (host === undefined) throw new EmulatorError("host", name, `there is no host "${name}"`);
-    const { privateAddress, domid, mac, publicAddress, securityGroups, guest, link, rate } = plan;
+    const {
+      privateAddress,
+      domid,
+      mac,
+      publicAddress,
+      securityGroups,
+      guest,
+      onReboot,
+      onCrash,
+      link,
+      rate,
+    } = plan;
     const domain = host.launch({
       ...(plan.name === undefined ? {} : { name: plan.name }),
       ...(domid === undefined ? {} : { domid }),
@@ -134,6 +145,8 @@ export class World {
       ...(publicAddress === undefined ? {} : { publicAddress }),
       ...(securityGroups === undefined ? {} : { securityGroups }),
       ...(guest === undefined ? {} : { guest }),
+      ...(onReboot === undefined ? {} : { onReboot }),
+      ...(onCrash === undefined ? {} : { onCrash }),
       ...(link === undefined ? {} : { link: wayOf(link, VIF_DELAY) }),
       ...(rate === undefined ? {} : { rate }),
     });
@@ -145,12 +158,17 @@ export class World {
     return running;
   }
 
+  /** A domain ended: it is known no more. */
+  forget(domain: Domain): void {
+    if (this.#domains.get(domain.name)?.domain === domain) this.#domains.delete(domain.name);
+  }
+
   /** Stop a domain: its guest gives the address back, its vif goes. @throws {EmulatorError} */
   shutdown(name: string, now: Instant): void {
     const { host, domain } = this.domain(name);
     domain.guest?.shutDown(now);
     host.destroy(domain);
-    this.#domains.delete(name);
+    this.forget(domain);
   }
 
   /**

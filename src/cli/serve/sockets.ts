@@ -6,6 +6,7 @@ import type { RealTime } from "../../backend/real-time.ts";
 import type { UnixListener } from "../../backend/unix-listener.ts";
 import { vifJack } from "../../backend/vif-jack.ts";
 import { openXenstoreSocket } from "../../backend/xenstore-socket.ts";
+import type { StoreSession } from "../../xen/xenstore/session.ts";
 import type { XenStore } from "../../xen/xenstore/store.ts";
 import type { Domain } from "../../zone/domain.ts";
 import type { ZoneHost } from "../../zone/zone-host.ts";
@@ -109,7 +110,9 @@ export class Sockets {
     if (!this.#options.hasGuestStores || this.#guestStores.has(domain)) return;
     const { domid } = domain;
     const name = `xenstore-dom${domid}`;
-    const listener = await this.#openStore(host, name, () => host.xenstore.connect({ domid }));
+    // A domain that was restarted has another number.
+    const connect = (): StoreSession | null => host.xenstore.connect({ domid: domain.domid });
+    const listener = await this.#openStore(host, name, connect);
     this.#guestStores.set(domain, listener);
   }
 

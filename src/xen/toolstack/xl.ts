@@ -127,13 +127,17 @@ export class Xl implements Toolstack {
     return `${info.config.name}-${minute}Z`;
   }
 
-  /** libxl_domain_preserve: another VM's directory, while its devices stay. */
+  /**
+   * libxl_domain_preserve: another VM's directory, while its devices stay. Deviation: xl leaves the
+   * old directory to the next domain, which may not come to be.
+   */
   preserve({ info }: ToolstackDomain, renamed: { name: string; uuid: string } | null): void {
     if (renamed === null) return;
     const { client } = this.#parts;
-    const { domid } = info;
+    const { domid, config } = info;
     const [home, vm] = [domainPath(domid), `/vm/${renamed.uuid}`];
     client.transaction((t) => {
+      t.rmIfThere(`/vm/${config.uuid}`);
       t.rmIfThere(vm);
       t.mkdir(vm);
       t.setPermissions(vm, ["n0", `r${domid}`]);
