@@ -76,20 +76,22 @@ class World {
         );
         break;
       case "crash":
-        if (vm.state !== "shutdown")
+        if (vm.state !== "shutdown") {
           may(
             isAlive,
             () => host.crash(domain),
             () => model.crash(vm),
           );
+        }
         break;
       case "pause":
-        if (vm.state !== "shutdown")
+        if (vm.state !== "shutdown") {
           may(
             isAlive,
             () => host.pause(domain),
             () => model.hold(vm),
           );
+        }
         break;
       case "unpause":
         may(
@@ -123,8 +125,9 @@ class World {
         this.#lie(vm);
         break;
       case "ping":
-        if (vm.state === "running")
+        if (vm.state === "running") {
           domain.guest?.host.ping({ target: OUTSIDE, count: 2 }, zone.now);
+        }
     }
   }
 
@@ -143,16 +146,15 @@ class World {
     const online = vms.filter(({ isOnline }) => isOnline);
     const names = online.map(({ domid }) => `vif${domid}.0`).sort();
     expect([...host.dom0.vifs].map(({ name }) => name).sort()).toEqual(names);
-    const addresses = online.map(({ name }) => this.#domains.get(name)?.privateAddress ?? 0).sort();
+    const addresses = online.flatMap(({ name }) => this.#domains.get(name)?.privateAddress ?? []);
+    const own = addresses.map(formatIpv4).sort();
     for (const { main } of [host.dom0.router.addressing.fib, zone.fabric.router.addressing.fib]) {
       const routed = [...main].filter(
         ({ prefix, source, gateway }) =>
           prefix.length === 32 && (source === host.dom0.privateAddress || gateway !== null),
       );
-      const own = routed
-        .map(({ prefix }) => prefix.address)
-        .filter((one) => addresses.includes(one));
-      expect(own.sort().map(formatIpv4)).toEqual(addresses.map((one) => formatIpv4(one as never)));
+      const found = routed.filter(({ prefix }) => addresses.includes(prefix.address));
+      expect(found.map(({ prefix }) => formatIpv4(prefix.address)).sort()).toEqual(own);
     }
     const living = vms.filter(({ state }) => state !== "saved" && state !== "restarting");
     const domids = [...living.map(({ domid }) => domid), ...model.husks].sort((a, b) => a - b);
