@@ -22,12 +22,12 @@ import { UdpLayer } from "../../l4/udp-layer.ts";
 import { UdpLiteRefusal } from "../../l4/udp-lite-refusal.ts";
 import type { Sink } from "../../pcap/block-buffer.ts";
 import { Firewall } from "../../xen/firewall.ts";
-import { LINUX, PROFILES } from "../../xen/profile.ts";
+import { LINUX, profileOf } from "../../xen/profile.ts";
 import type { PacketStory } from "../packet-trace.ts";
 import { ZoneCapture } from "../zone-capture.ts";
 import { Sysctls } from "./sysctl.ts";
 import { addRoute, type CommandPlace, holdAddress, runCommand } from "./world-command.ts";
-import { type World, WorldError, type WorldInterface, within } from "./world.ts";
+import { type World, type WorldInterface, within } from "./world.ts";
 
 /** What a {@link RouterWorld} may be told besides its world. */
 export interface RouterWorldOptions {
@@ -80,7 +80,7 @@ export class RouterWorld implements Machine, Carrier {
   #sent: SentFrame[] = [];
   #now: Instant = 0;
 
-  /** @throws {WorldError} with the part of `world` that is wrong; {@link OptionError}. */
+  /** @throws a `WorldError` with the part of `world` that is wrong; {@link OptionError}. */
   constructor(world: World, options: RouterWorldOptions = {}) {
     const { seed = 1, epoch = DEFAULT_EPOCH, traceLimit = 4096, packetSlots = 4096 } = options;
     this.#sentLimit = options.sentLimit ?? 4096;
@@ -306,11 +306,7 @@ export class RouterWorld implements Machine, Carrier {
 }
 
 function readSysctls({ profile: name = LINUX.name, interfaces, sysctl = {} }: World): Sysctls {
-  const profile = PROFILES.get(name);
-  if (profile === undefined) {
-    const known = [...PROFILES.keys()].join(", ");
-    throw new WorldError(["profile"], name, `expected one of ${known}, got "${name}"`);
-  }
+  const profile = within(["profile"], () => profileOf(name));
   const sysctls = new Sysctls(profile, Object.keys(interfaces));
   for (const [device, { proxyArp = false }] of Object.entries(interfaces)) {
     if (proxyArp) sysctls.set(`net.ipv4.conf.${device}.proxy_arp`, 1);
