@@ -50,9 +50,9 @@ export const RUN_HELP: Help = {
       "the end of the run came before does not fail; the run says so. With `--pcapng -`, all " +
       "that is told goes to standard error.",
     'With --json, each line is an object. Its key "event" says what it tells: start, domain, ' +
-      "life, lease, step, reply, ping, traceroute, udp, send, drop, judgement, settled, end, capture, " +
-      'state. "at" is in microseconds since the start. The same seed gives the same lines and ' +
-      "the same capture.",
+      "life, lease, step, reply, ping, traceroute, udp, send, drop, judgement, settled, end, " +
+      'capture, state. "at" is in microseconds since the start. The same seed gives the same lines ' +
+      "and the same capture.",
   ],
   examples: [
     "dom0 run scenario.yaml",

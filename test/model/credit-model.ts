@@ -184,7 +184,7 @@ export class CreditModel {
     this.#tickle(vcpu);
   }
 
-  /** Its own processor looks again if it comes first there; if that is busy, so do the idle ones. */
+  /** Its own processor looks again if it comes first there; the idle ones do if that is busy. */
   #tickle(vcpu: ModelVcpu): void {
     const own = this.#cpuOf(vcpu);
     const { current } = own;

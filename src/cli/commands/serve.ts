@@ -67,6 +67,10 @@ interface Service {
   readonly signal: AbortSignal;
 }
 
+/** True if domains may have come or gone. */
+const changesDomains = (event: RunEvent): boolean =>
+  event.event === "settled" || (event.event === "life" && event.what === "ended");
+
 async function serve(service: Service): Promise<ExitCode> {
   const { plan, options, folder, disks, capture, told, signal } = service;
   const { json = false, seed = null } = options;
@@ -91,8 +95,7 @@ async function serve(service: Service): Promise<ExitCode> {
     signal: new AbortController().signal,
     onEvent: (event) => {
       tell(event);
-      const hasEnded = event.event === "life" && event.what === "ended";
-      if (event.event === "settled" || hasEnded) sockets.update();
+      if (changesDomains(event)) sockets.update();
     },
   });
   const realTime = new RealTime({
