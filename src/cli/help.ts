@@ -51,8 +51,8 @@ export const RUN_HELP: Help = {
       "that is told goes to standard error.",
     'With --json, each line is an object. Its key "event" says what it tells: start, domain, ' +
       "life, lease, step, reply, ping, traceroute, udp, send, drop, judgement, settled, end, " +
-      'capture, state. "at" is in microseconds since the start. The same seed gives the same lines ' +
-      "and the same capture.",
+      'capture, state. "at" is in microseconds since the start. The same seed gives the same ' +
+      "lines and the same capture.",
   ],
   examples: [
     "dom0 run scenario.yaml",
