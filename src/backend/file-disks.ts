@@ -1,8 +1,8 @@
 /** A zone's disks in sparse files, one folder a host: they outlive the program. @module */
-import { mkdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { EmulatorError, OptionError } from "../base/errors.ts";
 import { type DiskPlace, type DiskSource, refuseOpen } from "../storage/disk-source.ts";
+import { makeFolder } from "./make-folder.ts";
 import { SparseFileDisk } from "./sparse-file-disk.ts";
 import { systemCode, systemFault } from "./system-error.ts";
 
@@ -25,7 +25,7 @@ export class FileDisks implements DiskSource {
     const path = this.#pathOf(place);
     if (this.#open.has(path)) refuseOpen(place);
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(path));
       const disk = new SparseFileDisk({ path, sectors: place.sectors });
       this.#open.set(path, disk);
       return disk;

@@ -102,6 +102,8 @@ export async function openUnixListener(options: UnixListenerOptions): Promise<Un
     server.listen(path);
     process.umask(mask);
   });
+  // A connection that the system cannot hand over, for want of descriptors: the next one may be.
+  server.on("error", () => {});
   return new UnixListener(path, server, sockets);
 }
 
@@ -130,7 +132,7 @@ export function checkSocketPath(path: string): void {
 }
 
 /** Remove the socket of a run that was killed. @throws {SocketError} if it is not one. */
-async function removeStale(path: string): Promise<void> {
+export async function removeStale(path: string): Promise<void> {
   const found = statOf(path);
   if (found === null) return;
   if (!found.isSocket()) throw new SocketError(path, "is there already, and is not a socket");

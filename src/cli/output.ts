@@ -1,6 +1,7 @@
 /** Standard output for people: its width, its colours, and a reader that goes away. @module */
 import { styleText } from "node:util";
-import { systemCode } from "../backend/system-error.ts";
+import { EmulatorError } from "../base/errors.ts";
+import { systemCode, systemFault } from "../backend/system-error.ts";
 
 /** What a text is, not what it looks like. */
 export type Tone = "heading" | "faint" | "good" | "bad" | "warning";
@@ -19,6 +20,7 @@ export interface Surroundings {
   readonly TERM?: string | undefined;
 }
 
+const MOST_WAITING = 2 ** 20;
 const NARROWEST = 60;
 const WIDEST = 100;
 const USUAL = 80;
@@ -27,6 +29,8 @@ const USUAL = 80;
 export interface TextStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  /** Octets that wait for a reader. */
+  readonly writableLength?: number | undefined;
   write(text: string | Uint8Array): boolean;
   on(event: "error", listener: (error: Error) => void): unknown;
 }
@@ -48,9 +52,17 @@ export class Output {
     this.hasColor = this.isTerminal && NO_COLOR === "";
     this.width = Math.min(WIDEST, Math.max(NARROWEST, stream.columns ?? USUAL));
     stream.on("error", (error) => {
-      if (systemCode(error) !== "EPIPE") throw error;
       this.#isGone = true;
+      if (systemCode(error) === "EPIPE") return;
+      const fault = systemFault(error);
+      if (fault === null) throw error;
+      throw new EmulatorError("output", error, `dom0: its output cannot be written: ${fault}`);
     });
+  }
+
+  /** True while 1 MiB or more waits for a reader: whoever can do without, says nothing more. */
+  get isFull(): boolean {
+    return (this.#stream.writableLength ?? 0) >= MOST_WAITING;
   }
 
   write(text: string): void {

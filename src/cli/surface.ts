@@ -13,6 +13,7 @@ export interface Surface {
 const CODES = new Map<NodeJS.Signals, number>([
   ["SIGINT", ExitCode.Interrupted],
   ["SIGTERM", 143],
+  ["SIGHUP", 129],
 ]);
 
 /** Signals that end a run, once somebody listens; until then they end the program as ever. */

@@ -63,6 +63,7 @@ describe("a reader that goes away", () => {
   it("is not confused with other troubles", () => {
     const { fake, fail } = stream();
     new Output(fake, {});
-    expect(() => fail(coded("EIO"))).toThrow("EIO");
+    expect(() => fail(coded("ENOSPC"))).toThrow("cannot be written: no space left on the disk");
+    expect(() => fail(coded("EBADF"))).toThrow("EBADF");
   });
 });

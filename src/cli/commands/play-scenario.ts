@@ -14,12 +14,22 @@ import { Story } from "../story.ts";
 import type { Surface } from "../surface.ts";
 import { tellCapture } from "../tell-capture.ts";
 
-/** Structured lines on standard error; without a clock where time is virtual. */
-export function openLog(level: LogLevel, { hasTime = false } = {}): Logger {
-  const formatters = { level: (label: string) => ({ level: label }) };
-  const timestamp = hasTime ? pino.stdTimeFunctions.isoTime : false;
-  const options = { level, timestamp, base: null, formatters };
+/** How structured lines look, apart from the clock, which is not virtual time's. */
+const LOG_OPTIONS = { base: null, formatters: { level: (label: string) => ({ level: label }) } };
+
+/** Structured lines on standard error, without a clock. */
+export function openLog(level: LogLevel): Logger {
+  const options = { ...LOG_OPTIONS, level, timestamp: false };
   return pino(options, pino.destination({ fd: 2, sync: true }));
+}
+
+/** Structured lines with the time; nobody waits for a reader, who misses some if he is slow. */
+export function openLossyLog(level: LogLevel, err: Output): Logger {
+  const options = { ...LOG_OPTIONS, level, timestamp: pino.stdTimeFunctions.isoTime };
+  const write = (line: string): void => {
+    if (!err.isFull) err.write(line);
+  };
+  return pino(options, { write });
 }
 
 /**

@@ -17,7 +17,7 @@ import { type Addresses, Sockets } from "../serve/sockets.ts";
 import { StateFolder } from "../serve/state-folder.ts";
 import { Story } from "../story.ts";
 import type { Surface } from "../surface.ts";
-import { openLog } from "./play-scenario.ts";
+import { openLossyLog } from "./play-scenario.ts";
 
 /** How often a capture is written, in milliseconds. */
 const FLUSH_MS = 200;
@@ -41,7 +41,7 @@ export async function serveCommand(
     const capture = pcapng === undefined ? null : await CaptureFile.open(pcapng);
     try {
       const told = pcapng === "-" ? err : out;
-      return await serve({ plan, options, folder, disks, capture, told, signal });
+      return await serve({ plan, options, folder, disks, capture, told, err, signal });
     } finally {
       await capture?.close();
     }
@@ -64,6 +64,7 @@ interface Service {
   readonly disks: FileDisks | null;
   readonly capture: CaptureFile | null;
   readonly told: Output;
+  readonly err: Output;
   readonly signal: AbortSignal;
 }
 
@@ -72,16 +73,11 @@ const changesDomains = (event: RunEvent): boolean =>
   event.event === "settled" || (event.event === "life" && event.what === "ended");
 
 async function serve(service: Service): Promise<ExitCode> {
-  const { plan, options, folder, disks, capture, told, signal } = service;
+  const { plan, options, folder, disks, capture, told, err, signal } = service;
   const { json = false, seed = null } = options;
-  const log = openLog(options.logLevel, { hasTime: true });
-  const story = new Story(told, { isRepeatable: false });
+  const log = openLossyLog(options.logLevel, err);
   const ending = new Ending(signal);
-  const tell = (event: RunEvent): void => {
-    if (event.event === "start" || (event.event === "domain" && event.step === null)) return;
-    if (json) told.line(JSON.stringify(event));
-    else story.tell(event);
-  };
+  const tell = newTeller(told, json);
   const player = new Player({
     plan,
     seed,
@@ -140,6 +136,26 @@ async function serve(service: Service): Promise<ExitCode> {
   const { turns, worst, mean } = realTime.lateness;
   log.info({ turns, worst, mean }, "how late events ran, in microseconds");
   return player.end().failed > 0 ? ExitCode.Failed : ExitCode.Done;
+}
+
+/** Tells what happens: as long as somebody reads, else how much it was. */
+function newTeller(told: Output, json: boolean): (event: RunEvent) => void {
+  const story = new Story(told, { isRepeatable: false });
+  let untold = 0;
+  return (event) => {
+    if (event.event === "start" || (event.event === "domain" && event.step === null)) return;
+    if (told.isFull && event.event !== "end") {
+      untold += 1;
+      return;
+    }
+    if (untold > 0) {
+      const count = JSON.stringify({ event: "untold", count: untold });
+      told.line(json ? count : `${untold} events were not told, for nobody read.`);
+    }
+    untold = 0;
+    if (json) told.line(JSON.stringify(event));
+    else story.tell(event);
+  };
 }
 
 /** A run that ends at an instant ends then; others go on until they are interrupted. */
