@@ -4,7 +4,7 @@
  * A frame on a vif is destination, source, type and payload: no preamble, no checksum, no padding.
  * @module
  */
-import { type Mac, MAC_BROADCAST, isGroupMac } from "../wire/addr.ts";
+import type { Mac } from "../wire/addr.ts";
 import { bits, codecOf, fieldsOf } from "../wire/field.ts";
 import { mac, type ObjectOf, struct, u16be } from "../wire/layout.ts";
 import { Cast } from "../wire/packet.ts";
@@ -15,6 +15,8 @@ const layout = struct([mac("dst"), mac("src"), u16be("type")]);
 export const ETHERNET_LENGTH: number = layout.span;
 /** Hot path: `ETHERNET.type.get(view, at)`. */
 export const ETHERNET = fieldsOf(layout);
+/** Of an address's first two octets: the address is of many. */
+const GROUP_BIT = 0x0100;
 /** The header as a plain object. */
 export type EthernetHeader = ObjectOf<typeof layout.fields>;
 /** Cold path: octets to objects and back. */
@@ -97,10 +99,12 @@ export function unknownType(type: number): EthernetDiscard {
  * `Deviation:` Linux 2.6.18 looked at the group bit first (net/ethernet/eth.c).
  */
 export function castOf(view: DataView, at: number, own: Mac): Cast {
-  const dst = ETHERNET.dst.get(view, at);
-  if (dst === own) return Cast.Host;
-  if (dst === MAC_BROADCAST) return Cast.Broadcast;
-  return isGroupMac(dst) ? Cast.Multicast : Cast.OtherHost;
+  // In two halves: a whole address is beyond small integers, and V8 would box it.
+  const upper = view.getUint16(at);
+  const lower = view.getInt32(at + 2);
+  if (lower === (own | 0) && upper === Math.floor(own / 2 ** 32)) return Cast.Host;
+  if (upper === 0xffff && lower === -1) return Cast.Broadcast;
+  return (upper & GROUP_BIT) === 0 ? Cast.OtherHost : Cast.Multicast;
 }
 
 /** Write a header at `at`. */

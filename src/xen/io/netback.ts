@@ -200,10 +200,16 @@ export class Netback implements Stack, UpcallHandler, Machine {
     const connection = this.#connection;
     if (connection === null || this.#isDisabled) return;
     const { tx, rx } = connection;
-    const before = this.nextDeadline();
+    const credit = this.#credit;
+    // Compared one by one: what a function answers of them, V8 would keep on its heap.
+    const txBefore = tx.deadline;
+    const rxBefore = rx.deadline;
+    const creditBefore = credit.deadline;
     tx.run(now);
     rx.resume(now);
-    if (this.nextDeadline() !== before) this.#options.onChange?.(this);
+    if (tx.deadline !== txBefore || rx.deadline !== rxBefore || credit.deadline !== creditBefore) {
+      this.#options.onChange?.(this);
+    }
   }
 
   nextDeadline(): Instant {
