@@ -20,6 +20,7 @@ import { type GuestDisk, GuestVbdRings, HostVbdRings } from "../xen/toolstack/vb
 import { GuestVifRings, HostVifRings } from "../xen/toolstack/vif-rings.ts";
 import { XenHost } from "../xen/toolstack/xen-host.ts";
 import type { Vif } from "../xen/vif.ts";
+import { CPU_PRICES, type CpuPrices, CpuWork } from "./cpu-work.ts";
 import { InstanceStore } from "./instance-store.ts";
 import {
   type DomainPlan,
@@ -44,6 +45,14 @@ const DOM0_KIB = 2 ** 20;
 const HANDLE = 0;
 const SCRIPT = "/etc/xen/scripts/ec2-vif-route-dhcpd";
 
+/** What a host may be told of itself. */
+export interface HostDomainsOptions {
+  /** Memory of the host; more than enough. */
+  readonly memoryKib?: number;
+  /** What work costs; {@link CPU_PRICES}. */
+  readonly cpuPrices?: Partial<CpuPrices>;
+}
+
 /** The toolstack of one host, and what it set up. */
 export class HostDomains {
   readonly xen: XenHost;
@@ -53,16 +62,16 @@ export class HostDomains {
   readonly #listener: VmListener;
   readonly #vifRings = new HostVifRings();
   readonly #vbdRings: HostVbdRings;
+  readonly #work: CpuWork;
   readonly #vms = new Map<string, Vm>();
   /** Whose vif is online, by domid. */
   readonly #online = new Map<number, Vm>();
 
-  /** @param memoryKib of the host; `null` for more than enough. */
   constructor(
     dom0: Dom0,
     services: ZoneServices,
     listener: VmListener,
-    memoryKib: number | null = null,
+    options: HostDomainsOptions = {},
   ) {
     const hypervisor = new Hypervisor();
     const { toolstack, blocks } = dom0.profile;
@@ -72,10 +81,13 @@ export class HostDomains {
     this.#listener = listener;
     this.store = new InstanceStore(dom0.name, services.disks);
     this.#vbdRings = new HostVbdRings(hypervisor, blocks, reschedule);
+    const prices = { ...CPU_PRICES, ...options.cpuPrices };
+    this.#work = new CpuWork(prices, (domid) => this.#vbdRings.requestsOf(domid));
     this.xen = new XenHost({
       profile: toolstack,
       hypervisor,
-      memory: { totalKib: memoryKib ?? TOTAL_KIB, dom0Kib: DOM0_KIB },
+      memory: { totalKib: options.memoryKib ?? TOTAL_KIB, dom0Kib: DOM0_KIB },
+      work: this.#work,
       devices: this.store.devices,
       vifPorts: this.#vifRings,
       vbdPorts: this.#vbdRings,
@@ -88,6 +100,10 @@ export class HostDomains {
         started: (domain, now) => this.#started(domain, now),
         paused: ({ name }, isPaused, now) => listener.paused(name, isPaused, now),
         halted: ({ name }, now) => listener.halted(name, now),
+        gone: ({ domid }) => {
+          this.#work.delete(domid);
+          this.#vbdRings.forget(domid);
+        },
         ended: (domain, now) => this.#ended(domain, now),
         dumped: ({ name }, path, { bytes }, now) => listener.dumped(name, path, bytes, now),
       },
@@ -260,6 +276,7 @@ export class HostDomains {
     const { hypervisor, profile } = this.xen;
     const { netfront: behaviour } = this.#dom0.profile;
     const device = vm.plan.boot(isResumed);
+    if (!isResumed) this.#work.boot(io.memory.domid);
     const { pool } = this.#services;
     const netfront = new Netfront({ device, pool, grants: io.grants, behaviour });
     const host = this.#vifRings;
@@ -310,6 +327,7 @@ export class HostDomains {
       vm.vif = vif;
       vm.netback = this.#newNetback(vif, now);
       this.#online.set(domid, vm);
+      this.#work.addVif(domid, vif.device);
       this.#vifRings.add(devid, vm.netback);
       return null;
     } catch (error) {
@@ -330,6 +348,7 @@ export class HostDomains {
     if (netback === null || vif === null) return;
     vm.netback = null;
     this.#online.delete(vif.domid);
+    this.#work.removeVif(vif.domid);
     vif.device.attachCarrier(null);
     this.#services.drive(netback, false);
     this.#dom0.removeVif(vif, now);

@@ -16,7 +16,7 @@ import { blocksBeside, macFor } from "./address-plan.ts";
 import type { Domain } from "./domain.ts";
 import type { DomainEvent } from "./domain-event.ts";
 import { DomainLife } from "./domain-life.ts";
-import { HostDomains } from "./host-domains.ts";
+import { HostDomains, type HostDomainsOptions } from "./host-domains.ts";
 import { domainName, hostNameOf, serialOfDomain } from "./naming.ts";
 import type { DomainPlan, OnlineVif, ShutdownActions, VmListener, VolumeOptions } from "./vm.ts";
 import type { ZoneServices } from "./zone-services.ts";
@@ -58,12 +58,11 @@ export class ZoneHost {
   readonly #below: HostDomains;
   readonly #lives = new Map<string, DomainLife>();
 
-  /** @param memoryKib of the whole host; `null` for more than enough. */
-  constructor(dom0: Dom0, services: ZoneServices, memoryKib: number | null = null) {
+  constructor(dom0: Dom0, services: ZoneServices, options: HostDomainsOptions = {}) {
     this.name = dom0.name;
     this.dom0 = dom0;
     this.#services = services;
-    this.#below = new HostDomains(dom0, services, this.#listener(), memoryKib);
+    this.#below = new HostDomains(dom0, services, this.#listener(), options);
   }
 
   /** The host below its network: domains as the toolstack knows them, and their devices. */

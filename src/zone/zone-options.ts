@@ -6,6 +6,7 @@ import type { WayOptions } from "../sim/link.ts";
 import type { DiskSource } from "../storage/disk-source.ts";
 import type { Profile } from "../xen/profile.ts";
 import type { SecurityGroupLimits } from "../xen/security-group.ts";
+import type { CpuPrices } from "./cpu-work.ts";
 
 /** What a zone may be told; every part has a default. */
 export interface ZoneOptions {
@@ -45,6 +46,8 @@ export interface HostOptions {
   readonly dhcpdStartTime?: Duration;
   /** Of the whole host, Dom0's gigabyte among it; more than enough. */
   readonly memoryKib?: number;
+  /** What frames, disk requests and boots cost the processors, where it differs from a guess. */
+  readonly cpuPrices?: Partial<CpuPrices>;
   /** The way to the fabric; 150 microseconds each way. */
   readonly link?: WayOptions;
 }

@@ -159,7 +159,7 @@ export class Zone {
     this.#links.connect(dom0.uplink, far, options.link ?? { delay: UPLINK_DELAY }, name);
     this.fabric.route({ address: privateAddress, length: 32 }, external.address);
     this.#scheduler.add(dom0);
-    const host = new ZoneHost(dom0, this.#services(), options.memoryKib);
+    const host = new ZoneHost(dom0, this.#services(), options);
     this.#hosts.set(name, host);
     this.capture.addDevice(dom0.uplink, this.now, {
       description: `uplink of ${name}`,

@@ -26,6 +26,14 @@ export interface CreditSchedulerOptions {
   readonly behaviour: CreditBehaviour;
   /** Hears who runs on a processor from `now` on; `null` for nobody. */
   readonly onSwitch?: (cpu: number, domid: number | null, now: Instant) => void;
+  /** What domains did meanwhile that nobody woke them for; asked whenever time passes. */
+  readonly work?: WorkSource;
+}
+
+/** Tells what VCPU 0 of domains did since it was asked last. */
+export interface WorkSource {
+  /** @param give takes processor time in microseconds; for a domain that is not there, nothing. */
+  take(give: (domid: number, work: Duration) => void): void;
 }
 
 /** What a domain asks for. */
@@ -64,11 +72,15 @@ export class CreditScheduler implements Machine {
   /** The last tick that was kept, or would have been. */
   #lastTick: Instant = 0;
   #nextCpu = 0;
+  readonly #work: WorkSource | null;
+  /** When the source was asked last. */
+  #asked: Instant = 0;
 
-  constructor({ cpus, behaviour, onSwitch }: CreditSchedulerOptions) {
+  constructor({ cpus, behaviour, onSwitch, work }: CreditSchedulerOptions) {
     if (!Number.isInteger(cpus) || cpus < 1) throw new OptionError("cpus", cpus, "1 or more");
     this.#behaviour = behaviour;
     this.#onSwitch = onSwitch ?? (() => undefined);
+    this.#work = work ?? null;
     this.#accounting = new CreditAccounting(cpus, behaviour);
     this.#pcpus = Array.from({ length: cpus }, (_, index) => ({
       index,
@@ -118,13 +130,7 @@ export class CreditScheduler implements Machine {
    */
   wake(domid: number, index: number, work: Duration, now: Instant): void {
     this.expire(now);
-    const vcpu = this.#vcpu(domid, index);
-    const wasRunnable = isRunnable(vcpu);
-    vcpu.wanted += work;
-    const pcpu = this.#pcpu(vcpu.cpu);
-    if (wasRunnable) {
-      if (pcpu.current === vcpu) this.#planTurn(pcpu);
-    } else if (isRunnable(vcpu)) this.#enqueue(vcpu, now);
+    this.#wake(domid, index, work, now);
   }
 
   /** A VCPU blocks before its work is done. */
@@ -179,11 +185,29 @@ export class CreditScheduler implements Machine {
   }
 
   expire(now: Instant): void {
+    if (this.#work !== null && now > this.#asked) {
+      // It was done since then, nobody knows when: it is played from there on.
+      const from = this.#asked;
+      this.#asked = now;
+      this.#work.take((domid, work) => {
+        if (this.#shares.has(domid) && work > 0) this.#wake(domid, 0, work, from);
+      });
+    }
     for (let at = this.nextDeadline(); at <= now; at = this.nextDeadline()) {
       for (const pcpu of this.#pcpus) if (pcpu.turnEnd <= at) this.#schedule(pcpu, at);
       if (this.#lastTick + TICK === at) this.#tick(at);
     }
     if (this.#isQuiet) this.#lastTick = Math.max(this.#lastTick, now - (now % TICK));
+  }
+
+  #wake(domid: number, index: number, work: Duration, now: Instant): void {
+    const vcpu = this.#vcpu(domid, index);
+    const wasRunnable = isRunnable(vcpu);
+    vcpu.wanted += work;
+    const pcpu = this.#pcpu(vcpu.cpu);
+    if (wasRunnable) {
+      if (pcpu.current === vcpu) this.#planTurn(pcpu);
+    } else if (isRunnable(vcpu)) this.#enqueue(vcpu, now);
   }
 
   /** True while ticks and accountings would change nothing. */

@@ -36,6 +36,8 @@ export interface DomainListener {
   paused(domain: ManagedDomain, isPaused: boolean, now: Instant): void;
   /** Nothing of its guest runs any more, whatever is kept of it. */
   halted(domain: ManagedDomain, now: Instant): void;
+  /** Nothing of this domain is left; its VM may go on. */
+  gone(domain: ManagedDomain, now: Instant): void;
   /** Nothing of it is left, and its VM goes on nowhere: not in another domain, not as an image. */
   ended(domain: ManagedDomain, now: Instant): void;
   /** Its memory as it crashed, for the file at `path` of Dom0; borrowed until return. */
@@ -256,6 +258,7 @@ export class DomainLives {
     this.#parts.channels.delete(domid);
     if (entry === null) return;
     entry.status = "gone";
+    this.#parts.listener.gone?.(entry, this.#now);
     if (entry.next === null) this.#parts.listener.ended?.(entry, this.#now);
   }
 

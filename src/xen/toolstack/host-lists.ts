@@ -63,7 +63,7 @@ function domainLines(table: DomainTable, scheduler: CreditScheduler, now: Instan
     isShutdown: false,
     isCrashed: false,
     isDying: false,
-    cpuTime: 0,
+    cpuTime: scheduler.cpuTime(0, now),
   };
   const others = table.domains.map(({ domid, config, isPaused, shutdown, isDying }): DomainLine => {
     const state = isDying ? "blocked" : scheduler.stateOf(domid);

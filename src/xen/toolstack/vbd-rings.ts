@@ -10,6 +10,10 @@ import type { BlockBehaviour } from "../io/block-behaviour.ts";
 import type { DiskGeometry, GuestVbdPorts, OfferedVbdRing } from "./vbd-frontend.ts";
 import type { VbdPorts, VbdRings } from "./vbd-backend.ts";
 
+/** Requests that a disk answered. */
+const answeredBy = ({ counts }: Blkback): number =>
+  counts.reads + counts.writes + counts.barriers + counts.flushes + counts.errors;
+
 const abiOf = (protocol: string): BlockAbi =>
   protocol === BLOCK_ABI_32.name ? BLOCK_ABI_32 : BLOCK_ABI_64;
 
@@ -19,6 +23,8 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
   readonly behaviour: BlockBehaviour;
   readonly #onChange: (rings: Machine) => void;
   readonly #backends = new Map<string, Blkback>();
+  /** Requests that disks served which are connected no more, by domain. */
+  readonly #served = new Map<number, number>();
   /** Those with more to serve than one turn takes. */
   readonly #busy = new Set<Blkback>();
 
@@ -43,6 +49,20 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
     return this.#backends.get(`${domid}/${devid}`) ?? null;
   }
 
+  /** Requests of a domain that were answered, by all of its disks. */
+  requestsOf(domid: number): number {
+    let requests = this.#served.get(domid) ?? 0;
+    for (const one of this.#backends.values()) {
+      if (one.frontend === domid) requests += answeredBy(one);
+    }
+    return requests;
+  }
+
+  /** The domain is gone: its number is another's. */
+  forget(domid: number): void {
+    this.#served.delete(domid);
+  }
+
   connect(rings: VbdRings<BlockDevice>, now: Instant): boolean {
     const { domid, devid, ringRef, eventChannel, protocol, disk, isReadonly } = rings;
     const backend = new Blkback({
@@ -63,6 +83,7 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
     const backend = this.find(domid, devid);
     if (backend === null) return;
     backend.disconnect();
+    this.#served.set(domid, (this.#served.get(domid) ?? 0) + answeredBy(backend));
     this.#backends.delete(`${domid}/${devid}`);
     this.#busy.delete(backend);
   }

@@ -8,7 +8,7 @@ import type { Machine } from "../../base/machine.ts";
 import type { Chance } from "../../base/prng.ts";
 import { type Instant, NEVER } from "../../base/time.ts";
 import type { BlockDevice } from "../../storage/block-device.ts";
-import { CreditScheduler } from "../hypervisor/credit-scheduler.ts";
+import { CreditScheduler, type WorkSource } from "../hypervisor/credit-scheduler.ts";
 import { DomainError } from "../hypervisor/domain-error.ts";
 import { DomainTable, ShutdownReason } from "../hypervisor/domain-table.ts";
 import type { HostMemoryOptions } from "../hypervisor/host-memory.ts";
@@ -40,6 +40,8 @@ export interface XenHostOptions extends Dom0ServicesOptions {
   readonly memory: HostMemoryOptions;
   /** Physical processors; 2. */
   readonly cpus?: number;
+  /** What domains do besides what their scheduler is told; nothing. */
+  readonly work?: WorkSource;
   /** Draws uuids. */
   readonly chance: Chance;
   /** Hears what becomes of domains. */
@@ -75,7 +77,12 @@ export class XenHost implements Machine {
       isReferenced: (domid) => this.#services.bus.countOf(domid) > 0,
       onGone: (domid) => this.#lives.gone(domid),
     });
-    this.scheduler = new CreditScheduler({ cpus: options.cpus ?? 2, behaviour: profile.credit });
+    this.scheduler = new CreditScheduler({
+      cpus: options.cpus ?? 2,
+      behaviour: profile.credit,
+      ...(options.work === undefined ? {} : { work: options.work }),
+    });
+    this.scheduler.add(0, { weight: 256, cap: 0, vcpus: 1 });
     this.#channels = new DomainChannels(this.table, hypervisor.events, {
       introduced: (domid) => this.#services.console.add(domid),
       released: (domid) => this.#services.console.remove(domid),
