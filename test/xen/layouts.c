@@ -30,6 +30,13 @@ int main(void)
     AT(struct blkif_request_segment, first_sect);
     AT(struct blkif_request_segment, last_sect);
     SAY("segment", sizeof(struct blkif_request_segment));
+    AT(blkif_request_indirect_t, indirect_op);
+    AT(blkif_request_indirect_t, nr_segments);
+    AT(blkif_request_indirect_t, id);
+    AT(blkif_request_indirect_t, sector_number);
+    AT(blkif_request_indirect_t, handle);
+    AT(blkif_request_indirect_t, indirect_grefs);
+    SAY("BLKIF_OP_INDIRECT", BLKIF_OP_INDIRECT);
     AT(blkif_response_t, id);
     AT(blkif_response_t, operation);
     AT(blkif_response_t, status);

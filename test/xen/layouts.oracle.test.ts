@@ -9,14 +9,23 @@ import {
   BLOCK_RESPONSE,
   BLOCK_SEGMENT,
   type BlockAbi,
+  BlockOp,
   MAX_SEGMENTS,
   SEGMENT_OCTETS,
 } from "../../src/xen/io/blkif.ts";
 import { ringEntries } from "../../src/xen/io/shared-ring.ts";
 import { compileWithXen, linesOf, missingHeaders } from "./xen-headers.ts";
 
-function blockLayout({ request, segments, entryOctets }: BlockAbi): Record<string, number> {
+function blockLayout(abi: BlockAbi): Record<string, number> {
+  const { request, indirect, segments, entryOctets } = abi;
   return {
+    "blkif_request_indirect_t.indirect_op": indirect.operation.offset,
+    "blkif_request_indirect_t.nr_segments": indirect.segmentCount.offset,
+    "blkif_request_indirect_t.id": request.idLow.offset,
+    "blkif_request_indirect_t.sector_number": request.sectorLow.offset,
+    "blkif_request_indirect_t.handle": indirect.handle.offset,
+    "blkif_request_indirect_t.indirect_grefs": indirect.gref.offset,
+    BLKIF_OP_INDIRECT: BlockOp.indirect,
     "blkif_request_t.operation": request.operation.offset,
     "blkif_request_t.nr_segments": request.segmentCount.offset,
     "blkif_request_t.handle": request.handle.offset,

@@ -27,6 +27,7 @@ import {
   SEGMENT_OCTETS,
 } from "./blkif.ts";
 import type { BlockBehaviour } from "./block-behaviour.ts";
+import { PersistentGrants } from "./persistent-grants.ts";
 import { BackRing, responseProducerOf } from "./shared-ring.ts";
 
 /** What a {@link Blkback} is made from. */
@@ -47,7 +48,20 @@ export interface BlockRing {
   readonly ringRef: number;
   readonly port: number;
   readonly abi: BlockAbi;
+  /** `feature-persistent`: the front end uses the same grants again; false. */
+  readonly isPersistent?: boolean;
 }
+
+/** What a transfer is. */
+interface TransferKind {
+  readonly isWrite: boolean;
+  /** What was written before is on the medium first, and so is this. */
+  readonly isOrdered: boolean;
+  /** Its segments lie in a page of their own. */
+  readonly isIndirect: boolean;
+}
+
+const ORDERED: TransferKind = { isWrite: true, isOrdered: true, isIndirect: false };
 
 /** Requests that are served in one go; then the thread gives way for a turn. */
 const REQUESTS_OF_TURN = 1024;
@@ -71,11 +85,14 @@ export class Blkback implements Machine, UpcallHandler {
   #port = -1;
   #notifier: EventPort | null = null;
   #again: Instant = NEVER;
+  #persistent: PersistentGrants | null = null;
   /** The segments of the request in hand. */
-  readonly #grefs = new Uint32Array(MAX_SEGMENTS);
-  readonly #firsts = new Uint8Array(MAX_SEGMENTS);
-  readonly #counts = new Uint8Array(MAX_SEGMENTS);
-  readonly #handles = new Int32Array(MAX_SEGMENTS);
+  readonly #grefs: Uint32Array;
+  readonly #firsts: Uint8Array;
+  readonly #counts: Uint8Array;
+  readonly #handles: Int32Array;
+  /** 1: the mapping stays. */
+  readonly #isKept: Uint8Array;
 
   constructor(options: BlkbackOptions) {
     const { disk, isReadonly = false, frontend, grants, events, behaviour } = options;
@@ -85,6 +102,17 @@ export class Blkback implements Machine, UpcallHandler {
     this.behaviour = behaviour;
     this.#grants = grants;
     this.#events = events;
+    const most = Math.max(MAX_SEGMENTS, behaviour.indirectSegments.back);
+    this.#grefs = new Uint32Array(most);
+    this.#firsts = new Uint8Array(most);
+    this.#counts = new Uint8Array(most);
+    this.#handles = new Int32Array(most);
+    this.#isKept = new Uint8Array(most);
+  }
+
+  /** Grants that are kept mapped. */
+  get persistentGrants(): number {
+    return this.#persistent?.size ?? 0;
   }
 
   get isConnected(): boolean {
@@ -95,7 +123,7 @@ export class Blkback implements Machine, UpcallHandler {
    * Map the front end's ring and bind to its port. What waits on the ring is served at once.
    * @returns `null`; what is wrong, in words, and nothing is mapped or bound.
    */
-  connect({ ringRef, port, abi }: BlockRing, now: Instant): string | null {
+  connect({ ringRef, port, abi, isPersistent }: BlockRing, now: Instant): string | null {
     if (this.#ring !== null) return "connected already";
     const { domid } = this.#grants.memory;
     const handle = this.#grants.map(this.frontend, ringRef, GrantMap.host);
@@ -118,6 +146,11 @@ export class Blkback implements Machine, UpcallHandler {
     this.#port = local;
     this.#notifier = this.#events.portOf(domid, local);
     this.isHalted = false;
+    const { persistentGrants } = this.behaviour;
+    if (isPersistent === true && persistentGrants > 0) {
+      const unmap = (mapping: number): void => void this.#grants.unmap(mapping);
+      this.#persistent = new PersistentGrants(persistentGrants, unmap);
+    }
     this.#events.setHandler(domid, local, this, now);
     return null;
   }
@@ -128,15 +161,18 @@ export class Blkback implements Machine, UpcallHandler {
     this.#ring = null;
     this.#again = NEVER;
     this.#notifier = null;
+    this.#persistent?.clear();
+    this.#persistent = null;
     this.#events.close(this.#grants.memory.domid, this.#port);
     this.#grants.unmap(this.#ringHandle);
   }
 
   nextDeadline(): Instant {
-    return this.#again;
+    return Math.min(this.#again, this.#persistent?.deadline ?? NEVER);
   }
 
   expire(now: Instant): void {
+    this.#persistent?.purge(now);
     if (this.#again <= now) this.upcall(now);
   }
 
@@ -162,12 +198,14 @@ export class Blkback implements Machine, UpcallHandler {
 
   #serve(ring: BackRing, now: Instant): void {
     const { view } = ring.memory;
-    const { request } = this.#abi;
+    const { request, indirect } = this.#abi;
     const at = ring.take();
-    const operation = request.operation.get(view, at);
+    const outer = request.operation.get(view, at);
+    const isIndirect = outer === BlockOp.indirect && this.behaviour.indirectSegments.back > 0;
+    const operation = isIndirect ? indirect.operation.get(view, at) : outer;
     const idLow = request.idLow.get(view, at);
     const idHigh = request.idHigh.get(view, at);
-    const status = this.#dispatch(ring, operation, at);
+    const status = this.#dispatch(ring, operation, isIndirect, at, now);
     if (status !== BlockStatus.okay) this.counts.errors += 1;
     const answer = ring.reserve();
     BLOCK_RESPONSE.idLow.set(view, answer, idLow);
@@ -177,47 +215,68 @@ export class Blkback implements Machine, UpcallHandler {
     if (ring.push()) this.#notifier?.notify(now);
   }
 
-  #dispatch(ring: BackRing, operation: number, at: number): number {
+  #dispatch(
+    ring: BackRing,
+    operation: number,
+    isIndirect: boolean,
+    at: number,
+    now: Instant,
+  ): number {
     const { counts, behaviour } = this;
     switch (operation) {
       case BlockOp.read:
         counts.reads += 1;
-        return this.#transfer(ring, at, false, false);
+        return this.#transfer(ring, at, { isWrite: false, isOrdered: false, isIndirect }, now);
       case BlockOp.write:
         counts.writes += 1;
-        return this.#transfer(ring, at, true, false);
+        return this.#transfer(ring, at, { isWrite: true, isOrdered: false, isIndirect }, now);
       case BlockOp.writeBarrier:
-        if (!behaviour.hasBarrier) break;
+        if (!behaviour.hasBarrier || isIndirect) break;
         counts.barriers += 1;
-        return this.#transfer(ring, at, true, true);
+        return this.#transfer(ring, at, ORDERED, now);
       case BlockOp.flush:
-        if (!behaviour.hasFlush) break;
+        if (!behaviour.hasFlush || isIndirect) break;
         counts.flushes += 1;
-        return this.#transfer(ring, at, true, true);
+        return this.#transfer(ring, at, ORDERED, now);
     }
-    return behaviour.unknownStatus;
+    return isIndirect ? BlockStatus.error : behaviour.unknownStatus;
   }
 
-  /** `isOrdered`: what was written before is on the medium first, and so is this. */
-  #transfer(ring: BackRing, at: number, isWrite: boolean, isOrdered: boolean): number {
-    const { request, segments } = this.#abi;
+  #transfer(ring: BackRing, at: number, kind: TransferKind, now: Instant): number {
+    const { request, indirect, segments } = this.#abi;
     const { view } = ring.memory;
     const { disk } = this;
-    const count = request.segmentCount.get(view, at);
-    if ((count === 0 && !isOrdered) || count > MAX_SEGMENTS) return BlockStatus.error;
+    const { isWrite, isOrdered, isIndirect } = kind;
+    const count = (isIndirect ? indirect : request).segmentCount.get(view, at);
+    const most = isIndirect ? this.behaviour.indirectSegments.back : MAX_SEGMENTS;
+    if ((count === 0 && !isOrdered) || count > most) return BlockStatus.error;
     const sector = request.sectorHigh.get(view, at) * 2 ** 32 + request.sectorLow.get(view, at);
-    const sectors = this.#readSegments(view, at + segments, count);
+    const sectors = isIndirect
+      ? this.#readIndirect(indirect.gref.get(view, at), count, now)
+      : this.#readSegments(view, at + segments, count);
     if (sectors < 0 || sector + sectors > disk.sectors) return BlockStatus.error;
     if (isWrite && this.isReadonly) return BlockStatus.error;
     let isSound = !isOrdered || disk.flush() === DiskStatus.okay;
-    if (this.#mapSegments(count, isWrite)) isSound &&= this.#move(sector, count, isWrite);
+    if (this.#mapSegments(count, isWrite, now)) isSound &&= this.#move(sector, count, isWrite);
     else isSound = false;
-    for (let index = 0; index < count; index += 1) {
-      const handle = this.#handles[index] ?? -1;
-      if (handle >= 0) this.#grants.unmap(handle);
-    }
+    for (let index = 0; index < count; index += 1) this.#unmapSegment(index, now);
     if (isOrdered && count > 0) isSound &&= disk.flush() === DiskStatus.okay;
     return isSound ? BlockStatus.okay : BlockStatus.error;
+  }
+
+  /** Copy the segments out of a page of their own. @returns as {@link #readSegments}. */
+  #readIndirect(gref: number, count: number, now: Instant): number {
+    this.#grefs[0] = gref;
+    let sectors = -1;
+    if (this.#mapSegments(1, true, now)) {
+      const handle = this.#handles[0] ?? -1;
+      const memory = this.#grants.memoryOf(handle);
+      const first = this.#grants.frameOf(handle) << FRAME_SHIFT;
+      const isKept = this.#isKept[0] ?? 0;
+      if (memory !== null) sectors = this.#readSegments(memory.view, first, count);
+      this.#release(handle, gref, isKept, now);
+    }
+    return sectors;
   }
 
   /** Copy the segments out of the ring. @returns their sectors; -1 if one is none. */
@@ -237,15 +296,33 @@ export class Blkback implements Machine, UpcallHandler {
   }
 
   /** @returns false if one of the frames is not granted so. */
-  #mapSegments(count: number, isWrite: boolean): boolean {
-    const flags = isWrite ? GrantMap.host | GrantMap.readonly : GrantMap.host;
+  #mapSegments(count: number, isWrite: boolean, now: Instant): boolean {
+    const kept = this.#persistent;
+    // What stays mapped may be read into next time.
+    const flags = isWrite && kept === null ? GrantMap.host | GrantMap.readonly : GrantMap.host;
     let isMapped = true;
     for (let index = 0; index < count; index += 1) {
-      const handle = this.#grants.map(this.frontend, this.#grefs[index] ?? 0, flags);
+      const gref = this.#grefs[index] ?? 0;
+      let handle = kept === null ? -1 : kept.take(gref);
+      this.#isKept[index] = handle >= 0 ? 1 : 0;
+      if (handle < 0) {
+        handle = this.#grants.map(this.frontend, gref, flags);
+        if (handle >= 0 && kept?.keep(gref, handle, now) === true) this.#isKept[index] = 1;
+      }
       this.#handles[index] = handle;
       isMapped &&= handle >= 0;
     }
     return isMapped;
+  }
+
+  #unmapSegment(index: number, now: Instant): void {
+    const gref = this.#grefs[index] ?? 0;
+    this.#release(this.#handles[index] ?? -1, gref, this.#isKept[index] ?? 0, now);
+  }
+
+  #release(handle: number, gref: number, isKept: number, now: Instant): void {
+    if (isKept === 1) this.#persistent?.release(gref, now);
+    else if (handle >= 0) this.#grants.unmap(handle);
   }
 
   /** Each segment is tried, whatever became of the one before. @returns true if all is done. */

@@ -21,11 +21,8 @@ import {
   MAX_SEGMENTS,
   SEGMENT_OCTETS,
 } from "./blkif.ts";
-import type { BlockBehaviour } from "./block-behaviour.ts";
+import { type BlockBehaviour, BLOCKS_6 } from "./block-behaviour.ts";
 import { FrontRing, initializeRing } from "./shared-ring.ts";
-
-/** Octets that one request moves at most. */
-const MAX_REQUEST_OCTETS = MAX_SEGMENTS * FRAME_OCTETS;
 
 /** Hears the end of a request. */
 export interface BlockCompletion {
@@ -42,7 +39,7 @@ export interface BlockRequest {
   readonly operation: number;
   readonly sector: number;
   /**
-   * What is written, or filled by a read; whole sectors, at most {@link MAX_REQUEST_OCTETS}, none
+   * What is written, or filled by a read; whole sectors, at most {@link Blkfront.mostOctets}, none
    * for a flush. Borrowed until the request ends.
    */
   readonly octets: Uint8Array;
@@ -63,8 +60,16 @@ export interface BlkfrontOptions {
   readonly notifier: Notifier;
   /** Requests that may wait for a place on the ring; 128. */
   readonly queueLimit?: number;
-  /** "kind". */
-  readonly recovery?: BlockBehaviour["recovery"];
+  /** Of its kernel; a current one's. */
+  readonly behaviour?: BlockBehaviour;
+}
+
+/** What a back end says that it can, in its nodes. */
+export interface BackFeatures {
+  /** `feature-persistent`: it keeps grants mapped. */
+  readonly isPersistent: boolean;
+  /** `feature-max-indirect-segments`; 0 for none. */
+  readonly indirectSegments: number;
 }
 
 /** What a front end was asked and has no answer for: what its memory keeps of it. */
@@ -98,7 +103,7 @@ export class Blkfront implements UpcallHandler {
   readonly #handle: number;
   readonly #notifier: Notifier;
   readonly #queueLimit: number;
-  readonly #recovery: BlockBehaviour["recovery"];
+  readonly #behaviour: BlockBehaviour;
   readonly #ring: FrontRing;
   readonly #shadows: Shadow[];
   #freeShadow = 0;
@@ -106,6 +111,11 @@ export class Blkfront implements UpcallHandler {
   #isClosed = false;
   readonly #queue: BlockRequest[] = [];
   readonly #frames: number[] = [];
+  /** Frames that the back end keeps mapped, and their references: the last used are used first. */
+  readonly #keptFrames: number[] = [];
+  readonly #keptRefs: number[] = [];
+  #isPersistent = false;
+  #mostSegments = MAX_SEGMENTS;
 
   /** @throws {OptionError} if the domain has no frame or reference left for the ring. */
   constructor(options: BlkfrontOptions) {
@@ -123,7 +133,7 @@ export class Blkfront implements UpcallHandler {
     this.#handle = handle;
     this.#notifier = options.notifier;
     this.#queueLimit = options.queueLimit ?? 128;
-    this.#recovery = options.recovery ?? "kind";
+    this.#behaviour = options.behaviour ?? BLOCKS_6;
     this.#shadows = Array.from({ length: this.#ring.entries }, (_, id) => ({
       request: null,
       refs: [],
@@ -142,6 +152,18 @@ export class Blkfront implements UpcallHandler {
     return this.#queue.length;
   }
 
+  /** Octets that one request moves at most. */
+  get mostOctets(): number {
+    return this.#mostSegments * FRAME_OCTETS;
+  }
+
+  /** The back end is connected, and can so much; nothing beyond blkif's first shape before. */
+  negotiate({ isPersistent, indirectSegments }: BackFeatures): void {
+    const { indirectSegments: own, persistentGrants } = this.#behaviour;
+    this.#isPersistent = isPersistent && persistentGrants > 0;
+    this.#mostSegments = Math.max(MAX_SEGMENTS, Math.min(indirectSegments, own.front));
+  }
+
   /** Ask, and ring the back end if it sleeps. @returns as {@link enqueue}. */
   submit(request: BlockRequest, now: Instant): boolean {
     const isTaken = this.enqueue(request);
@@ -157,8 +179,9 @@ export class Blkfront implements UpcallHandler {
   enqueue(request: BlockRequest): boolean {
     const { length } = request.octets;
     const isFlush = request.operation === BlockOp.flush;
-    if (length % SECTOR_OCTETS !== 0 || length > MAX_REQUEST_OCTETS || (length === 0 && !isFlush)) {
-      throw new OptionError("octets", length, `whole sectors, up to ${MAX_REQUEST_OCTETS} octets`);
+    const { mostOctets } = this;
+    if (length % SECTOR_OCTETS !== 0 || length > mostOctets || (length === 0 && !isFlush)) {
+      throw new OptionError("octets", length, `whole sectors, up to ${mostOctets} octets`);
     }
     if (this.isBroken || this.#isStopped) return false;
     if (this.#queue.length === 0 && this.#place(request)) return true;
@@ -200,8 +223,8 @@ export class Blkfront implements UpcallHandler {
    */
   close(now: Instant): boolean {
     const { placed, queued } = this.suspend();
-    for (const requests of [placed, queued]) {
-      for (const { completion } of requests) completion.completed(BlockStatus.error, now);
+    for (const { completion } of [...placed, ...queued]) {
+      completion.completed(BlockStatus.error, now);
     }
     return this.lostFrames === 0;
   }
@@ -224,6 +247,11 @@ export class Blkfront implements UpcallHandler {
       if (this.#grants.revoke(this.ringRef)) this.#memory.free(this.#ring.gfn);
       else this.lostFrames += 1;
     }
+    for (const [index, ref] of this.#keptRefs.splice(0).entries()) {
+      if (this.#grants.revoke(ref)) this.#frames.push(this.#keptFrames[index] ?? 0);
+      else this.lostFrames += 1;
+    }
+    this.#keptFrames.length = 0;
     for (const gfn of this.#frames.splice(0)) this.#memory.free(gfn);
     return { placed, queued };
   }
@@ -236,7 +264,7 @@ export class Blkfront implements UpcallHandler {
     const holdsData = ({ operation }: BlockRequest): boolean =>
       operation === BlockOp.read || operation === BlockOp.write;
     const requests =
-      this.#recovery === "shadow"
+      this.#behaviour.recovery === "shadow"
         ? [...placed, ...queued]
         : [
             ...placed.filter((request) => holdsData(request)),
@@ -268,41 +296,65 @@ export class Blkfront implements UpcallHandler {
     const shadow = this.#shadows[id];
     if (shadow === undefined || this.#ring.free === 0) return false;
     const count = Math.ceil(octets.length / FRAME_OCTETS);
-    if (!this.#equip(shadow, count, operation !== BlockOp.read)) return false;
+    const isIndirect = count > MAX_SEGMENTS;
+    const isReadonly = operation !== BlockOp.read && this.#behaviour.grantsReadonly;
+    // The page of indirect segments is the last one.
+    if (!this.#equip(shadow, isIndirect ? count + 1 : count, isReadonly)) return false;
     this.#freeShadow = shadow.next;
     shadow.request = request;
-    const { bytes, view } = this.#memory;
+    const { view } = this.#memory;
     const at = this.#ring.reserve();
-    const fields = this.abi.request;
-    fields.operation.set(view, at, operation);
-    fields.segmentCount.set(view, at, count);
-    fields.handle.set(view, at, this.#handle);
+    const { request: fields, indirect, segments } = this.abi;
+    fields.operation.set(view, at, isIndirect ? BlockOp.indirect : operation);
+    const shape = isIndirect ? indirect : fields;
+    shape.segmentCount.set(view, at, count);
+    shape.handle.set(view, at, this.#handle);
     fields.idLow.set(view, at, id);
     fields.idHigh.set(view, at, 0);
     fields.sectorLow.set(view, at, sector >>> 0);
     fields.sectorHigh.set(view, at, Math.floor(sector / 2 ** 32));
-    for (let index = 0; index < count; index += 1) {
+    if (isIndirect) {
+      indirect.operation.set(view, at, operation);
+      indirect.gref.set(view, at, shadow.refs[count] ?? 0);
+    }
+    const first = isIndirect ? (shadow.frames[count] ?? 0) << FRAME_SHIFT : at + segments;
+    this.#writeSegments(first, shadow, octets, operation !== BlockOp.read);
+    return true;
+  }
+
+  /** Name the pages of a request from `first` on, and put there what is written. */
+  #writeSegments(
+    first: number,
+    { refs, frames }: Shadow,
+    octets: Uint8Array,
+    isWrite: boolean,
+  ): void {
+    const { bytes, view } = this.#memory;
+    for (let index = 0; index * FRAME_OCTETS < octets.length; index += 1) {
       const from = index * FRAME_OCTETS;
       const until = Math.min(octets.length, from + FRAME_OCTETS);
-      const segment = at + this.abi.segments + index * SEGMENT_OCTETS;
-      BLOCK_SEGMENT.gref.set(view, segment, shadow.refs[index] ?? 0);
+      const segment = first + index * SEGMENT_OCTETS;
+      BLOCK_SEGMENT.gref.set(view, segment, refs[index] ?? 0);
       BLOCK_SEGMENT.firstSector.set(view, segment, 0);
       BLOCK_SEGMENT.lastSector.set(view, segment, (until - from) / SECTOR_OCTETS - 1);
-      if (operation !== BlockOp.read) {
-        bytes.set(octets.subarray(from, until), (shadow.frames[index] ?? 0) << FRAME_SHIFT);
-      }
+      if (isWrite) bytes.set(octets.subarray(from, until), (frames[index] ?? 0) << FRAME_SHIFT);
     }
-    return true;
   }
 
   /** Frames and grants for `count` segments; none if not for all. */
   #equip({ refs, frames }: Shadow, count: number, isReadonly: boolean): boolean {
-    if (this.#grants.available < count) return false;
+    if (this.#grants.available + this.#keptRefs.length < count) return false;
     for (let index = 0; index < count; index += 1) {
+      const keptFrame = this.#keptFrames.pop();
+      const keptRef = this.#keptRefs.pop();
+      if (keptFrame !== undefined && keptRef !== undefined) {
+        frames.push(keptFrame);
+        refs.push(keptRef);
+        continue;
+      }
       const gfn = this.#frames.pop() ?? this.#memory.allocate();
       if (gfn < 0) {
-        for (const ref of refs.splice(0)) this.#grants.revoke(ref);
-        this.#frames.push(...frames.splice(0));
+        this.#takeBack(refs, frames);
         return false;
       }
       frames.push(gfn);
@@ -311,17 +363,28 @@ export class Blkfront implements UpcallHandler {
     return true;
   }
 
+  /** Frames and grants of a request: what the back end keeps mapped is kept here, too. */
+  #takeBack(refs: number[], frames: number[]): void {
+    for (const [index, ref] of refs.splice(0).entries()) {
+      const gfn = frames[index] ?? 0;
+      if (this.#grants.revoke(ref)) this.#frames.push(gfn);
+      else if (this.#isPersistent) {
+        this.#keptFrames.push(gfn);
+        this.#keptRefs.push(ref);
+      } else this.lostFrames += 1;
+    }
+    frames.length = 0;
+  }
+
   #complete(id: number, shadow: Shadow, request: BlockRequest, status: number, now: Instant): void {
-    const isRead = request.operation === BlockOp.read && status === BlockStatus.okay;
-    if (isRead) {
+    const { operation, octets } = request;
+    if (operation === BlockOp.read && status === BlockStatus.okay) {
       const { bytes } = this.#memory;
-      const { octets } = request;
-      shadow.frames.forEach((gfn, index) => {
-        const first = gfn << FRAME_SHIFT;
-        const from = index * FRAME_OCTETS;
+      for (let from = 0; from < octets.length; from += FRAME_OCTETS) {
+        const first = (shadow.frames[from >> FRAME_SHIFT] ?? 0) << FRAME_SHIFT;
         const count = Math.min(octets.length - from, FRAME_OCTETS);
         octets.set(bytes.subarray(first, first + count), from);
-      });
+      }
     }
     this.#release(id, shadow);
     request.completion.completed(status, now);
@@ -329,12 +392,7 @@ export class Blkfront implements UpcallHandler {
 
   /** Take the frames and grants of a request back, and its id. */
   #release(id: number, shadow: Shadow): void {
-    shadow.frames.forEach((gfn, index) => {
-      if (this.#grants.revoke(shadow.refs[index] ?? 0)) this.#frames.push(gfn);
-      else this.lostFrames += 1;
-    });
-    shadow.frames.length = 0;
-    shadow.refs.length = 0;
+    this.#takeBack(shadow.refs, shadow.frames);
     shadow.request = null;
     shadow.next = this.#freeShadow;
     this.#freeShadow = id;

@@ -9,7 +9,7 @@ import { type Field, fieldsOf } from "../../wire/field.ts";
 import { octets, struct, u16le, u32le, u8 } from "../../wire/layout.ts";
 
 /** What a request asks for. */
-export const BlockOp = { read: 0, write: 1, writeBarrier: 2, flush: 3 } as const;
+export const BlockOp = { read: 0, write: 1, writeBarrier: 2, flush: 3, indirect: 6 } as const;
 /** What a response says; as a signed 16-bit number on the ring. */
 export const BlockStatus = { okay: 0, error: -1, notSupported: -2 } as const;
 /** Segments that a request may have. */
@@ -43,6 +43,25 @@ const request32 = struct([
   u32le("sectorLow"),
   u32le("sectorHigh"),
 ]);
+const indirect64 = struct([
+  u8("outer"),
+  u8("operation"),
+  u16le("segmentCount"),
+  octets(4, "padding"),
+  octets(16, "idAndSector"),
+  u16le("handle"),
+  octets(2, "alignment"),
+  u32le("gref"),
+]);
+const indirect32 = struct([
+  u8("outer"),
+  u8("operation"),
+  u16le("segmentCount"),
+  octets(16, "idAndSector"),
+  u16le("handle"),
+  octets(2, "alignment"),
+  u32le("gref"),
+]);
 const response = struct([
   u32le("idLow"),
   u32le("idHigh"),
@@ -62,6 +81,19 @@ export interface BlockRequestFields {
   readonly sectorHigh: Field;
 }
 
+/**
+ * A request whose segments lie in a page of their own: what differs from others. The page has room
+ * for 512 segments, so more than the first of eight references is never read.
+ */
+export interface BlockIndirectFields {
+  /** Read or write. */
+  readonly operation: Field;
+  readonly segmentCount: Field;
+  readonly handle: Field;
+  /** The page's reference. */
+  readonly gref: Field;
+}
+
 /** A response, the same in both shapes. */
 export const BLOCK_RESPONSE = fieldsOf(response);
 
@@ -70,6 +102,8 @@ export interface BlockAbi {
   /** As the `protocol` node names it. */
   readonly name: "x86_64-abi" | "x86_32-abi";
   readonly request: BlockRequestFields;
+  /** Of {@link BlockOp} `indirect`; id and sector lie where others have them. */
+  readonly indirect: BlockIndirectFields;
   /** Octet of a request's first segment. */
   readonly segments: number;
   /** Octets of an entry: those of a request, with what aligns the next one. */
@@ -80,6 +114,7 @@ export interface BlockAbi {
 export const BLOCK_ABI_64: BlockAbi = {
   name: "x86_64-abi",
   request: fieldsOf(request64),
+  indirect: fieldsOf(indirect64),
   segments: request64.span,
   entryOctets: request64.span + MAX_SEGMENTS * SEGMENT_OCTETS,
 };
@@ -88,6 +123,7 @@ export const BLOCK_ABI_64: BlockAbi = {
 export const BLOCK_ABI_32: BlockAbi = {
   name: "x86_32-abi",
   request: fieldsOf(request32),
+  indirect: fieldsOf(indirect32),
   segments: request32.span,
   entryOctets: request32.span + MAX_SEGMENTS * SEGMENT_OCTETS,
 };

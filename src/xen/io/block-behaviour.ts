@@ -22,6 +22,12 @@ export interface BlockBehaviour {
    * writes in that order, what had no place, and last what holds no data, from the list's end.
    */
   readonly recovery: "shadow" | "kind";
+  /** Segments of an indirect request, for either end at most; 0: there is none (before 3.11). */
+  readonly indirectSegments: { readonly back: number; readonly front: number };
+  /** Grants that a back end keeps mapped for a front end that uses them again; 0: none. */
+  readonly persistentGrants: number;
+  /** A front end lets its back end only read what it is to write. */
+  readonly grantsReadonly: boolean;
 }
 
 /**
@@ -35,6 +41,9 @@ export const BLOCKS_2618: BlockBehaviour = {
   haltsOnOverrun: false,
   resumesRing: false,
   recovery: "shadow",
+  indirectSegments: { back: 0, front: 0 },
+  persistentGrants: 0,
+  grantsReadonly: true,
 };
 
 /** Linux 6.x. */
@@ -45,4 +54,7 @@ export const BLOCKS_6: BlockBehaviour = {
   haltsOnOverrun: true,
   resumesRing: true,
   recovery: "kind",
+  indirectSegments: { back: 256, front: 32 },
+  persistentGrants: 1056,
+  grantsReadonly: false,
 };

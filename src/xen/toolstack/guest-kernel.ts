@@ -34,7 +34,10 @@ export class GuestKernel {
     this.#ports = ports;
     this.#bus = new FrontendBus(queue, profile.kernel);
     this.#bus.register("vif", new VifFrontend(this.#bus, ports.vif, profile.vifFeatures));
-    this.#bus.register("vbd", new VbdFrontend(this.#bus, ports.vbd, profile.vbdProtocol));
+    this.#bus.register(
+      "vbd",
+      new VbdFrontend(this.#bus, ports.vbd, profile.vbdProtocol, profile.vbdFeatures),
+    );
   }
 
   /** Find the devices. @param onShutdown told when the kernel shuts itself down. */

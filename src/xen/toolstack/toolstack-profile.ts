@@ -33,6 +33,8 @@ export interface ToolstackProfile {
   readonly vifFeatures: readonly (readonly [string, string])[];
   /** How its blkfront's ring is laid out: guests of m1.small were 32-bit. */
   readonly vbdProtocol: "x86_32-abi" | "x86_64-abi";
+  /** What it writes after the protocol. */
+  readonly vbdFeatures: readonly (readonly [string, string])[];
   /** What may be done with a domain that has shut down. */
   readonly actions: readonly ShutdownAction[];
   /** What is done after a crash unless the domain says. */
@@ -76,7 +78,12 @@ export const XEND_3_1: ToolstackProfile = {
     waitsForHotplug: false,
     watchesRate: false,
   },
-  vbdBackend: { features: [], tellsPhysicalSectors: false, nativeProtocol: "x86_64-abi" },
+  vbdBackend: {
+    probeFeatures: [],
+    features: [],
+    tellsPhysicalSectors: false,
+    nativeProtocol: "x86_64-abi",
+  },
   blockScript: BLOCK_SCRIPT_3_1,
   scriptLimit: 180 * SECOND,
   kernel: {
@@ -87,6 +94,7 @@ export const XEND_3_1: ToolstackProfile = {
   },
   vifFeatures: NETFRONT_FEATURES,
   vbdProtocol: "x86_32-abi",
+  vbdFeatures: [],
   actions: ACTIONS,
   onCrash: "restart",
   // MINIMUM_RESTART_TIME and SHUTDOWN_TIMEOUT of XendDomainInfo.py.
@@ -110,9 +118,11 @@ export const XL_4_17: ToolstackProfile = {
     watchesRate: true,
   },
   vbdBackend: {
+    probeFeatures: [["feature-max-indirect-segments", "256"]],
     features: [
       ["feature-flush-cache", "1"],
       ["feature-barrier", "1"],
+      ["feature-persistent", "1"],
     ],
     tellsPhysicalSectors: true,
     nativeProtocol: "x86_64-abi",
@@ -131,6 +141,7 @@ export const XL_4_17: ToolstackProfile = {
   },
   vifFeatures: NETFRONT_FEATURES,
   vbdProtocol: "x86_64-abi",
+  vbdFeatures: [["feature-persistent", "1"]],
   actions: [...ACTIONS, "coredump-destroy", "coredump-restart"],
   onCrash: "destroy",
   minimumRestartTime: 0,

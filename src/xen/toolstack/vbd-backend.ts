@@ -19,6 +19,8 @@ export interface VbdRings<Disk> {
   readonly protocol: "x86_32-abi" | "x86_64-abi";
   readonly disk: Disk;
   readonly isReadonly: boolean;
+  /** It uses the same grants again and again. */
+  readonly isPersistent: boolean;
 }
 
 /** The rings of a host's vbds: {@link VbdBackend} opens and closes them. */
@@ -34,6 +36,8 @@ export interface VbdPorts<Disk> {
 
 /** What differs between blkbacks. */
 export interface VbdBackendStyle {
+  /** Written when a device is new. */
+  readonly probeFeatures: readonly (readonly [string, string])[];
   /** Written when it is connected, before `sectors`. */
   readonly features: readonly (readonly [string, string])[];
   /** True: `physical-sector-size` is written too. */
@@ -77,6 +81,9 @@ export class VbdBackend<
   }
 
   probe(device: BackendDevice): void {
+    for (const [key, value] of this.#style.probeFeatures) {
+      this.#bus.client.write(`${device.node}/${key}`, value);
+    }
     const path = `${device.node}/physical-device`;
     const watching = this.#queue.watch(path, (_, now) => this.#found(device, now));
     this.#vbds.set(device.node, { watching, disk: null, isReadonly: false, hasRing: false });
@@ -133,7 +140,9 @@ export class VbdBackend<
     }
     const { domid, devid } = device;
     const { disk, isReadonly } = vbd;
-    const rings = { domid, devid, ringRef, eventChannel, protocol, disk, isReadonly } as const;
+    const isPersistent = (scanInteger(read("feature-persistent")) ?? 0) !== 0;
+    const guests = { domid, devid, ringRef, eventChannel, protocol, isPersistent } as const;
+    const rings = { ...guests, disk, isReadonly };
     if (!this.#ports.connect(rings, now)) {
       const message = `mapping ring-ref ${ringRef} port ${eventChannel}`;
       this.#bus.fatal(device, LinuxError.invalid, message);

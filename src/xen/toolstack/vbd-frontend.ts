@@ -1,6 +1,6 @@
 /** The xenbus half of blkfront (Linux drivers/block/xen-blkfront.c, and 2.6.18's). @module */
 import type { Instant } from "../../base/time.ts";
-import type { UnansweredRequests } from "../io/blkfront.ts";
+import type { BackFeatures, UnansweredRequests } from "../io/blkfront.ts";
 import type { FrontendBus, FrontendDevice, FrontendDriver } from "./frontend-bus.ts";
 import { scanInteger, XenbusState } from "./xenbus-state.ts";
 
@@ -18,12 +18,15 @@ export interface DiskGeometry {
   readonly info: number;
 }
 
+/** What a connected back end says. */
+export type ConnectedDisk = DiskGeometry & BackFeatures;
+
 /** The rings of one domU's disks: {@link VbdFrontend} opens and closes them. */
 export interface GuestVbdPorts {
   /** Allocate and grant a ring for domain `backendId`. @returns `null` if memory is short. */
   open(devid: number, backendId: number, now: Instant): OfferedVbdRing | null;
   /** The back end is there: the disk can be read and written. */
-  connected(devid: number, geometry: DiskGeometry, now: Instant): void;
+  connected(devid: number, disk: ConnectedDisk, now: Instant): void;
   /** Ask and take nothing more: what is asked for already may still be answered. */
   stop(devid: number, now: Instant): void;
   /** The domain suspends: let go of all rings. @returns what has no answer, by devid. */
@@ -39,12 +42,22 @@ export class VbdFrontend implements FrontendDriver {
   readonly #bus: FrontendBus;
   readonly #ports: GuestVbdPorts;
   readonly #protocol: string;
+  readonly #features: readonly (readonly [string, string])[];
 
-  /** @param protocol "x86_32-abi" or "x86_64-abi": how its ring is laid out. */
-  constructor(bus: FrontendBus, ports: GuestVbdPorts, protocol: string) {
+  /**
+   * @param protocol "x86_32-abi" or "x86_64-abi": how its ring is laid out.
+   * @param features written after it.
+   */
+  constructor(
+    bus: FrontendBus,
+    ports: GuestVbdPorts,
+    protocol: string,
+    features: readonly (readonly [string, string])[],
+  ) {
     this.#bus = bus;
     this.#ports = ports;
     this.#protocol = protocol;
+    this.#features = features;
   }
 
   backendChanged(device: FrontendDevice, state: XenbusState, now: Instant): void {
@@ -67,6 +80,7 @@ export class VbdFrontend implements FrontendDriver {
       client.write(`${device.node}/ring-ref`, String(ring.ringRef));
       client.write(`${device.node}/event-channel`, String(ring.eventChannel));
       client.write(`${device.node}/protocol`, this.#protocol);
+      for (const [key, value] of this.#features) client.write(`${device.node}/${key}`, value);
     });
     this.#bus.switchState(device, XenbusState.Initialised);
   }
@@ -78,7 +92,10 @@ export class VbdFrontend implements FrontendDriver {
     const sectors = read("sectors");
     const info = read("info");
     if (sectors === null || info === null) return;
-    this.#ports.connected(device.devid, { sectors, info }, now);
+    const isPersistent = (read("feature-persistent") ?? 0) !== 0;
+    const indirectSegments = read("feature-max-indirect-segments") ?? 0;
+    const disk = { sectors, info, isPersistent, indirectSegments };
+    this.#ports.connected(device.devid, disk, now);
     this.#bus.switchState(device, XenbusState.Connected);
   }
 }

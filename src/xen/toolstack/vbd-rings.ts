@@ -7,7 +7,7 @@ import { BLOCK_ABI_32, BLOCK_ABI_64, type BlockAbi, BlockStatus } from "../io/bl
 import { Blkback } from "../io/blkback.ts";
 import { Blkfront, type UnansweredRequests } from "../io/blkfront.ts";
 import type { BlockBehaviour } from "../io/block-behaviour.ts";
-import type { DiskGeometry, GuestVbdPorts, OfferedVbdRing } from "./vbd-frontend.ts";
+import type { ConnectedDisk, DiskGeometry, GuestVbdPorts, OfferedVbdRing } from "./vbd-frontend.ts";
 import type { VbdPorts, VbdRings } from "./vbd-backend.ts";
 
 /** Requests that a disk answered. */
@@ -27,6 +27,8 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
   readonly #served = new Map<number, number>();
   /** Those with more to serve than one turn takes. */
   readonly #busy = new Set<Blkback>();
+  /** The soonest deadline that was told of. */
+  #told: Instant = NEVER;
 
   /** @param onChange told when the deadline may have moved. */
   constructor(
@@ -73,7 +75,8 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
       events: this.#hypervisor.events,
       behaviour: this.behaviour,
     });
-    const ring = { ringRef, port: eventChannel, abi: abiOf(protocol) };
+    const { isPersistent } = rings;
+    const ring = { ringRef, port: eventChannel, abi: abiOf(protocol), isPersistent };
     if (ringRef < 0 || backend.connect(ring, now) !== null) return false;
     this.#backends.set(`${domid}/${devid}`, backend);
     return true;
@@ -93,6 +96,8 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
     const backend = this.find(domid, devid);
     if (backend === null || backend.nextDeadline() === NEVER) return;
     this.#busy.add(backend);
+    if (backend.nextDeadline() >= this.#told) return;
+    this.#told = backend.nextDeadline();
     this.#onChange(this);
   }
 
@@ -107,6 +112,7 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
       backend.expire(now);
       if (backend.nextDeadline() === NEVER) this.#busy.delete(backend);
     }
+    this.#told = this.nextDeadline();
   }
 }
 
@@ -163,7 +169,7 @@ export class GuestVbdRings implements GuestVbdPorts {
       backend: backendId,
       handle: devid,
       abi: this.#abi,
-      recovery: this.#host.behaviour.recovery,
+      behaviour: this.#host.behaviour,
       notifier: {
         notify: (at) => {
           notifier.notify(at);
@@ -176,10 +182,11 @@ export class GuestVbdRings implements GuestVbdPorts {
     return { ringRef: front.ringRef, eventChannel: port };
   }
 
-  connected(devid: number, geometry: DiskGeometry, now: Instant): void {
+  connected(devid: number, connected: ConnectedDisk, now: Instant): void {
     const disk = this.#disks.get(devid);
     if (disk === undefined) return;
-    disk.geometry = geometry;
+    disk.geometry = { sectors: connected.sectors, info: connected.info };
+    disk.front.negotiate(connected);
     const unanswered = this.#unanswered.get(devid);
     this.#unanswered.delete(devid);
     if (unanswered !== undefined) disk.front.recover(unanswered, now);

@@ -117,9 +117,8 @@ describe.each([
       const domU = this.host.domain(this.#domid);
       const { memory, grants } = domU;
       const port = openPort(this.host, domU);
-      const { recovery } = behaviour;
       const abi = BLOCK_ABI_64;
-      const front = new Blkfront({ memory, grants, handle: 2049, abi, notifier: port, recovery });
+      const front = new Blkfront({ memory, grants, handle: 2049, abi, notifier: port, behaviour });
       this.host.events.setHandler(this.#domid, port.number, front, 0);
       const { dom0, events } = this.host;
       const { disk } = this;

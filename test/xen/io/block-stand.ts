@@ -6,7 +6,7 @@ import type { EventPort } from "../../../src/xen/hypervisor/event-port.ts";
 import { type GrantTable, GrantTables } from "../../../src/xen/hypervisor/grant-table.ts";
 import { GuestGrants } from "../../../src/xen/hypervisor/guest-grants.ts";
 import { Blkback } from "../../../src/xen/io/blkback.ts";
-import { Blkfront } from "../../../src/xen/io/blkfront.ts";
+import { type BackFeatures, Blkfront } from "../../../src/xen/io/blkfront.ts";
 import { BLOCK_ABI_64, type BlockAbi, BlockOp } from "../../../src/xen/io/blkif.ts";
 import { type BlockBehaviour, BLOCKS_6 } from "../../../src/xen/io/block-behaviour.ts";
 
@@ -46,6 +46,8 @@ export interface DiskOptions {
   readonly sectors?: number;
   readonly isReadonly?: boolean;
   readonly limit?: number;
+  /** What the two ends agree on; nothing. */
+  readonly features?: BackFeatures;
 }
 
 /** The port that `owner` opens for Dom0. */
@@ -95,14 +97,18 @@ export function connectedDisk(
   owner: BlockDomain,
   options: DiskOptions = {},
 ): ConnectedDisk {
-  const { abi = BLOCK_ABI_64 } = options;
+  const { abi = BLOCK_ABI_64, features = null } = options;
   const { disk, back } = diskOf(host, owner, options);
   const port = openPort(host, owner);
   const { memory, grants } = owner;
-  const front = new Blkfront({ memory, grants, handle: 2049, abi, notifier: port });
+  const { behaviour } = back;
+  const front = new Blkfront({ memory, grants, handle: 2049, abi, notifier: port, behaviour });
   host.events.setHandler(owner.domid, port.number, front, 0);
-  const wrong = back.connect({ ringRef: front.ringRef, port: port.number, abi }, 0);
+  const isPersistent = features?.isPersistent ?? false;
+  const ring = { ringRef: front.ringRef, port: port.number, abi, isPersistent };
+  const wrong = back.connect(ring, 0);
   if (wrong !== null) throw new Error(wrong);
+  if (features !== null) front.negotiate(features);
   const ask = (
     operation: number,
     sector: number,

@@ -41,7 +41,7 @@ export class BlockWork {
 
   #ask(now: number): void {
     const kind = this.#chance.below(16);
-    const sectors = 1 + this.#chance.below(88);
+    const sectors = 1 + this.#chance.below(this.#front.mostOctets / 512);
     const sector = this.#chance.below(WORK_SECTORS - sectors);
     const place = this.#expected.subarray(sector * 512, (sector + sectors) * 512);
     const octets = new Uint8Array(kind === 0 ? 0 : sectors * 512);

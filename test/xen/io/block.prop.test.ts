@@ -7,12 +7,19 @@ import { BlockWork, WORK_SECTORS } from "./block-work.ts";
 describe("a virtual disk", () => {
   it("reads what was written, in either shape, at every depth, and leaves no grant", () => {
     const depth = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 60, max: 160 }));
+    const shape = fc.record({
+      is32Bit: fc.boolean(),
+      isShared: fc.boolean(),
+      isPersistent: fc.boolean(),
+      indirectSegments: fc.constantFrom(0, 0, 20, 256),
+    });
     fc.assert(
-      fc.property(fc.nat(), depth, fc.boolean(), fc.boolean(), (seed, most, is32Bit, isShared) => {
-        const host = blockHost(512, isShared);
+      fc.property(fc.nat(), depth, shape, (seed, most, { is32Bit, isShared, ...features }) => {
+        const host = blockHost(2048, isShared);
         const domU = host.domain(1);
         const abi = is32Bit ? BLOCK_ABI_32 : BLOCK_ABI_64;
-        const { front, back } = connectedDisk(host, domU, { abi, sectors: WORK_SECTORS });
+        const sectors = WORK_SECTORS;
+        const { front, back } = connectedDisk(host, domU, { abi, sectors, features });
         const work = new BlockWork(front, seed, 60, most);
         for (let round = 0; !work.isDone; round += 1) {
           host.events.setRunnable(0, round % 3 === 2, round);

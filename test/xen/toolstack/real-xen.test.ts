@@ -18,11 +18,9 @@ const read = (name: string): string[] =>
  * (docs/deviations.md).
  */
 const MODERN = [
-  "feature-max-indirect-segments",
   "multi-queue-max-queues",
   "multi-queue-num-queues",
   "max-ring-page-order",
-  "feature-persistent",
   "feature-discard",
   "discard-granularity",
   "discard-alignment",
