@@ -104,14 +104,15 @@ export class NeighborCache implements Machine {
   }
 
   /**
-   * Forget a neighbor, as `ip neigh del` does; the senders of packets that wait hear of it.
+   * Forget a neighbor, as `ip neigh del` does; the senders of packets that wait hear of it. One that
+   * must be asked for that stays.
    * @returns false if there is none.
    */
   delete(device: Device, address: Ipv4Addr, now: Instant): boolean {
     const neighbor = this.find(device, address);
     if (neighbor === null) return false;
     this.#fail(neighbor, now);
-    this.#remove(neighbor, now);
+    if (neighbor.state === "FAILED") this.#remove(neighbor, now);
     return true;
   }
 

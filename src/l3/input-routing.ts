@@ -133,7 +133,9 @@ export class InputRouting {
     if (isLocal && this.#bearer(src) === via) return 1;
     if (back.device === via.device) return isOnLink(back);
     if (via.addresses.length === 0) return this.#judge(rpFilter === 0, 0);
-    return this.#judge(rpFilter !== 1, isOnLink(this.#fib.findBy(src, via.device)));
+    // Where another interface had the own address first, the route of this one is found now.
+    const isHere = isLocal && via.addresses.some(({ address }) => address === src);
+    return this.#judge(rpFilter !== 1, isHere ? 0 : isOnLink(this.#fib.findBy(src, via.device)));
   }
 
   /** The interface that an own address was given to first. */
