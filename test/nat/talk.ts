@@ -1,4 +1,5 @@
 /** One TCP connection through a stand. @module */
+import { FlowState } from "../../src/l3/flow-state.ts";
 import type { ConntrackBehaviour, FlowBehaviour } from "../../src/nat/behaviour.ts";
 import { type Ends, type SegmentOptions, tcp, turned } from "./packets.ts";
 import { type Passage, Stand } from "./stand.ts";
@@ -33,6 +34,13 @@ export class Talk {
     if (entry === undefined) return "none";
     const words = [entry.tcpState, Math.floor(entry.timeout / 1_000_000)];
     return [...words, ...(entry.isAssured ? ["ASSURED"] : [])].join(" ");
+  }
+
+  /** The entry before and after each of `segments`, none of which may be invalid. */
+  course(segments: readonly (() => number)[]): string[] {
+    const before = this.entry;
+    const after = segments.map((send) => (send() === FlowState.Invalid ? "invalid" : this.entry));
+    return [before, ...after];
   }
 
   /** The handshake, with the options of both SYNs; the second as the first. */

@@ -8,19 +8,16 @@ const { New, Established, EstablishedReply, Invalid } = FlowState;
 describe("a TCP connection in Linux 2.6.18", () => {
   it("goes through all states, with the time of each", () => {
     const talk = new Talk(FLOWS_2618);
-    const entries = [talk.entry];
-    const step = (state: number): void => {
-      expect(state).not.toBe(Invalid);
-      entries.push(talk.entry);
-    };
-    step(talk.client("S", 100));
-    step(talk.server("SA", 500, 101));
-    step(talk.client("A", 101, 501));
-    step(talk.client("FA", 101, 501));
-    step(talk.server("A", 501, 102));
-    step(talk.server("FA", 501, 102));
-    step(talk.client("A", 102, 502));
-    expect(entries).toEqual([
+    const course = talk.course([
+      () => talk.client("S", 100),
+      () => talk.server("SA", 500, 101),
+      () => talk.client("A", 101, 501),
+      () => talk.client("FA", 101, 501),
+      () => talk.server("A", 501, 102),
+      () => talk.server("FA", 501, 102),
+      () => talk.client("A", 102, 502),
+    ]);
+    expect(course).toEqual([
       "none",
       "SYN_SENT 120",
       "SYN_RECV 60",

@@ -10,21 +10,18 @@ const data = new Uint8Array(10);
 describe("a TCP connection in Linux 6.x", () => {
   it("goes through all states, with the time of each", () => {
     const talk = new Talk(FLOWS_6);
-    const entries = [talk.entry];
-    const step = (state: number): void => {
-      expect(state).not.toBe(Invalid);
-      entries.push(talk.entry);
-    };
-    step(talk.client("S", 100));
-    step(talk.server("SA", 500, 101));
-    step(talk.client("A", 101, 501));
-    step(talk.client("PA", 101, 501, { data }));
-    step(talk.server("A", 501, 111));
-    step(talk.client("FA", 111, 501));
-    step(talk.server("A", 501, 112));
-    step(talk.server("FA", 501, 112));
-    step(talk.client("A", 112, 502));
-    expect(entries).toEqual([
+    const course = talk.course([
+      () => talk.client("S", 100),
+      () => talk.server("SA", 500, 101),
+      () => talk.client("A", 101, 501),
+      () => talk.client("PA", 101, 501, { data }),
+      () => talk.server("A", 501, 111),
+      () => talk.client("FA", 111, 501),
+      () => talk.server("A", 501, 112),
+      () => talk.server("FA", 501, 112),
+      () => talk.client("A", 112, 502),
+    ]);
+    expect(course).toEqual([
       "none",
       "SYN_SENT 120",
       "SYN_RECV 60",
