@@ -16,6 +16,8 @@ export interface RuleRequest {
   readonly chains: readonly string[];
   /** What begins the lines of the kernel's log that are wanted; empty for none. */
   readonly logPrefix: string;
+  /** True: what TRACE says before each packet is wanted instead, by nfnetlink_log. */
+  readonly isTraced?: boolean;
   /** In hexadecimal; counters are printed if there are any. */
   readonly frames: readonly string[];
 }
@@ -37,6 +39,10 @@ export function isKernelLogReadable(): boolean {
     return false;
   }
 }
+
+/** True if what TRACE says can be heard in a namespace, whatever the log of the computer does. */
+export const canHearTraces = (): boolean =>
+  inNamespace("sh", "-c", "echo nfnetlink_log > /proc/sys/net/netfilter/nf_log/2");
 
 /** Which of the two kinds of `iptables` can change rules in this kernel. */
 export function workingIptables(): readonly string[] {

@@ -6,9 +6,11 @@ All happens in a network namespace with one device, whose far end lies in a seco
 import json
 import os
 import socket
+import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
+from kernel import NETLINK_NETFILTER, SO_RCVBUFFORCE, attributes  # noqa: E402
 from namespaces import (  # noqa: E402
     RESTORE,
     Namespace,
@@ -19,7 +21,14 @@ from namespaces import (  # noqa: E402
     switch_offloads_off,
     transmit,
     wait_until_running,
+    write,
 )
+
+# Who hears of packets of IPv4 that are traced.
+LOGGER = "/proc/sys/net/netfilter/nf_log/2"
+# Messages of NFNL_SUBSYS_ULOG, their attributes and commands.
+ULOG_PACKET, ULOG_CONFIG = 0x0400, 0x0401
+NFULA_PREFIX, NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND = 10, 1, 1
 
 
 def prepare(name):
@@ -51,6 +60,38 @@ class KernelLog:
         return found
 
 
+class Traces:
+    """What TRACE says of packets of this thread's network namespace, by nfnetlink_log."""
+
+    def __init__(self):
+        write(LOGGER, "nfnetlink_log")
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self.socket.bind((0, 0))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 * 1024 * 1024)
+        # struct nlmsghdr, struct nfgenmsg, and the attribute: bind to group 0.
+        body = struct.pack("BBHHHBxxx", 0, 0, 0, 5, NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND)
+        self.socket.send(struct.pack("IHHII", 16 + len(body), ULOG_CONFIG, 1, 0, 0) + body)
+        self.socket.setblocking(False)
+
+    def lines(self):
+        """The prefix of each packet that was logged."""
+        found = []
+        while True:
+            try:
+                octets = self.socket.recv(1 << 17)
+            except BlockingIOError:
+                break
+            while len(octets) >= 20:
+                length, kind = struct.unpack_from("IH", octets)
+                if kind == ULOG_PACKET:
+                    prefix = attributes(octets[20:length])[NFULA_PREFIX]
+                    found.append(prefix.rstrip(b"\0").decode("ascii"))
+                octets = octets[length + 3 & ~3 :]
+        self.socket.close()
+        write(LOGGER, "NONE")
+        return found
+
+
 class Kernel:
     """A namespace with one device, and its far end in another."""
 
@@ -74,12 +115,14 @@ class Kernel:
         table = request["table"]
         try:
             run([*RESTORE, "-c"], request["text"])
-            log = KernelLog(is_read=request["logPrefix"] != "")
+            traces = Traces() if request.get("isTraced") else None
+            log = KernelLog(is_read=traces is None and request["logPrefix"] != "")
             for frame in request["frames"]:
                 transmit(self.sender, bytes.fromhex(frame), "far")
             counters = ["-c"] if request["frames"] else []
             saved = run(["iptables-legacy-save", "-t", table, *counters])
-            return {"saved": saved, "logged": log.lines(request["logPrefix"])}
+            logged = log.lines(request["logPrefix"]) if traces is None else traces.lines()
+            return {"saved": saved, "logged": logged}
         finally:
             policies = "".join(f":{chain} ACCEPT\n" for chain in request["chains"])
             run(RESTORE, f"*{table}\n{policies}COMMIT\n")
