@@ -104,8 +104,8 @@ export class NeighborCache implements Machine {
   }
 
   /**
-   * Forget a neighbor, as `ip neigh del` does; the senders of packets that wait hear of it. One that
-   * must be asked for that stays.
+   * Forget a neighbor, as `ip neigh del` does; the senders of packets that wait hear of it. One
+   * that must be asked for that stays.
    * @returns false if there is none.
    */
   delete(device: Device, address: Ipv4Addr, now: Instant): boolean {
