@@ -93,10 +93,11 @@ export class XenstoreModel {
     if (typeof found === "string") return found;
     if (absolute === "/") return "EINVAL";
     if (!this.#era.isModern && !this.#unlink(who, id, absolute)) return "EINVAL";
-    this.#get(who, id, parent(absolute));
+    if (this.#get(who, id, parent(absolute)) === null) return "EINVAL";
     this.#removeAll(who, id, absolute, absolute);
-    if (this.#era.isModern) this.#unlink(null, id, absolute, who);
-    else this.#changed(who, id, absolute, true, null);
+    // 4.17 in a transaction: another may have removed it from its directory meanwhile.
+    if (this.#era.isModern) return this.#unlink(null, id, absolute, who) ? "=OK\0" : "EIO";
+    this.#changed(who, id, absolute, true, null);
     return "=OK\0";
   }
 
@@ -300,6 +301,7 @@ export class XenstoreModel {
     const directory = this.#get(as, id, above);
     if (directory === null) return false;
     const name = path.slice(path.lastIndexOf("/") + 1);
+    if (!directory.children.includes(name)) return false;
     const children = directory.children.filter((one) => one !== name);
     return this.#put(judged, id, above, { ...directory, children }, as);
   }

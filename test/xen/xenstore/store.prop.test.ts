@@ -186,6 +186,17 @@ function pairs(behaviour: XenstoreBehaviour): Pair[] {
   });
 }
 
+const none = { path: "/", text: "", entries: ["n0"], id: 0 };
+const home = { ...none, path: "/local/domain/2" };
+/** Seed 424243: in 4.17 a guest removes its home in a transaction; Dom0 did so before (EIO). */
+const REMOVED_TWICE: Step[] = [
+  { ...none, what: "start", who: 3 },
+  { ...home, what: "read", who: 3, id: 1 },
+  { ...home, what: "rm", who: 0 },
+  { ...home, what: "rm", who: 3, id: 1 },
+  { ...none, what: "commit", who: 3, id: 1 },
+];
+
 describe.each([
   ["3.1", XENSTORE_3_1],
   ["4.17", XENSTORE_4_17],
@@ -203,7 +214,7 @@ describe.each([
           for (const each of clients) expect(each.events()).toEqual(each.model.events.splice(0));
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 200, examples: [[REMOVED_TWICE]] },
     );
   });
 });
