@@ -55,7 +55,13 @@ export function macFor(address: Ipv4Addr): Mac {
   return macOf(0x1231_3900_0000 + fourth * 0x1_0000 + block * 0x400 + low);
 }
 
-/** Hands out addresses in order: hosts from .2, domUs from the /23 first, then from the /24. */
+/** DomUs of one block: two addresses of each part are none's. */
+const BLOCK_GUESTS = 760;
+
+/**
+ * Hands out addresses in order: hosts from .2, domUs from the /23 first, then from the /24; those
+ * of ended domUs again when there are no more new ones.
+ */
 export class AddressPlan {
   readonly #private: Prefix;
   readonly #public: Prefix;
@@ -101,27 +107,38 @@ export class AddressPlan {
 
   /** @throws {OptionError} if the plan has no more. */
   nextGuest(): Ipv4Addr {
+    const room = (2 ** (32 - this.#private.length) / BLOCK) * BLOCK_GUESTS;
     return this.#next(
       "guest",
       () => {
-        const index = this.#guests++;
-        const within = index % 760;
+        const index = this.#guests++ % room;
+        const within = index % BLOCK_GUESTS;
         const offset = within < 508 ? 512 + 2 + within : 256 + 2 + (within - 508);
-        return Math.floor(index / 760) * BLOCK + offset;
+        return Math.floor(index / BLOCK_GUESTS) * BLOCK + offset;
       },
       this.#private,
+      room,
     );
   }
 
   /** @throws {OptionError} if the plan has no more. */
   nextPublic(): Ipv4Addr {
-    return this.#next("public", () => 7 + this.#publics++, this.#public);
+    const room = 2 ** (32 - this.#public.length) - 7;
+    return this.#next("public", () => 7 + (this.#publics++ % room), this.#public, room);
   }
 
-  #next(what: string, offset: () => number, { address, length }: Prefix): Ipv4Addr {
-    for (;;) {
+  /** @param room how many offsets there are. */
+  #next(
+    what: string,
+    offset: () => number,
+    { address, length }: Prefix,
+    room = Number.POSITIVE_INFINITY,
+  ): Ipv4Addr {
+    for (let tried = 0; ; tried += 1) {
       const at = offset();
-      if (at >= 2 ** (32 - length)) throw new OptionError(what, at, "a free address in the plan");
+      if (tried >= room || at >= 2 ** (32 - length)) {
+        throw new OptionError(what, at, "a free address in the plan");
+      }
       const candidate = ipv4Of(address + at);
       if (this.reserve(candidate)) return candidate;
     }
