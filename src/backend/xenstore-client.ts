@@ -114,6 +114,7 @@ export class XenstoreClient {
   /** @returns the number of a new transaction. */
   async start(): Promise<number> {
     const [id = ""] = words(await this.#ask(Operation.TRANSACTION_START, "start", "", "\0", 0));
+    if (!/^\d{1,10}$/.test(id) || Number(id) >= 2 ** 32) throw this.#gone("named no transaction");
     return Number(id);
   }
 
