@@ -64,8 +64,6 @@ const step: fc.Arbitrary<StepSpec | null> = fc
   )
   .map(([kept, spec]) => (kept === 0 ? null : spec));
 
-/** Rules whose state a kernel forgets when their table changes: docs/deviations.md. */
-const FORGETS = / -m (limit|connlimit|statistic) /;
 /** A rule that nothing leads to: tracking goes on whatever others go. docs/deviations.md. */
 const ANCHOR = ":anchor - [0:0]\n-A anchor -m state --state NEW\nCOMMIT\n";
 
@@ -89,7 +87,7 @@ export const talkCase = (steps: number): fc.Arbitrary<TalkCase> =>
         site: {
           ...where,
           hasSctp: !TRACKS.test(iptables),
-          rules: FORGETS.test(iptables) ? "" : iptables,
+          rules: iptables,
         },
         world: {
           ...where.world,
