@@ -76,7 +76,7 @@ export class FlowCache {
   readonly #records: FlowRecords;
   readonly #lanes = new Lanes();
   /** Packets that came in together; {@link #isReading} while they are on their ways. */
-  readonly #burst = new Burst(TOGETHER);
+  #burst: Burst | null = null;
   readonly #single = new Burst(1);
   #isReading = false;
   /** Rises when a record is written anew, or all are forgotten. */
@@ -150,7 +150,8 @@ export class FlowCache {
     to: number,
     now: Instant,
   ): void {
-    const burst = this.#burst;
+    // Most stacks never have frames that come in together.
+    const burst = (this.#burst ??= new Burst(TOGETHER));
     const isFirst = !this.#isReading;
     if (isFirst) {
       this.#isReading = true;
