@@ -13,6 +13,8 @@ export type Comparable = Readonly<Record<string, readonly string[]>>;
 
 /** 192.0.0.8: what a router without an address calls itself. */
 const DUMMY_ADDRESS = 0xc000_0008;
+/** First octet of 127.0.0.0/8, from which a router answers where `route_localnet` lets it. */
+const LOOPBACK = 127;
 
 /** Frames by interface, of two routers. */
 export interface Compared {
@@ -105,7 +107,8 @@ function mask(frame: Uint8Array, own: ReadonlySet<number>): string {
   const view = viewOf(frame);
   const at = ETHERNET_LENGTH;
   const isIpv4 = ETHERNET.type.get(view, 0) === EtherType.Ipv4;
-  const isOwn = isIpv4 && own.has(IPV4.src.get(view, at));
+  const source = isIpv4 ? IPV4.src.get(view, at) : 0;
+  const isOwn = own.has(source) || source >>> 24 === LOOPBACK;
   return isOwn ? maskId(frame) : Buffer.from(frame).toString("hex");
 }
 
