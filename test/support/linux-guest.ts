@@ -9,7 +9,10 @@ import { join } from "node:path";
 
 const QEMU = "qemu-system-x86_64";
 const BUSYBOX = "/bin/busybox";
-/** What a network card needs, in this order; what the kernel has built in is not there. */
+/**
+ * What a network card needs; what the kernel has built in is not there. Which of them needs which
+ * differs from kernel to kernel, so the machine tries those again that did not go in.
+ */
 const MODULES = [
   "drivers/virtio/virtio",
   "drivers/virtio/virtio_ring",
@@ -66,7 +69,9 @@ export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-for module in /modules/*; do insmod $module; done
+for round in 1 2 3; do
+  for module in /modules/*; do insmod $module 2>/dev/null && rm $module; done
+done
 ip link set lo up
 ip link set eth0 up
 sh /script 2>&1
