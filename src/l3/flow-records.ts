@@ -39,7 +39,7 @@ export const Word = {
  * Records that are looked at for one flow. With four, and a table two fifths full, one flow in a
  * hundred found no place.
  */
-export const WAYS = 8;
+const WAYS = 8;
 const FIRST_RECORDS = 256;
 const MAX_RECORDS = 2 ** 20;
 

@@ -47,7 +47,7 @@ export const DONT_FRAGMENT = 0x4000;
 /** The MF bit of `flagsFragment`. */
 export const MORE_FRAGMENTS = 0x2000;
 /** MF and the offset: not zero in a fragment. */
-export const FRAGMENT_MASK = 0x3fff;
+const FRAGMENT_MASK = 0x3fff;
 
 /** Numbers of the protocols that this library reads. */
 export const Protocol = {

@@ -41,7 +41,7 @@ export interface CreditModelOptions {
   readonly rateLimit: number;
 }
 
-export const STEP = 50;
+const STEP = 50;
 const TICK = 10_000;
 const PERIOD = 30_000;
 /** Of one processor in one period. */
