@@ -18,6 +18,9 @@ export interface Figure {
 const ROUNDS = 120;
 /** Shorter than the turn that another process gets on a busy machine. */
 const ROUND_NANOSECONDS = 4_000_000;
+/** How long each case runs before it is measured, and its operations at a time. */
+const WARM_NANOSECONDS = 1_000_000_000;
+const WARM_COUNT = 1024;
 /** A run that tells what is allocated is longer: the runtime allocates in blocks. */
 const ALLOCATION_ROUNDS = 15;
 
@@ -42,6 +45,11 @@ export function measure(cases: readonly Case[]): Figure[] {
 
 /** Warm up, and find how many operations fill a round. */
 function calibrate({ run, prepare }: Case): number {
+  // What is done once for many operations is slow to be compiled.
+  for (let warm = 0; warm < WARM_NANOSECONDS;) {
+    prepare?.(WARM_COUNT);
+    warm += time(() => run(WARM_COUNT));
+  }
   let count = 16;
   for (;;) {
     prepare?.(count);

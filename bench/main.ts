@@ -59,13 +59,14 @@ const figures = measure([
   arpAnswer(),
   dhcpExchange(recordedDhcp()),
 ]);
+// At once: a machine that is shared may be another one a minute later.
+const kernel = measureKernel();
 const [{ model } = { model: "unknown processor" }] = cpus();
 process.stdout.write(`${model}, Node ${process.version}\n\n${table(figures)}\n`);
 process.stdout.write(`\n${measureRings()}\n`);
 
 process.stdout.write(`\n${domainFigures()}`);
 
-const kernel = measureKernel();
 if (typeof kernel === "string") {
   process.stdout.write(`\nThe kernel's own path was not measured: ${kernel}.\n`);
 } else {
