@@ -51,8 +51,6 @@ export const NO_RECORD = { Unknown: -1, Odd: -2 } as const;
 
 /** Room for what is read of some packets at a time, and of their flows. */
 export class Burst {
-  /** Most packets. */
-  readonly limit: number;
   /** Where the record of each one's flow lies; else one of {@link NO_RECORD}. */
   readonly records: Int32Array;
   /** Octets from the IP header on. */
@@ -73,9 +71,9 @@ export class Burst {
   sum = 0;
   readonly #homes: Int32Array;
 
+  /** @param limit packets at a time. */
   constructor(limit: number) {
     const room = (): Int32Array => new Int32Array(limit);
-    this.limit = limit;
     this.records = room();
     this.lengths = room();
     this.lives = room();
@@ -94,7 +92,7 @@ export class Burst {
     this.#find(0, table);
   }
 
-  /** Read the packets from `from` to before `to`, at most {@link limit}. Borrows them. */
+  /** Read the packets from `from` to before `to`, for which there must be room. Borrows them. */
   read(packets: readonly Packet[], from: number, to: number, table: FlowRecords): void {
     const count = to - from;
     const words = packets[from]?.pool.words;

@@ -75,10 +75,10 @@ export class FlowCache {
   hits = 0;
   readonly #records: FlowRecords;
   readonly #lanes = new Lanes();
-  /** Packets that came in together; {@link #isReading} while they are on their ways. */
+  /** Packets that came in together, while they are on their ways; most stacks never have such. */
   #burst: Burst | null = null;
-  readonly #single = new Burst(1);
   #isReading = false;
+  readonly #single = new Burst(1);
   /** Rises when a record is written anew, or all are forgotten. */
   #changes = 0;
   #tracker: FlowTracker | null = null;
@@ -138,8 +138,17 @@ export class FlowCache {
     to: number,
     now: Instant,
   ): void {
-    for (let next = from; next < to; next += TOGETHER) {
-      this.#receiveSome(via, packets, next, Math.min(to, next + TOGETHER), now);
+    if (this.#isReading) {
+      for (const packet of packets.slice(from, to)) via.receive(via.device, packet, now);
+      return;
+    }
+    this.#isReading = true;
+    try {
+      for (let next = from; next < to; next += TOGETHER) {
+        this.#receiveSome(via, packets, next, Math.min(to, next + TOGETHER), now);
+      }
+    } finally {
+      this.#isReading = false;
     }
   }
 
@@ -150,27 +159,20 @@ export class FlowCache {
     to: number,
     now: Instant,
   ): void {
-    // Most stacks never have frames that come in together.
     const burst = (this.#burst ??= new Burst(TOGETHER));
-    const isFirst = !this.#isReading;
-    if (isFirst) {
-      this.#isReading = true;
-      burst.read(packets, from, to, this.#records);
-      this.#tracker?.expect(burst.flows, to - from);
-      this.#nextTracker?.expect(burst.nextFlows, to - from);
-    }
+    burst.read(packets, from, to, this.#records);
+    this.#tracker?.expect(burst.flows, to - from);
+    this.#nextTracker?.expect(burst.nextFlows, to - from);
     const changes = this.#changes;
     for (let index = from; index < to; index += 1) {
       const packet = packets[index];
       if (packet === undefined) break;
       const isKnown =
-        isFirst &&
         changes === this.#changes &&
         this.#isOpen(via, packet.pool) &&
         this.#pass(via, burst, index - from, packet, now) === Found.Gone;
       if (!isKnown) via.receive(via.device, packet, now);
     }
-    if (isFirst) this.#isReading = false;
   }
 
   /** True if ways may be taken at all. */
@@ -385,9 +387,8 @@ export class FlowCache {
   /** Note the way of `packet`, of which the single burst knows, from here on. */
   #note(via: Interface, packet: Packet): void {
     const last = this.#notes;
-    const notes = last === null || last.isUsed ? new FlowNotes(via, packet) : last;
-    this.#notes = notes;
-    notes.begin(via, packet, this.#single);
+    this.#notes = last === null || last.isUsed ? new FlowNotes(via, packet) : last;
+    this.#notes.begin(via, packet, this.#single);
   }
 
   /** True if the entry that the record's flow had, if any, is as it was. */

@@ -10,6 +10,9 @@ import { Crossing } from "./crossing.ts";
 import { headerWordOf } from "./header-words.ts";
 import type { Interface } from "./interface.ts";
 
+/** An Ethernet header in words. */
+type HeaderWords = Pick<EthernetTemplate, "first" | "second" | "third" | "fourth">;
+
 /** Places that count a packet on its way; one that meets more is asked each time. */
 const MOST_COUNTERS = 64;
 
@@ -153,10 +156,7 @@ export class Lane {
   serves(notes: FlowNotes, neighbor: Neighbor, output: Device, mtu: number): boolean {
     return (
       notes.via === this.via &&
-      notes.first === this.first &&
-      notes.second === this.second &&
-      notes.third === this.third &&
-      notes.fourth === this.fourth &&
+      this.beginsWith(notes) &&
       neighbor === this.neighbor &&
       output === this.output &&
       mtu === this.mtu &&
@@ -164,8 +164,8 @@ export class Lane {
     );
   }
 
-  /** True if a frame with `header` would come in by this lane. */
-  beginsWith({ first, second, third, fourth }: EthernetTemplate): boolean {
+  /** True if a frame with such a header would come in by this lane. */
+  beginsWith({ first, second, third, fourth }: HeaderWords): boolean {
     return (
       first === this.first &&
       second === this.second &&
