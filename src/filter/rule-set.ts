@@ -19,7 +19,6 @@ import { splitWords } from "./words.ts";
 /** Tables by name, each made when it is first asked for, as Linux does. */
 export class RuleSet implements NatRules {
   readonly #services: RuleServices;
-  #isRestoring = false;
   readonly #tables = new Map<TableName, Table>();
   #hooks: Hooks | null = null;
 
@@ -87,11 +86,8 @@ export class RuleSet implements NatRules {
       this.#tables.get(name)?.chains ?? null;
     try {
       const read = readTables(text, { services: this.#services, chainsOf }, options);
-      // Until all are there, a list may seem to be nobody's.
-      this.#isRestoring = true;
       for (const [name, chains] of read) this.table(name).adopt(chains);
     } finally {
-      this.#isRestoring = false;
       this.#forgetLists();
     }
   }
@@ -111,7 +107,7 @@ export class RuleSet implements NatRules {
   /** A list goes with the last rule that names it. */
   #forgetLists(): void {
     const { recents, rates } = this.#services.lists;
-    if (this.#isRestoring || (recents.isEmpty && rates.isEmpty)) return;
+    if (recents.isEmpty && rates.isEmpty) return;
     const names = new Set(this.tables.flatMap((table) => [...table.listNames()]));
     recents.keepOnly(names);
     rates.keepOnly(names);

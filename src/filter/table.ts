@@ -151,13 +151,15 @@ export class Table implements HookFunction {
     }
   }
 
-  /** Take over all chains of `chains`, which nobody else has. */
+  /**
+   * Take over all chains of `chains`, which nobody else has. No change is told of: until all tables
+   * that are restored together are there, what their rules share may seem to be nobody's.
+   */
   adopt(chains: ChainSet): void {
     assert(chains.table === this.name, "a table takes chains that were made for it");
     chains.checkReach();
     this.#paths?.invalidate();
     this.#chains = chains;
-    this.#onChange();
   }
 
   onHook(packet: Packet, context: HookContext): Verdict {
