@@ -83,13 +83,16 @@ function deleteRoute({ router, devices }: CommandPlace, text: string): void {
   fib.remove((route) => route === found);
 }
 
-/** "10.1.0.1/24 brd + dev e0". */
-function addressWords({ router, devices }: CommandPlace, words: readonly string[]) {
+/** "10.1.0.1/24 brd + dev e0": the interface, and the rest. */
+function addressWords(
+  { router, devices }: CommandPlace,
+  words: readonly string[],
+): { readonly via: Interface; readonly text: string } {
   const at = words.indexOf("dev");
   const device = deviceOf(devices, words[at + 1] ?? "");
   const via = router.addressing.interfaces.get(device);
   if (at < 0 || via === undefined) return refuse("dev", "an address needs a device (dev)");
-  return { via, own: parseAddressWords(words.toSpliced(at, 2).join(" ")) };
+  return { via, text: words.toSpliced(at, 2).join(" ") };
 }
 
 /** `ip addr add`. @throws {ParseError} if the interface has the address. */
@@ -101,9 +104,8 @@ export function holdAddress({ addressing }: Router, via: Interface, text: string
 }
 
 function addAddress(place: CommandPlace, words: readonly string[]): void {
-  const at = words.indexOf("dev");
-  const { via } = addressWords(place, words);
-  holdAddress(place.router, via, words.toSpliced(at, 2).join(" "));
+  const { via, text } = addressWords(place, words);
+  holdAddress(place.router, via, text);
 }
 
 /**
@@ -111,7 +113,8 @@ function addAddress(place: CommandPlace, words: readonly string[]): void {
  * and with the last address all routes and neighbors (`__inet_del_ifa`, `fib_del_ifaddr`).
  */
 function deleteAddress(place: CommandPlace, words: readonly string[], now: Instant): void {
-  const { via, own } = addressWords(place, words);
+  const { via, text } = addressWords(place, words);
+  const own = parseAddressWords(text);
   const found = via.addresses.find(
     ({ address, length }) => address === own.address && length === own.length,
   );
