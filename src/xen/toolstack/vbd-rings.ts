@@ -22,7 +22,8 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
   readonly #hypervisor: Hypervisor;
   readonly behaviour: BlockBehaviour;
   readonly #onChange: (rings: Machine) => void;
-  readonly #backends = new Map<string, Blkback>();
+  /** By domid and devid. */
+  readonly #backends = new Map<number, Map<number, Blkback>>();
   /** Requests that disks served which are connected no more, by domain. */
   readonly #served = new Map<number, number>();
   /** Those with more to serve than one turn takes. */
@@ -43,20 +44,20 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
 
   /** Disks that are connected. */
   get size(): number {
-    return this.#backends.size;
+    let size = 0;
+    for (const disks of this.#backends.values()) size += disks.size;
+    return size;
   }
 
   /** @returns `null` if it is not connected. */
   find(domid: number, devid: number): Blkback | null {
-    return this.#backends.get(`${domid}/${devid}`) ?? null;
+    return this.#backends.get(domid)?.get(devid) ?? null;
   }
 
   /** Requests of a domain that were answered, by all of its disks. */
   requestsOf(domid: number): number {
     let requests = this.#served.get(domid) ?? 0;
-    for (const one of this.#backends.values()) {
-      if (one.frontend === domid) requests += answeredBy(one);
-    }
+    for (const disk of this.#backends.get(domid)?.values() ?? []) requests += answeredBy(disk);
     return requests;
   }
 
@@ -66,7 +67,7 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
   }
 
   connect(rings: VbdRings<BlockDevice>, now: Instant): boolean {
-    const { domid, devid, ringRef, eventChannel, protocol, disk, isReadonly } = rings;
+    const { domid, devid, ringRef, eventChannel, protocol, disk, isReadonly, isPersistent } = rings;
     const backend = new Blkback({
       disk,
       isReadonly,
@@ -75,10 +76,10 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
       events: this.#hypervisor.events,
       behaviour: this.behaviour,
     });
-    const { isPersistent } = rings;
     const ring = { ringRef, port: eventChannel, abi: abiOf(protocol), isPersistent };
     if (ringRef < 0 || backend.connect(ring, now) !== null) return false;
-    this.#backends.set(`${domid}/${devid}`, backend);
+    const disks = this.#backends.get(domid) ?? new Map<number, Blkback>();
+    this.#backends.set(domid, disks.set(devid, backend));
     return true;
   }
 
@@ -87,7 +88,9 @@ export class HostVbdRings implements VbdPorts<BlockDevice>, Machine {
     if (backend === null) return;
     backend.disconnect();
     this.#served.set(domid, (this.#served.get(domid) ?? 0) + answeredBy(backend));
-    this.#backends.delete(`${domid}/${devid}`);
+    const disks = this.#backends.get(domid);
+    disks?.delete(devid);
+    if (disks?.size === 0) this.#backends.delete(domid);
     this.#busy.delete(backend);
   }
 
