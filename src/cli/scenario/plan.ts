@@ -23,14 +23,14 @@ export type InternetPlan = NonNullable<Scenario["internet"]>[number];
 
 type Parsed<K extends keyof typeof ACTIONS> = z.output<(typeof ACTIONS)[K]>;
 
-/** What happens to a domain that may live on. */
-export interface LifeAction {
-  readonly kind: "reboot" | "crash" | "pause" | "unpause" | "save" | "restore";
-  readonly domain: string;
-}
-
 /** The kinds of {@link LifeAction}. */
 export const LIFE_KINDS = ["reboot", "crash", "pause", "unpause", "save", "restore"] as const;
+
+/** What happens to a domain that may live on. */
+export interface LifeAction {
+  readonly kind: (typeof LIFE_KINDS)[number];
+  readonly domain: string;
+}
 
 /** What a step does. */
 export type Action =

@@ -139,7 +139,7 @@ export class Player {
     onEvent(this.#startEvent());
     for (const [, host] of this.#world.internet) this.#watch.addMachine(host.device);
     this.#world.launchAll((running) => {
-      this.#meet(running.domain, running.domain.guest?.host ?? null);
+      this.#meet(running.domain);
       onEvent(domainEvent(running, null, this.zone.now));
     });
     this.zone.onDomain((event) => this.#onDomain(event));
@@ -202,7 +202,7 @@ export class Player {
       world: this.#world,
       watch: this.#watch,
       tell: this.#options.onEvent,
-      onGuest: (domain) => this.#meet(domain, domain.guest?.host ?? null),
+      onGuest: (domain) => this.#meet(domain),
       onDone: (done, at) => {
         this.#underWay.delete(done);
         this.zone.at(at + SETTLE, (later) => this.#settle(done, later));
@@ -258,7 +258,7 @@ export class Player {
   }
 
   /** What comes to the device of a domain's guest has arrived. */
-  #meet(domain: Domain, host: Host | null): void {
+  #meet(domain: Domain, host: Host | null = domain.guest?.host ?? null): void {
     if (host === null) this.#guests.delete(domain);
     else {
       this.#guests.set(domain, host);
