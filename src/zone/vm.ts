@@ -25,7 +25,7 @@ export interface DomainPlan {
    */
   readonly boot: (isResumed: boolean) => Device;
   readonly hasInstanceStore: boolean;
-  /** "bytes,usec"; `null` for no limit. */
+  /** What the vif takes from the domU, as xm and xl read it: "10Mb/s@50ms"; `null`: no limit. */
   readonly rate: string | null;
   /** What is done when it has shut down; what is left out is the toolstack's decision. */
   readonly actions: ShutdownActions;
