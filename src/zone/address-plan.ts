@@ -3,7 +3,7 @@
  * @module
  */
 import { OptionError } from "../base/errors.ts";
-import { type Ipv4Addr, ipv4Of, type Mac, macOf, type Prefix } from "../wire/addr.ts";
+import { type Ipv4Addr, ipv4Of, type Mac, macOf, parsePrefix, type Prefix } from "../wire/addr.ts";
 
 /** One block of 1,024 addresses: a /24 of hosts, a /24 and a /23 of domUs. */
 const BLOCK = 1024;
@@ -55,35 +55,55 @@ export function macFor(address: Ipv4Addr): Mac {
   return macOf(0x1231_3900_0000 + fourth * 0x1_0000 + block * 0x400 + low);
 }
 
+/** Hosts of one block. */
+const BLOCK_HOSTS = 252;
 /** DomUs of one block: two addresses of each part are none's. */
 const BLOCK_GUESTS = 760;
 
+/** What a plan hands out addresses of. */
+export interface AddressPlanOptions {
+  /** From 1,024 addresses: hosts and domUs. */
+  readonly private: Prefix;
+  /** What domUs are known by outside. */
+  readonly public: Prefix;
+}
+
+/** Those of a zone. */
+export const ZONE_ADDRESSES: AddressPlanOptions = {
+  private: parsePrefix("10.254.168.0/21"),
+  public: parsePrefix("75.101.160.0/20"),
+};
+
 /**
- * Hands out addresses in order: hosts from .2, domUs from the /23 first, then from the /24; those
- * of ended domUs again when there are no more new ones.
+ * Hands out addresses in order: hosts from .2, domUs from the /23 beside their host first, then
+ * from the /24 there; those of ended domUs again when there are no more new ones. Addresses that
+ * were given by hand, or will be, are nobody else's.
  */
 export class AddressPlan {
   readonly #private: Prefix;
   readonly #public: Prefix;
   readonly #taken = new Set<Ipv4Addr>();
+  readonly #kept = new Set<Ipv4Addr>();
+  /** DomUs that a block of 1,024 has had, by its first address. */
+  readonly #guests = new Map<number, number>();
   #hosts = 0;
-  #guests = 0;
   #publics = 0;
 
-  /**
-   * @param privateBlock from 1,024 addresses; 10.254.168.0/21 if left to the zone.
-   * @param publicBlock where public addresses come from.
-   */
-  constructor(privateBlock: Prefix, publicBlock: Prefix) {
-    if (privateBlock.length > 22) {
-      throw new OptionError("private", privateBlock.length, "a /22 or larger");
-    }
-    this.#private = privateBlock;
-    this.#public = publicBlock;
+  /** @throws {OptionError} if the private block is too small. */
+  constructor(options: AddressPlanOptions) {
+    const { length } = options.private;
+    if (length > 22) throw new OptionError("private", length, "a /22 or larger");
+    this.#private = options.private;
+    this.#public = options.public;
   }
 
-  /** Keep an address that was given by hand out of the plan. @returns false if it was taken. */
-  reserve(address: Ipv4Addr): boolean {
+  /** Never hand out `address`: somebody will {@link take} it. */
+  keep(address: Ipv4Addr): void {
+    this.#kept.add(address);
+  }
+
+  /** @returns false if somebody has it. */
+  take(address: Ipv4Addr): boolean {
     if (this.#taken.has(address)) return false;
     this.#taken.add(address);
     return true;
@@ -95,52 +115,59 @@ export class AddressPlan {
 
   /** @throws {OptionError} if the plan has no more. */
   nextHost(): Ipv4Addr {
-    return this.#next(
-      "host",
-      () => {
-        const index = this.#hosts++;
-        return Math.floor(index / 252) * BLOCK + 2 + (index % 252);
-      },
-      this.#private,
-    );
+    const { address, length } = this.#private;
+    const room = (2 ** (32 - length) / BLOCK) * BLOCK_HOSTS;
+    const found = this.#search(room - this.#hosts, () => {
+      const index = this.#hosts++;
+      return address + Math.floor(index / BLOCK_HOSTS) * BLOCK + 2 + (index % BLOCK_HOSTS);
+    });
+    return found ?? full("host", this.#hosts);
   }
 
-  /** @throws {OptionError} if the plan has no more. */
-  nextGuest(): Ipv4Addr {
-    const room = (2 ** (32 - this.#private.length) / BLOCK) * BLOCK_GUESTS;
-    return this.#next(
-      "guest",
-      () => {
-        const index = this.#guests++ % room;
-        const within = index % BLOCK_GUESTS;
-        const offset = within < 508 ? 512 + 2 + within : 256 + 2 + (within - 508);
-        return Math.floor(index / BLOCK_GUESTS) * BLOCK + offset;
-      },
-      this.#private,
-      room,
-    );
+  /** The first of `count` addresses from `first` on. @throws {OptionError} if all are taken. */
+  nextFrom(first: Ipv4Addr, count: number): Ipv4Addr {
+    let at = 0;
+    return this.#search(count, () => first + at++) ?? full("address", count);
+  }
+
+  /**
+   * An address beside a host with `privateAddress`. Where all 760 there are taken, one of the
+   * zone's other blocks, to which the host's dhcpd gives no leases.
+   * @throws {OptionError} if the plan has no more.
+   */
+  nextGuest(privateAddress: Ipv4Addr): Ipv4Addr {
+    const { address, length } = this.#private;
+    const blocks = [privateAddress - (privateAddress % BLOCK)];
+    for (let at = 0; at < 2 ** (32 - length); at += BLOCK) blocks.push(address + at);
+    for (const block of blocks) {
+      const found = this.#search(BLOCK_GUESTS, () => {
+        const index = this.#guests.get(block) ?? 0;
+        this.#guests.set(block, (index + 1) % BLOCK_GUESTS);
+        return block + (index < 508 ? 512 + 2 + index : 256 + 2 + (index - 508));
+      });
+      if (found !== null) return found;
+    }
+    return full("guest", blocks.length * BLOCK_GUESTS);
   }
 
   /** @throws {OptionError} if the plan has no more. */
   nextPublic(): Ipv4Addr {
-    const room = 2 ** (32 - this.#public.length) - 7;
-    return this.#next("public", () => 7 + (this.#publics++ % room), this.#public, room);
+    const { address, length } = this.#public;
+    const room = 2 ** (32 - length) - 7;
+    const found = this.#search(room, () => address + 7 + (this.#publics++ % room));
+    return found ?? full("public", room);
   }
 
-  /** @param room how many offsets there are. */
-  #next(
-    what: string,
-    offset: () => number,
-    { address, length }: Prefix,
-    room = Number.POSITIVE_INFINITY,
-  ): Ipv4Addr {
-    for (let tried = 0; ; tried += 1) {
-      const at = offset();
-      if (tried >= room || at >= 2 ** (32 - length)) {
-        throw new OptionError(what, at, "a free address in the plan");
-      }
-      const candidate = ipv4Of(address + at);
-      if (this.reserve(candidate)) return candidate;
+  /** Take the first of `room` candidates that is nobody's; `null` if there is none. */
+  #search(room: number, next: () => number): Ipv4Addr | null {
+    for (let left = room; left > 0; left -= 1) {
+      const candidate = ipv4Of(next());
+      if (!this.#kept.has(candidate) && this.take(candidate)) return candidate;
     }
+    return null;
   }
+}
+
+function full(what: string, count: number): never {
+  throw new OptionError(what, count, "a free address in the plan");
 }

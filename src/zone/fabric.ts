@@ -5,12 +5,15 @@
  */
 import { OptionError } from "../base/errors.ts";
 import type { Chance } from "../base/prng.ts";
-import { type Ipv4Addr, ipv4Of, macOf, maskOf, type Prefix } from "../wire/addr.ts";
+import { type Ipv4Addr, macOf, parseIpv4, type Prefix } from "../wire/addr.ts";
 import { Device } from "../wire/device.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import type { RouterBehaviour } from "../l3/behaviour.ts";
 import { newRoute } from "../l3/route-table.ts";
 import { Router } from "../l3/router.ts";
+
+/** The fabric's router on every host's uplink. */
+export const FABRIC_ADDRESS: Ipv4Addr = parseIpv4("216.182.232.1");
 
 /** What a {@link Fabric} works with. */
 export interface FabricOptions {
@@ -45,10 +48,9 @@ export class Fabric {
     return this.#addLink(this.address, external, `fabric's side of ${name}`);
   }
 
-  /** A device of the router for the link to one internet host; the gateway is its block's first. */
-  addInternetHost(address: Ipv4Addr, name: string): { device: Device; gateway: Ipv4Addr } {
-    const gateway = ipv4Of((address & maskOf(24)) + ((address & 255) === 1 ? 2 : 1));
-    return { device: this.#addLink(gateway, address, `fabric's side of ${name}`), gateway };
+  /** A device of the router for the link to one internet host, whose gateway it is. */
+  addInternetHost(address: Ipv4Addr, gateway: Ipv4Addr, name: string): Device {
+    return this.#addLink(gateway, address, `fabric's side of ${name}`);
   }
 
   /** Send packets for `prefix` to the host that has `external`. */

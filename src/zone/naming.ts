@@ -13,9 +13,9 @@ const LOW_HALF_MASK = 0x4000;
 /** The name that xend knew a domain by. @param serial from 0 to 2^32 - 1. */
 export const domainName = (serial: number): string => `dom_${checkSerial(serial)}`;
 
-/** @throws {ParseError} if `name` is not "dom_" and a number below 2^32. */
+/** @throws {ParseError} if `name` is not "dom_" and a number below 2^32, no zero before it. */
 export function serialOfDomain(name: string): number {
-  const [, digits = ""] = /^dom_(\d{1,10})$/.exec(name) ?? [];
+  const [, digits = ""] = /^dom_(0|[1-9]\d{0,9})$/.exec(name) ?? [];
   if (digits === "" || Number(digits) >= 2 ** 32) {
     throw new ParseError(
       "domain-name",
@@ -51,6 +51,15 @@ export function serialOfInstance(id: string): number {
 /** "domU-12-31-39-00-A5-11", the host name that a domU is told over DHCP. */
 export const hostNameOf = (mac: Mac): string =>
   `domU-${formatMac(mac).toUpperCase().replaceAll(":", "-")}`;
+
+/** host-a, host-b, ... host-z, host-a26, or the next after it that is nobody's. */
+export function nextHostName(index: number, isTaken: (name: string) => boolean): string {
+  for (let at = index; ; at += 1) {
+    const letter = String.fromCharCode(97 + (at % 26));
+    const name = `host-${letter}${at < 26 ? "" : at}`;
+    if (!isTaken(name)) return name;
+  }
+}
 
 /** "ec2-75-101-160-7.compute-1.amazonaws.com". */
 export const publicNameOf = (address: Ipv4Addr): string =>

@@ -12,10 +12,11 @@ import { checkRates } from "../xen/toolstack/vif-rate.ts";
 import type { GuestDisk } from "../xen/toolstack/vbd-rings.ts";
 import type { XenHost } from "../xen/toolstack/xen-host.ts";
 import type { XenStore } from "../xen/xenstore/store.ts";
-import { blocksBeside, macFor } from "./address-plan.ts";
+import { blocksBeside } from "./address-plan.ts";
 import type { Domain } from "./domain.ts";
 import type { DomainEvent } from "./domain-event.ts";
 import { DomainLife } from "./domain-life.ts";
+import type { Identity, WantedIdentity } from "./identities.ts";
 import { HostDomains, type HostDomainsOptions } from "./host-domains.ts";
 import { domainName, hostNameOf, serialOfDomain } from "./naming.ts";
 import type { DomainPlan, OnlineVif, ShutdownActions, VmListener, VolumeOptions } from "./vm.ts";
@@ -45,6 +46,12 @@ export interface LaunchOptions extends ShutdownActions {
   /** What the vif takes from the domU, as xm and xl read it: "10Mb/s@50ms"; no limit. */
   readonly rate?: string;
 }
+
+/** What of a launch is one domain's alone. */
+export type NamedOptions = Pick<
+  LaunchOptions,
+  "name" | "domid" | "mac" | "privateAddress" | "publicAddress"
+>;
 
 /** What a frame takes from a domU's ring to Dom0, about. */
 const VIF_DELAY = 20;
@@ -86,7 +93,18 @@ export class ZoneHost {
   }
 
   /**
-   * Start a domain: its vif comes online, then the domU boots.
+   * Keep what later launches will name for them: others are not given it, whatever comes first.
+   * What is not kept so is drawn in the order of the launches, and a launch that names what was
+   * drawn before is refused.
+   */
+  reserve(options: NamedOptions): void {
+    this.#services.keep(wantedOf(options));
+    if (options.domid !== undefined) this.xen.table.keep(options.domid);
+  }
+
+  /**
+   * Start a domain: its vif comes online, then the domU boots. It has what `options` names; the
+   * rest is drawn, and is nobody else's.
    * @throws {OptionError} if a name, number, address, group or rate cannot be used.
    */
   launch(options: LaunchOptions = {}): Domain {
@@ -97,13 +115,8 @@ export class ZoneHost {
     if (domid !== null && this.xen.find(domid) !== null) {
       throw new OptionError("domid", domid, "a domid that is free");
     }
-    const serial = services.serial(
-      options.name === undefined ? null : serialOfDomain(options.name),
-    );
-    const privateAddress = services.privateAddress(options.privateAddress ?? null);
-    const publicAddress =
-      options.publicAddress === null ? null : services.publicAddress(options.publicAddress ?? null);
-    const mac = options.mac ?? macFor(privateAddress);
+    const identity = services.identify(wantedOf(options), this.dom0.privateAddress);
+    const { serial, mac, privateAddress, publicAddress } = identity;
     const name = domainName(serial);
     const life = new DomainLife(
       {
@@ -117,7 +130,7 @@ export class ZoneHost {
       services,
     );
     const { onPoweroff, onReboot, onCrash } = options;
-    const online = this.#build(life, {
+    const online = this.#build(life, identity, {
       name,
       domid,
       vif: {
@@ -226,18 +239,19 @@ export class ZoneHost {
       throw new OptionError("domain", domain.name, "a domain of this host");
     }
     const services = this.#services;
-    const taken = address === null ? null : services.publicAddress(address ?? null);
+    const taken = address === null ? null : services.publicAddress(address);
     services.onDisassociate(domain);
     this.dom0.associate(domain.backend, taken, services.now());
     services.onAssociate(this, domain);
     services.reschedule(this.dom0);
   }
 
-  #build(life: DomainLife, plan: DomainPlan): OnlineVif {
+  #build(life: DomainLife, identity: Identity, plan: DomainPlan): OnlineVif {
     try {
       return this.#below.launch(plan, this.#services.now());
     } catch (error) {
       life.halt();
+      this.#services.unidentify(identity);
       throw error;
     }
   }
@@ -310,6 +324,12 @@ export class ZoneHost {
       dumped: (name, path, memory, now) => tell(name, now, { kind: "dumped", path, memory }),
     };
   }
+}
+
+/** @throws {ParseError} if the name is none. */
+function wantedOf({ name, mac, privateAddress, publicAddress }: NamedOptions): WantedIdentity {
+  const serial = name === undefined ? undefined : serialOfDomain(name);
+  return { serial, mac, privateAddress, publicAddress };
 }
 
 type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;

@@ -9,6 +9,7 @@ import type { WayOptions } from "../sim/link.ts";
 import type { DiskSource } from "../storage/disk-source.ts";
 import type { Domain } from "./domain.ts";
 import type { DomainEvent } from "./domain-event.ts";
+import type { Identity, WantedIdentity } from "./identities.ts";
 import type { ZoneHost } from "./zone-host.ts";
 
 /** The zone as its hosts see it. */
@@ -21,12 +22,17 @@ export interface ZoneServices {
   readonly epoch: number;
   /** Where disks lie. */
   readonly disks: DiskSource;
-  /** The serial of a new domain: `wanted`, or the next. @throws {OptionError} if it is taken. */
-  serial(wanted: number | null): number;
-  /** An address of the plan, or `wanted`. @throws {OptionError} if it is taken. */
-  privateAddress(wanted: Ipv4Addr | null): Ipv4Addr;
-  /** As {@link privateAddress}, of the public block. */
-  publicAddress(wanted: Ipv4Addr | null): Ipv4Addr;
+  /**
+   * What a new domain is known by. @param beside the private address of its host.
+   * @throws {OptionError} as {@link Identities.take}.
+   */
+  identify(wanted: WantedIdentity, beside: Ipv4Addr): Identity;
+  /** A domain that was to have it never ran. */
+  unidentify(identity: Identity): void;
+  /** Do not draw what a launch will want. */
+  keep(wanted: WantedIdentity): void;
+  /** A public address of the plan, or `wanted`. @throws {OptionError} if it is taken. */
+  publicAddress(wanted: Ipv4Addr | undefined): Ipv4Addr;
   /** A simulated domU, driven by the zone's scheduler. @param stream of its chance. */
   newGuest(name: string, mac: Mac, stream: string): Guest;
   /** Join two devices. */

@@ -8,15 +8,7 @@ import { type Logger, SILENT } from "../base/log.ts";
 import type { Machine } from "../base/machine.ts";
 import { Prng } from "../base/prng.ts";
 import { DAY, type Instant, parseDuration } from "../base/time.ts";
-import {
-  formatIpv4,
-  type Ipv4Addr,
-  ipv4Of,
-  type Mac,
-  macOf,
-  parseIpv4,
-  parsePrefix,
-} from "../wire/addr.ts";
+import { type Ipv4Addr, ipv4Of, type Mac, macOf, maskOf, parseIpv4 } from "../wire/addr.ts";
 import { type Observer, PacketPool } from "../wire/packet.ts";
 import { Guest } from "../guest/guest.ts";
 import { Host, type HostBehaviour } from "../guest/host.ts";
@@ -28,11 +20,13 @@ import { Dom0 } from "../xen/dom0.ts";
 import { EC2_2010, LINUX, type Profile, profileOf } from "../xen/profile.ts";
 import type { Permission } from "../xen/permission.ts";
 import { SecurityGroups } from "../xen/security-group.ts";
-import { AddressPlan, blocksBeside } from "./address-plan.ts";
+import { blocksBeside, ZONE_ADDRESSES } from "./address-plan.ts";
 import { DHCP_SERVER, dhcpdText } from "./dhcpd-text.ts";
 import type { Domain } from "./domain.ts";
 import type { DomainEvent } from "./domain-event.ts";
-import { Fabric } from "./fabric.ts";
+import { Fabric, FABRIC_ADDRESS } from "./fabric.ts";
+import { Identities } from "./identities.ts";
+import { nextHostName } from "./naming.ts";
 import type { PacketStory } from "./packet-trace.ts";
 import { ZoneCapture } from "./zone-capture.ts";
 import { ZoneHost } from "./zone-host.ts";
@@ -42,11 +36,10 @@ import type { ZoneServices } from "./zone-services.ts";
 
 /** 2010-02-01T00:00:00Z, the day of the seed document. */
 const DEFAULT_EPOCH = 1_264_982_400_000_000;
-/** The seed document's domain; the next ones count up from it. */
-const FIRST_SERIAL = 32_504_936;
-const FABRIC_ADDRESS = parseIpv4("216.182.232.1");
 const FIRST_EXTERNAL = parseIpv4("216.182.232.10");
 const EXTERNAL_LENGTH = 20;
+/** Hosts that find an address on the fabric. */
+const EXTERNALS = 4000;
 const UPLINK_MAC = 0x0200_0000_0002;
 const INTERNET_MAC = 0x0200_0000_8000;
 const UPLINK_DELAY = 150;
@@ -64,13 +57,13 @@ export class Zone {
   readonly #log: Logger;
   readonly #epoch: number;
   readonly #disks: DiskSource;
-  readonly #plan = new AddressPlan(parsePrefix("10.254.168.0/21"), parsePrefix("75.101.160.0/20"));
-  readonly #serials = new Set<number>();
+  readonly #identities = new Identities(ZONE_ADDRESSES);
   readonly #links: ZoneLinks;
   readonly #hosts = new Map<string, ZoneHost>();
   readonly #internet = new Map<string, Host>();
+  /** The fabric's addresses, by the block of internet hosts that they are the gateways of. */
+  readonly #gateways = new Map<Ipv4Addr, Ipv4Addr>();
   readonly #listeners: ((event: DomainEvent) => void)[] = [];
-  #nextSerial = FIRST_SERIAL;
 
   constructor(options: ZoneOptions = {}) {
     const { seed = 1, traceLimit = 4096, packetSlots = 4096, log = SILENT } = options;
@@ -89,6 +82,7 @@ export class Zone {
       chance: new Prng(seed, "fabric"),
       address: FABRIC_ADDRESS,
     });
+    this.#identities.addresses.take(FABRIC_ADDRESS);
     this.#scheduler.add(this.fabric.router);
   }
 
@@ -117,15 +111,19 @@ export class Zone {
    */
   addHost(options: HostOptions = {}): ZoneHost {
     const index = this.#hosts.size;
-    const name =
-      options.name ?? `host-${String.fromCharCode(97 + (index % 26))}${index < 26 ? "" : index}`;
-    if (this.#hosts.has(name)) throw new OptionError("name", name, "a name that no other host has");
-    const privateAddress = this.#take("privateAddress", options.privateAddress, () =>
-      this.#plan.nextHost(),
+    const name = options.name ?? nextHostName(index, (one) => this.#hasName(one));
+    this.#checkName(name);
+    const identities = this.#identities;
+    const { addresses } = identities;
+    const privateAddress = identities.address("privateAddress", options.privateAddress, () =>
+      addresses.nextHost(),
     );
-    const external = options.externalAddress ?? {
-      address: ipv4Of(FIRST_EXTERNAL + index),
-      length: EXTERNAL_LENGTH,
+    const { externalAddress } = options;
+    const external = {
+      address: identities.address("externalAddress", externalAddress?.address, () =>
+        addresses.nextFrom(ipv4Of(FIRST_EXTERNAL + index), EXTERNALS - index),
+      ),
+      length: externalAddress?.length ?? EXTERNAL_LENGTH,
     };
     const guestBlocks = blocksBeside(privateAddress);
     const { routers, vifMac, hasAntiSpoof, hasSecurityGroups, ebtables, dhcpdStartTime } = options;
@@ -170,9 +168,22 @@ export class Zone {
     return host;
   }
 
-  /** Add a host to the simulated internet. @throws {OptionError} if its address is taken. */
+  /**
+   * Keep addresses for hosts, domains and associations that will name them: nobody else is given
+   * them, whatever comes first. {@link ZoneHost.reserve} does it for all that a launch names.
+   */
+  reserve(addresses: Iterable<Ipv4Addr>): void {
+    for (const address of addresses) this.#identities.addresses.keep(address);
+  }
+
+  /**
+   * Add a host to the simulated internet.
+   * @throws {OptionError} if its name or its address is taken.
+   */
   addInternetHost(options: InternetHostOptions): Host {
     const { name, address } = options;
+    this.#checkName(name);
+    this.#identities.address("address", address, () => address);
     const host = new Host({
       name,
       mac: macOf(INTERNET_MAC + this.#internet.size),
@@ -183,7 +194,8 @@ export class Zone {
       onChange: (machine) => this.#scheduler.reschedule(machine),
       ...(options.echoPorts === undefined ? {} : { echoPorts: options.echoPorts }),
     });
-    const { device, gateway } = this.fabric.addInternetHost(address, name);
+    const gateway = this.#gatewayOf(address);
+    const device = this.fabric.addInternetHost(address, gateway, name);
     device.machine = this.fabric.router;
     host.device.machine = host;
     this.#links.connect(host.device, device, options.link ?? { delay: INTERNET_DELAY }, name);
@@ -252,11 +264,10 @@ export class Zone {
       seed: this.seed,
       epoch: this.#epoch,
       disks: this.#disks,
-      serial: (wanted) => this.#takeSerial(wanted),
-      privateAddress: (wanted) =>
-        this.#take("privateAddress", wanted ?? undefined, () => this.#plan.nextGuest()),
-      publicAddress: (wanted) =>
-        this.#take("publicAddress", wanted ?? undefined, () => this.#plan.nextPublic()),
+      identify: (wanted, beside) => this.#identities.take(wanted, beside),
+      unidentify: (identity) => this.#identities.release(identity, true),
+      keep: (wanted) => this.#identities.keep(wanted),
+      publicAddress: (wanted) => this.#identities.publicAddress(wanted),
       newGuest: (name, mac, stream) => this.#newGuest(name, mac, stream),
       connect: (left, right, way, name) => this.#links.connect(left, right, way, name),
       drive: (machine, isDriven) =>
@@ -271,6 +282,24 @@ export class Zone {
         for (const listener of this.#listeners) listener(event);
       },
     };
+  }
+
+  #hasName(name: string): boolean {
+    return this.#hosts.has(name) || this.#internet.has(name);
+  }
+
+  #checkName(name: string): void {
+    if (this.#hasName(name)) throw new OptionError("name", name, "a name that nobody else has");
+  }
+
+  /** The fabric's address for an internet host: one for each /24, the first that is nobody's. */
+  #gatewayOf(address: Ipv4Addr): Ipv4Addr {
+    const block = ipv4Of(address & maskOf(24));
+    const known = this.#gateways.get(block);
+    if (known !== undefined) return known;
+    const gateway = this.#identities.addresses.nextFrom(ipv4Of(block + 1), 254);
+    this.#gateways.set(block, gateway);
+    return gateway;
   }
 
   #newGuest(name: string, mac: Mac, stream: string): Guest {
@@ -317,32 +346,17 @@ export class Zone {
 
   #onDisassociate({ publicAddress }: Domain): void {
     if (publicAddress === null) return;
-    this.#plan.release(publicAddress);
+    this.#identities.addresses.release(publicAddress);
     this.capture.forgetName(publicAddress);
     this.fabric.unroute({ address: publicAddress, length: 32 });
   }
 
   #onDestroy(domain: Domain): void {
-    this.#plan.release(domain.privateAddress);
-    this.capture.forgetName(domain.privateAddress);
-    this.#links.delete(domain.name);
+    const { name, serial, mac, privateAddress } = domain;
     this.#onDisassociate(domain);
-  }
-
-  #take(option: string, wanted: Ipv4Addr | undefined, next: () => Ipv4Addr): Ipv4Addr {
-    if (wanted === undefined) return next();
-    if (this.#plan.reserve(wanted)) return wanted;
-    throw new OptionError(option, formatIpv4(wanted), "an address that nobody else has");
-  }
-
-  #takeSerial(wanted: number | null): number {
-    const serial = wanted ?? this.#nextSerial;
-    if (this.#serials.has(serial)) {
-      throw new OptionError("name", serial, "a number that no other domain has");
-    }
-    this.#serials.add(serial);
-    this.#nextSerial = Math.max(this.#nextSerial, serial + 1);
-    return serial;
+    this.#identities.release({ serial, mac, privateAddress, publicAddress: null }, false);
+    this.capture.forgetName(privateAddress);
+    this.#links.delete(name);
   }
 }
 

@@ -3,136 +3,28 @@
  * @module
  */
 import { EmulatorError } from "../../base/errors.ts";
-import { formatIpv4, formatMac, type Ipv4Addr, ipv4Of } from "../../wire/addr.ts";
-import { placeOf } from "../../zone/address-plan.ts";
 import { checkRates } from "../../xen/toolstack/vif-rate.ts";
 import { profileOf } from "../../xen/profile.ts";
-import { faultAt } from "../failure.ts";
 import { hint } from "../suggest.ts";
-import { keyOf } from "./issue.ts";
-import { type Action, EXPECTABLE, type Plan, type StepPlan } from "./plan.ts";
+import { isAddress } from "./address-text.ts";
+import { checkIdentities } from "./check-identities.ts";
+import type { FaultList } from "./fault-list.ts";
+import { type Action, EXPECTABLE, type Plan, plannedDomains, type StepPlan } from "./plan.ts";
 import type { Scenario } from "./schema.ts";
-import type { Path, SourceText } from "./source.ts";
+import type { Path } from "./source.ts";
 
-interface Fault {
-  readonly line: number;
-  readonly text: string;
-}
-
-type Hosts = Scenario["hosts"];
-type DomainText = NonNullable<Hosts[number]["domains"]>[number];
-
-/** Collects what is wrong, with its place. */
-export class FaultList {
-  readonly #source: SourceText;
-  readonly #faults: Fault[] = [];
-
-  constructor(source: SourceText) {
-    this.#source = source;
-  }
-
-  add(path: Path, message: string): void {
-    const line = this.#source.lineOf(path);
-    this.#faults.push({
-      line,
-      text: faultAt({ file: this.#source.file, line }, keyOf(path), message),
-    });
-  }
-
-  /** In the order of their lines. */
-  get texts(): string[] {
-    return this.#faults.toSorted((left, right) => left.line - right.line).map(({ text }) => text);
-  }
-
-  /** For messages about another place. */
-  placeOf(path: Path): string {
-    return `${keyOf(path)} on line ${this.#source.lineOf(path)}`;
-  }
-}
-
-/** Values of one kind that may be given once. */
-class Unique {
-  readonly #faults: FaultList;
-  readonly #places = new Map<string, Path>();
-
-  constructor(faults: FaultList) {
-    this.#faults = faults;
-  }
-
-  add(value: string, path: Path): void {
-    const other = this.#places.get(value);
-    if (other === undefined) this.#places.set(value, path);
-    else this.#faults.add(path, `${value} is taken by ${this.#faults.placeOf(other)}`);
-  }
-
-  get values(): string[] {
-    return [...this.#places.keys()];
-  }
-}
+type DomainText = NonNullable<Scenario["hosts"][number]["domains"]>[number];
 
 /** Check a scenario whose values are sound each for itself. */
 export function checkScenario(plan: Plan, scenario: Scenario, faults: FaultList): void {
-  const names = new Unique(faults);
-  const addresses = new Unique(faults);
-  const macs = new Unique(faults);
-  const plugs = new Unique(faults);
-  const place = (path: Path, address: Ipv4Addr | undefined | null): void => {
-    if (address !== undefined && address !== null) addresses.add(formatIpv4(address), path);
-  };
-  for (const [index, host] of scenario.hosts.entries()) {
-    const path = ["hosts", index];
-    names.add(plan.hosts[index]?.name ?? "", [...path, "name"]);
-    place([...path, "privateAddress"], host.privateAddress);
-    place([...path, "externalAddress"], host.externalAddress?.address);
-    checkDomids(host.domains ?? [], path, faults);
-  }
-  for (const [index, { name, address }] of (scenario.internet ?? []).entries()) {
-    names.add(name, ["internet", index, "name"]);
-    place(["internet", index, "address"], address);
-  }
-  for (const { domain, path, host } of allDomains(scenario)) {
-    if (domain.name !== undefined) names.add(domain.name, [...path, "name"]);
-    if (domain.mac !== undefined) macs.add(formatMac(domain.mac), [...path, "mac"]);
-    place([...path, "privateAddress"], domain.privateAddress?.address);
-    place([...path, "publicAddress"], domain.publicAddress);
+  const names = checkIdentities(plan, faults);
+  for (const { domain, path } of plannedDomains(plan)) {
     checkGroups(plan, domain, path, faults);
     checkPlug(domain, path, faults);
     checkRate(plan, domain, path, faults);
-    if (domain.vif !== undefined) plugs.add(domain.vif.listen, [...path, "vif", "listen"]);
-    checkPlace(domain, path, host, faults);
   }
-  for (const step of plan.steps) checkStep(plan, step, names.values, faults);
+  for (const step of plan.steps) checkStep(plan, step, names, faults);
   checkSources(scenario, faults);
-}
-
-interface PlacedDomain {
-  readonly domain: DomainText;
-  readonly path: Path;
-  readonly host: Hosts[number] | null;
-}
-
-/** Those that run from the start, then those that a step launches. */
-function allDomains({ hosts, steps = [] }: Scenario): PlacedDomain[] {
-  const started = hosts.flatMap((host, index) =>
-    (host.domains ?? []).map((domain, at) => ({
-      domain,
-      path: ["hosts", index, "domains", at],
-      host,
-    })),
-  );
-  const launched = steps.flatMap(({ launch }, index) => {
-    if (launch === undefined) return [];
-    const host = hosts.find(({ name }) => name === launch.host) ?? null;
-    return [{ domain: launch, path: ["steps", index, "launch"], host }];
-  });
-  return [...started, ...launched];
-}
-
-function checkDomids(domains: readonly DomainText[], path: Path, faults: FaultList): void {
-  const domids = new Unique(faults);
-  for (const [index, { domid }] of domains.entries()) {
-    if (domid !== undefined) domids.add(String(domid), [...path, "domains", index, "domid"]);
-  }
 }
 
 /** Groups that let others in, from the start or by a step. */
@@ -185,33 +77,6 @@ function checkRate({ profile }: Plan, domain: DomainText, path: Path, faults: Fa
     if (!(error instanceof EmulatorError)) throw error;
     faults.add([...path, "rate"], error.message);
   }
-}
-
-/** A domU's address lies in a block of its host, and says no other length than the block has. */
-function checkPlace(
-  { privateAddress }: DomainText,
-  path: Path,
-  host: PlacedDomain["host"],
-  faults: FaultList,
-): void {
-  if (privateAddress === undefined) return;
-  const { address, length } = privateAddress;
-  const own = [...path, "privateAddress"];
-  const text = formatIpv4(address);
-  const { length: planned } = placeOf(address);
-  if (length !== 32 && length !== planned) {
-    faults.add(
-      own,
-      `expected ${text}/${planned}, as the address plan has it, got ${text}/${length}`,
-    );
-  }
-  const dom0 = host?.privateAddress;
-  if (dom0 === undefined) return;
-  const base = ipv4Of(dom0 & ~0x3ff);
-  const isBeside = ipv4Of(address & ~0x3ff) === base && ((address >>> 8) & 3) > 0;
-  if (isBeside) return;
-  const blocks = `${formatIpv4(ipv4Of(base + 0x100))}/24 or ${formatIpv4(ipv4Of(base + 0x200))}/23`;
-  faults.add(own, `expected an address of the host's blocks ${blocks}, got ${text}`);
 }
 
 function checkStep(plan: Plan, step: StepPlan, names: readonly string[], faults: FaultList): void {
@@ -301,10 +166,4 @@ function domainNames(plan: Plan, isWanted: (domain: DomainText) => boolean): str
   return [...plan.hosts.flatMap(({ domains }) => domains), ...launched].flatMap((domain) =>
     domain.name !== undefined && isWanted(domain) ? [domain.name] : [],
   );
-}
-
-/** True for a text that can only be meant as an IPv4 address, and is one. */
-export function isAddress(text: string): boolean {
-  const parts = text.split(".");
-  return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256);
 }

@@ -1,8 +1,17 @@
 /** Scalars of a scenario: each has one message for all that can be wrong with it. @module */
 import { z } from "zod";
-import { EmulatorError } from "../../base/errors.ts";
+import { EmulatorError, ParseError } from "../../base/errors.ts";
 import { parseDuration } from "../../base/time.ts";
-import { parseInterfaceAddress, parseIpv4, parseMac, parsePrefix } from "../../wire/addr.ts";
+import {
+  formatIpv4,
+  isGroupMac,
+  MAC_ZERO,
+  type Ipv4Addr,
+  parseInterfaceAddress,
+  parseIpv4,
+  parseMac,
+  parsePrefix,
+} from "../../wire/addr.ts";
 import type { Reason } from "../../wire/packet.ts";
 import { checkSocketPath } from "../../backend/unix-listener.ts";
 import { Ebtables } from "../../filter/ebtables/ebtables.ts";
@@ -56,18 +65,33 @@ export const duration = textOf('a duration such as "250ms" or "5s"', parseDurati
   pattern: String.raw`^\d+(\.\d+)?(us|ms|s|m|h|d)$`,
 });
 
-/** "10.254.170.223". */
-export const ipv4 = textOf("an IPv4 address such as 10.254.170.223", parseIpv4, {
-  id: "Ipv4Address",
-  description: "An IPv4 address: four decimal parts.",
-  examples: ["10.254.170.223"],
-  pattern: String.raw`^(\d{1,3}\.){3}\d{1,3}$`,
-});
+/** @throws {ParseError} if no machine can have it. */
+function machine(address: Ipv4Addr): Ipv4Addr {
+  const first = address >>> 24;
+  if (first !== 0 && first !== 127 && first < 224) return address;
+  const text = formatIpv4(address);
+  throw new ParseError("ipv4", text, `expected an address of one machine, got "${text}"`);
+}
+
+/** "10.254.170.223": of a machine. */
+export const ipv4 = textOf(
+  "an IPv4 address such as 10.254.170.223",
+  (text) => machine(parseIpv4(text)),
+  {
+    id: "Ipv4Address",
+    description: "An IPv4 address: four decimal parts.",
+    examples: ["10.254.170.223"],
+    pattern: String.raw`^(\d{1,3}\.){3}\d{1,3}$`,
+  },
+);
 
 /** "216.182.232.10/20": host bits stay; without a length, /32. */
 export const interfaceAddress = textOf(
   "an address such as 216.182.232.10/20",
-  parseInterfaceAddress,
+  (text) => {
+    const { address, length } = parseInterfaceAddress(text);
+    return { address: machine(address), length };
+  },
   {
     id: "InterfaceAddress",
     description: "An IPv4 address and the length of its network's prefix, as `ip addr` writes it.",
@@ -92,6 +116,23 @@ export const mac = textOf("a MAC address such as 12:31:39:00:A5:11", parseMac, {
   pattern: "^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$",
 });
 
+/** "12:31:39:00:A5:11": of one machine's card. */
+export const stationMac = textOf(
+  "a MAC address such as 12:31:39:00:A5:11",
+  (text) => {
+    const address = parseMac(text);
+    if (address !== MAC_ZERO && !isGroupMac(address)) return address;
+    const got = `got ${shown(text)}`;
+    throw new ParseError("mac", text, `expected a MAC address of one station, ${got}`);
+  },
+  {
+    id: "StationMacAddress",
+    description: "A MAC address of one station: neither zero nor a group's.",
+    examples: ["12:31:39:00:A5:11"],
+    pattern: "^[0-9A-Fa-f][02468ACEace][:-]([0-9A-Fa-f]{2}[:-]){4}[0-9A-Fa-f]{2}$",
+  },
+);
+
 /** "dom_32504936". */
 export const domainName = textOf(
   "a domain name such as dom_32504936",
@@ -103,7 +144,7 @@ export const domainName = textOf(
     id: "DomainName",
     description: "A domain's name: dom_ and its number in the zone.",
     examples: ["dom_32504936"],
-    pattern: String.raw`^dom_\d{1,10}$`,
+    pattern: String.raw`^dom_(0|[1-9]\d{0,9})$`,
   },
 );
 

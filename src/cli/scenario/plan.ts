@@ -112,3 +112,25 @@ export const EXPECTABLE: Readonly<Record<Action["kind"], readonly (keyof Expecta
   securityGroup: [],
   faults: [],
 };
+
+/** A domain that will be, and where. */
+export interface PlannedDomain {
+  /** The host in the plan; -1 for a launch on none. */
+  readonly host: number;
+  readonly domain: DomainPlan;
+  /** Keys and indexes that lead to it in the file. */
+  readonly path: readonly (string | number)[];
+}
+
+/** The domains that run from the start, then those that a step launches. */
+export function plannedDomains({ hosts, steps }: Pick<Plan, "hosts" | "steps">): PlannedDomain[] {
+  const started = hosts.flatMap(({ domains }, host) =>
+    domains.map((domain, at) => ({ host, domain, path: ["hosts", host, "domains", at] })),
+  );
+  const launched = steps.flatMap(({ action, index }) => {
+    if (action.kind !== "launch") return [];
+    const host = hosts.findIndex(({ name }) => name === action.host);
+    return [{ host, domain: action.domain, path: ["steps", index, "launch"] }];
+  });
+  return [...started, ...launched];
+}

@@ -6,8 +6,10 @@ import {
   type Permission,
   SecurityGroupError,
 } from "../../xen/permission.ts";
+import { nextHostName } from "../../zone/naming.ts";
 import { InputError } from "../failure.ts";
-import { checkScenario, FaultList } from "./check.ts";
+import { checkScenario } from "./check.ts";
+import { FaultList } from "./fault-list.ts";
 import { faultTexts } from "./issue.ts";
 import { type Action, EXPECTABLE, LIFE_KINDS, type Plan, type StepPlan } from "./plan.ts";
 import { PUBLISHED_SCENARIO, SCENARIO, type Scenario } from "./schema.ts";
@@ -38,6 +40,7 @@ function planOf(source: SourceText, scenario: Scenario, faults: FaultList): Plan
   const groups = Object.entries(scenario.securityGroups ?? {}).map(
     ([name, texts]) => [name, permissionsOf(texts, ["securityGroups", name], faults)] as const,
   );
+  const names = hostNames(scenario);
   return {
     file: source.file,
     title: title ?? null,
@@ -47,7 +50,7 @@ function planOf(source: SourceText, scenario: Scenario, faults: FaultList): Plan
     until: until ?? null,
     hosts: hosts.map((host, index) => ({
       ...host,
-      name: host.name ?? defaultName(index),
+      name: names[index] ?? "",
       domains: host.domains ?? [],
     })),
     securityGroups: new Map(groups),
@@ -58,10 +61,14 @@ function planOf(source: SourceText, scenario: Scenario, faults: FaultList): Plan
   };
 }
 
-/** As the zone names hosts: host-a, host-b, ... host-z, host-a26. */
-function defaultName(index: number): string {
-  const letter = String.fromCharCode(97 + (index % 26));
-  return `host-${letter}${index < 26 ? "" : index}`;
+/** Hosts without a name are named as the zone does, apart from what others are called. */
+function hostNames({ hosts, internet = [] }: Scenario): string[] {
+  const taken = new Set([...hosts, ...internet].map(({ name }) => name));
+  return hosts.map(({ name }, index) => {
+    const own = name ?? nextHostName(index, (one) => taken.has(one));
+    taken.add(own);
+    return own;
+  });
 }
 
 /** The step, or nothing if it does not say one thing to do. */

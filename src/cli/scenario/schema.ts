@@ -18,6 +18,7 @@ import {
   prefix,
   probability,
   reason,
+  stationMac,
   vifRate,
   whole,
   words,
@@ -66,7 +67,7 @@ const action = oneOf([
 const DOMAIN = {
   name: domainName.optional().meta({ description: "Left out: the zone's next number." }),
   domid: whole(1, 32_751).optional().meta({ description: "Xen's number on the host." }),
-  mac: mac.optional().meta({ description: "Left out: the address plan's." }),
+  mac: stationMac.optional().meta({ description: "Left out: the address plan's." }),
   privateAddress: interfaceAddress
     .optional()
     .meta({ description: "Left out: the plan's next. A prefix length must agree with the plan." }),

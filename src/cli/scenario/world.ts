@@ -9,11 +9,11 @@ import type { WayOptions } from "../../sim/link.ts";
 import type { DiskSource } from "../../storage/disk-source.ts";
 import type { Domain } from "../../zone/domain.ts";
 import { Zone } from "../../zone/zone.ts";
-import type { ZoneHost } from "../../zone/zone-host.ts";
+import type { NamedOptions, ZoneHost } from "../../zone/zone-host.ts";
 import { faultAt, InputError } from "../failure.ts";
-import { isAddress } from "./check.ts";
+import { isAddress } from "./address-text.ts";
 import type { EventOf } from "./events.ts";
-import type { DomainPlan, LinkPlan, Plan } from "./plan.ts";
+import { type DomainPlan, type LinkPlan, type Plan, plannedDomains } from "./plan.ts";
 import { faultsOf } from "./read.ts";
 
 /** Of 512 octets. */
@@ -72,6 +72,7 @@ export class World {
         this.zone.setSecurityGroup(name, permissions);
       }
     });
+    this.zone.reserve(namedAddresses(plan));
     for (const [index, host] of plan.hosts.entries()) {
       const { name, privateAddress, externalAddress, link, ebtables } = host;
       const options = {
@@ -86,6 +87,10 @@ export class World {
         this.zone.addHost(options),
       );
       this.#hosts.set(name, added);
+    }
+    for (const { host, domain } of plannedDomains(plan)) {
+      const { name = "" } = plan.hosts[host] ?? {};
+      this.#hosts.get(name)?.reserve(namesOf(domain));
     }
     for (const { name, address, serves, link } of plan.internet) {
       const options = {
@@ -125,24 +130,9 @@ export class World {
   launch(name: string, plan: DomainPlan): Running {
     const host = this.#hosts.get(name);
     if (host === undefined) throw new EmulatorError("host", name, `there is no host "${name}"`);
-    const {
-      privateAddress,
-      domid,
-      mac,
-      publicAddress,
-      securityGroups,
-      guest,
-      onReboot,
-      onCrash,
-      link,
-      rate,
-    } = plan;
+    const { securityGroups, guest, onReboot, onCrash, link, rate } = plan;
     const domain = host.launch({
-      ...(plan.name === undefined ? {} : { name: plan.name }),
-      ...(domid === undefined ? {} : { domid }),
-      ...(mac === undefined ? {} : { mac }),
-      ...(privateAddress === undefined ? {} : { privateAddress: privateAddress.address }),
-      ...(publicAddress === undefined ? {} : { publicAddress }),
+      ...namesOf(plan),
       ...(securityGroups === undefined ? {} : { securityGroups }),
       ...(guest === undefined ? {} : { guest }),
       ...(onReboot === undefined ? {} : { onReboot }),
@@ -248,6 +238,32 @@ export class World {
       throw new InputError([faultAt({ file: this.#plan.file, line }, key, error.message)]);
     }
   }
+}
+
+/** Every address that a host, a domain or a step names: nobody else may be given it. */
+function* namedAddresses({ hosts, internet, steps }: Plan): Iterable<Ipv4Addr> {
+  for (const { privateAddress, externalAddress } of hosts) {
+    if (privateAddress !== undefined) yield privateAddress;
+    if (externalAddress !== undefined) yield externalAddress.address;
+  }
+  for (const { address } of internet) yield address;
+  for (const { action } of steps) if (action.kind === "associate") yield action.address;
+  for (const { domain } of plannedDomains({ hosts, steps })) {
+    const { privateAddress, publicAddress = null } = domain;
+    if (privateAddress !== undefined) yield privateAddress.address;
+    if (publicAddress !== null) yield publicAddress;
+  }
+}
+
+/** What of a domain is its alone, as far as the scenario names it. */
+function namesOf({ name, domid, mac, privateAddress, publicAddress }: DomainPlan): NamedOptions {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(domid === undefined ? {} : { domid }),
+    ...(mac === undefined ? {} : { mac }),
+    ...(privateAddress === undefined ? {} : { privateAddress: privateAddress.address }),
+    ...(publicAddress === undefined ? {} : { publicAddress }),
+  };
 }
 
 /** A link as the scenario gives it; what it leaves out is as in the zone. */

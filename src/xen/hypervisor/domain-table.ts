@@ -71,6 +71,7 @@ export class DomainTable {
   readonly memory: HostMemory;
   readonly #domains = new Map<number, Entry>();
   readonly #byName = new Map<string, Entry>();
+  readonly #kept = new Set<number>();
   readonly #isReferenced: (domid: number) => boolean;
   readonly #onGone: (domid: number) => void;
   #rover = 0;
@@ -98,6 +99,11 @@ export class DomainTable {
   /** @returns the domain that bears the name and is not dying, or `null`. */
   findByName(name: string): DomainInfo | null {
     return this.#byName.get(name) ?? null;
+  }
+
+  /** Never choose `domid` for a domain: one that wants it will come. */
+  keep(domid: number): void {
+    this.#kept.add(domid);
   }
 
   /**
@@ -224,7 +230,7 @@ export class DomainTable {
     let domid = this.#rover;
     for (let tried = 1; tried < DOMID_FIRST_RESERVED; tried += 1) {
       domid = domid + 1 === DOMID_FIRST_RESERVED ? 1 : domid + 1;
-      if (!this.#domains.has(domid)) return domid;
+      if (!this.#domains.has(domid) && !this.#kept.has(domid)) return domid;
     }
     throw new DomainError("no-domid", this.#domains.size, "a domid that is free");
   }
