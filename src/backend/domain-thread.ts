@@ -71,8 +71,12 @@ export class DomainThread {
 
   #sendAll(): void {
     const now = this.#clock();
-    for (let port = this.#doorbell.take(0); port >= 0; port = this.#doorbell.take(port + 1)) {
+    const doorbell = this.#doorbell;
+    for (let port = doorbell.take(0); port >= 0; port = doorbell.take(port + 1)) {
       this.#events.send(this.#domid, port, now);
+    }
+    for (let port = doorbell.takeUnmask(0); port >= 0; port = doorbell.takeUnmask(port + 1)) {
+      this.#events.unmask(this.#domid, port, now);
     }
   }
 }

@@ -6,6 +6,7 @@
  */
 import { OptionError } from "../base/errors.ts";
 import { type Mac, macOf } from "../wire/addr.ts";
+import { EVENTS_3_1, EVENTS_4_17, type EventBehaviour } from "./hypervisor/event-behaviour.ts";
 import { BLOCKS_2618, BLOCKS_6, type BlockBehaviour } from "./io/block-behaviour.ts";
 import { PROXY_DELAY } from "../l2/arp-responder.ts";
 import type { RouterBehaviour } from "../l3/behaviour.ts";
@@ -34,6 +35,8 @@ export interface Profile {
   readonly tracksAlways: boolean;
   readonly sockets: SocketBehaviour;
   readonly dhcpd: DhcpdProfile;
+  /** What event channels Xen has, and kernels use. */
+  readonly events: EventBehaviour;
   /** How virtual disks' back ends answer. */
   readonly blocks: BlockBehaviour;
   /** What a domU of the time asks for its address with. */
@@ -134,6 +137,7 @@ export const EC2_2010: Profile = {
   clampsToWayBack: false,
   netback: NETBACK_2618,
   netfront: NETFRONT_2618,
+  events: EVENTS_3_1,
   blocks: BLOCKS_2618,
   toolstack: XEND_3_1,
   vifMac: VIF_MAC_REPORTED,
@@ -161,6 +165,7 @@ export const LINUX: Profile = {
   clampsToWayBack: true,
   netback: NETBACK_6,
   netfront: NETFRONT_6,
+  events: EVENTS_4_17,
   blocks: BLOCKS_6,
   toolstack: XL_4_17,
   vifMac: VIF_MAC_NETBACK,

@@ -73,8 +73,8 @@ export class HostDomains {
     listener: VmListener,
     options: HostDomainsOptions = {},
   ) {
-    const hypervisor = new Hypervisor();
-    const { toolstack, blocks } = dom0.profile;
+    const { toolstack, blocks, events } = dom0.profile;
+    const hypervisor = new Hypervisor(events);
     const reschedule = (machine: Machine): void => services.reschedule(machine);
     this.#dom0 = dom0;
     this.#services = services;

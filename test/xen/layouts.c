@@ -58,5 +58,16 @@ int main(void)
     SAY("vcpu_info", sizeof(struct vcpu_info));
     SAY("DOMID_SELF", DOMID_SELF);
     SAY("VIRQ_DOM_EXC", VIRQ_DOM_EXC);
+    AT(evtchn_fifo_control_block_t, ready);
+    AT(evtchn_fifo_control_block_t, head);
+    SAY("evtchn_fifo_control_block_t", sizeof(evtchn_fifo_control_block_t));
+    SAY("pending", 1u << EVTCHN_FIFO_PENDING);
+    SAY("masked", 1u << EVTCHN_FIFO_MASKED);
+    SAY("linked", 1u << EVTCHN_FIFO_LINKED);
+    SAY("busy", 1u << EVTCHN_FIFO_BUSY);
+    SAY("EVTCHN_FIFO_LINK_MASK", EVTCHN_FIFO_LINK_MASK);
+    SAY("EVTCHN_FIFO_NR_CHANNELS", EVTCHN_FIFO_NR_CHANNELS);
+    SAY("EVTCHN_FIFO_MAX_QUEUES", EVTCHN_FIFO_MAX_QUEUES);
+    SAY("EVTCHN_FIFO_PRIORITY_DEFAULT", EVTCHN_FIFO_PRIORITY_DEFAULT);
     return 0;
 }

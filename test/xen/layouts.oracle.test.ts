@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { DOMID_SELF, DomainMemory } from "../../src/xen/hypervisor/domain-memory.ts";
 import { Virq } from "../../src/xen/hypervisor/event-channels.ts";
+import {
+  ControlBlock,
+  DEFAULT_PRIORITY,
+  EventWord,
+  FIFO_PORTS,
+  QUEUES,
+} from "../../src/xen/hypervisor/fifo-layout.ts";
 import { GrantFlag } from "../../src/xen/hypervisor/guest-grants.ts";
 import { SharedInfo, VcpuInfo } from "../../src/xen/hypervisor/shared-info.ts";
 import {
@@ -63,6 +70,17 @@ const HYPERVISOR = {
   vcpu_info: VcpuInfo.octets,
   DOMID_SELF,
   VIRQ_DOM_EXC: Virq.domExc,
+  "evtchn_fifo_control_block_t.ready": ControlBlock.readyWord * 4,
+  "evtchn_fifo_control_block_t.head": ControlBlock.headWord * 4,
+  evtchn_fifo_control_block_t: ControlBlock.octets,
+  pending: EventWord.pending >>> 0,
+  masked: EventWord.masked,
+  linked: EventWord.linked,
+  busy: EventWord.busy,
+  EVTCHN_FIFO_LINK_MASK: EventWord.link,
+  EVTCHN_FIFO_NR_CHANNELS: FIFO_PORTS,
+  EVTCHN_FIFO_MAX_QUEUES: QUEUES,
+  EVTCHN_FIFO_PRIORITY_DEFAULT: DEFAULT_PRIORITY,
 };
 
 describe.skipIf(missingHeaders !== null)(

@@ -12,8 +12,10 @@ const PORTS = 4096;
 const TO_HOST = 0;
 const TO_GUEST = 1;
 const BITS = 2;
+/** Bits of ports that are to be unmasked. */
+const UNMASK_BITS = BITS + PORTS / 32;
 /** Octets of the buffer that both threads hold. */
-const DOORBELL_OCTETS = 4 * (BITS + PORTS / 32);
+const DOORBELL_OCTETS = 4 * (UNMASK_BITS + PORTS / 32);
 
 /** Both sides' doorbell: each thread makes one of the same buffer. */
 export class Doorbell implements EventSignal {
@@ -35,19 +37,37 @@ export class Doorbell implements EventSignal {
 
   /** The guest sends by its port; many rings before the host looks are one. */
   ring(port: number): void {
-    Atomics.or(this.words, BITS + (port >>> 5), 1 << (port & 31));
-    Atomics.add(this.words, TO_HOST, 1);
-    Atomics.notify(this.words, TO_HOST);
+    this.#ask(BITS, port);
+  }
+
+  /** The guest asks Xen to unmask its port (`EVTCHNOP_unmask`). */
+  unmask(port: number): void {
+    this.#ask(UNMASK_BITS, port);
   }
 
   /** The host: the lowest port from `from` on that was rung, not rung any more. @returns -1. */
   take(from: number): number {
+    return this.#take(BITS, from);
+  }
+
+  /** The same for one that is to be unmasked. */
+  takeUnmask(from: number): number {
+    return this.#take(UNMASK_BITS, from);
+  }
+
+  #ask(bits: number, port: number): void {
+    Atomics.or(this.words, bits + (port >>> 5), 1 << (port & 31));
+    Atomics.add(this.words, TO_HOST, 1);
+    Atomics.notify(this.words, TO_HOST);
+  }
+
+  #take(first: number, from: number): number {
     for (let word = from >>> 5; word < PORTS / 32; word += 1) {
-      const all = Atomics.load(this.words, BITS + word);
+      const all = Atomics.load(this.words, first + word);
       const bits = word === from >>> 5 ? all & (-1 << (from & 31)) : all;
       if (bits === 0) continue;
       const lowest = bits & -bits;
-      Atomics.and(this.words, BITS + word, ~lowest);
+      Atomics.and(this.words, first + word, ~lowest);
       return word * 32 + 31 - Math.clz32(lowest);
     }
     return -1;

@@ -11,18 +11,22 @@ import { OptionError } from "../../base/errors.ts";
 import type { Instant } from "../../base/time.ts";
 import { type DomainMemory, DOMID_SELF } from "./domain-memory.ts";
 import { Errno } from "./errno.ts";
+import { type EventBehaviour, EVENTS_3_1 } from "./event-behaviour.ts";
+import { EventDelivery } from "./event-delivery.ts";
 import {
   bindPort,
   closePort,
   type EventDomain,
   EventPort,
   type EventSignal,
-  type EventSink,
-  handleEvents,
-  isIdle,
+  freePort,
   PortState,
   type UpcallHandler,
 } from "./event-port.ts";
+import type { FifoKernel } from "./fifo-kernel.ts";
+import { FIFO_PORTS } from "./fifo-layout.ts";
+import { expandArray, initControl, setUpPort, startKernel } from "./fifo-operations.ts";
+import type { ControlPlace } from "./fifo-queues.ts";
 import { MAX_VCPUS, SharedInfo } from "./shared-info.ts";
 
 /** Virtual interrupts. */
@@ -36,10 +40,6 @@ export const Virq = {
 } as const;
 
 const VIRQS = 24;
-/** Interrupts that each processor has its own of: timer, debug, XenOprof. */
-const isOfProcessor = (virq: number): boolean => virq === 0 || virq === 1 || virq === 7;
-/** Ports become valid by so many at once. */
-const BUCKET = 128;
 const PIRQS = 256;
 
 /** What a domain takes part with. */
@@ -51,6 +51,8 @@ export interface EventDomainOptions {
   readonly vcpus?: number;
   /** True: the page and the number of ports of a 32-bit kernel. */
   readonly is32Bit?: boolean;
+  /** The last port that its toolstack lets it have; no limit but that of its events' shape. */
+  readonly lastPort?: number;
 }
 
 /** `EVTCHNOP_status`. */
@@ -70,8 +72,14 @@ export interface PortStatus {
  * The ports of all domains of a host. Operations answer a port or 0, or a negative {@link Errno}:
  * `ESRCH` where the domain does not exist, `EINVAL` for a port that is not what it must be.
  */
-export class EventChannels implements EventSink {
+export class EventChannels {
   readonly #domains = new Map<number, EventDomain>();
+  readonly #delivery = new EventDelivery();
+  readonly #behaviour: EventBehaviour;
+
+  constructor(behaviour: EventBehaviour = EVENTS_3_1) {
+    this.#behaviour = behaviour;
+  }
 
   /**
    * A domain comes: port 0 is taken, its shared page allocated, every port masked, as its kernel
@@ -80,6 +88,7 @@ export class EventChannels implements EventSink {
    */
   create(options: EventDomainOptions): number {
     const { memory, isPrivileged = false, vcpus = 1, is32Bit = false } = options;
+    const { lastPort = FIFO_PORTS - 1 } = options;
     const { domid } = memory;
     if (this.#domains.has(domid)) throw new OptionError("domid", domid, "a domain without events");
     if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > MAX_VCPUS) {
@@ -97,9 +106,12 @@ export class EventChannels implements EventSink {
       isBusy: new Uint8Array(vcpus),
       isRunnable: true,
       signal: null,
+      fifo: null,
+      kernel: null,
+      lastPort,
+      unheard: new Set(),
     };
-    const reserved = this.#open(domain);
-    if (typeof reserved !== "number") reserved.state = PortState.closed;
+    this.#open(domain, freePort(domain, this.#behaviour.bucket)).state = PortState.closed;
     domain.info.maskAll();
     this.#domains.set(domid, domain);
     return gfn;
@@ -122,17 +134,17 @@ export class EventChannels implements EventSink {
   /** The port for repeated notification, while it is open; `null` if it is free. */
   portOf(domid: number, port: number): EventPort | null {
     const open = this.#domains.get(domid)?.ports[port] ?? null;
-    return open === null || open.state === PortState.closed ? null : open;
+    return isFree(open) ? null : open;
   }
 
   /** A port of `domid` that `remote` may bind to; for another domain only if `by` is privileged. */
   allocUnbound(domid: number, remote: number, by = domid): number {
     const domain = this.#permitted(domid, by);
     if (typeof domain === "number") return domain;
-    const port = this.#open(domain);
-    if (typeof port === "number") return port;
-    port.remoteDomid = remote === DOMID_SELF ? by : remote;
-    return port.number;
+    const number = freePort(domain, this.#behaviour.bucket);
+    if (number < 0) return number;
+    this.#open(domain, number).remoteDomid = remote === DOMID_SELF ? by : remote;
+    return number;
   }
 
   /** Bind a new port of `domid` to a port that `remote` left unbound for it; it is pending then. */
@@ -140,34 +152,34 @@ export class EventChannels implements EventSink {
     const domain = this.#domains.get(domid);
     const other = this.#domains.get(remote === DOMID_SELF ? domid : remote);
     if (domain === undefined || other === undefined) return Errno.ESRCH;
-    const port = this.#open(domain);
-    if (typeof port === "number") return port;
+    const number = freePort(domain, this.#behaviour.bucket);
+    if (number < 0) return number;
     const peer = other.ports[remotePort] ?? null;
-    if (peer?.state !== PortState.unbound || peer.remoteDomid !== domid || peer === port) {
-      domain.ports[port.number] = null;
-      return Errno.EINVAL;
-    }
+    if (peer?.state !== PortState.unbound || peer.remoteDomid !== domid) return Errno.EINVAL;
+    const port = this.#open(domain, number);
     bindPort(port, peer);
     bindPort(peer, port);
-    this.raise(port, 0);
-    return port.number;
+    this.#delivery.raise(port, 0);
+    return number;
   }
 
   /** A port for a virtual interrupt; `EEXIST` if the processor has one for it. */
   bindVirq(domid: number, virq: number, vcpu = 0): number {
     const domain = this.#domains.get(domid);
     if (domain === undefined) return Errno.ESRCH;
-    if (virq < 0 || virq >= VIRQS || (!isOfProcessor(virq) && vcpu !== 0)) return Errno.EINVAL;
+    if (virq < 0 || virq >= VIRQS) return Errno.EINVAL;
+    if (vcpu !== 0 && !this.#isOfProcessor(virq)) return Errno.EINVAL;
     const virqs = domain.virqs[vcpu];
     if (virqs === undefined) return Errno.ENOENT;
     if (virqs.has(virq)) return Errno.EEXIST;
-    const port = this.#open(domain);
-    if (typeof port === "number") return port;
+    const number = freePort(domain, this.#behaviour.bucket);
+    if (number < 0) return number;
+    const port = this.#open(domain, number);
     port.state = PortState.virq;
     port.virq = virq;
     port.vcpu = vcpu;
     virqs.set(virq, port);
-    return port.number;
+    return number;
   }
 
   /** A port by which the domain's processors call each other. */
@@ -175,11 +187,12 @@ export class EventChannels implements EventSink {
     const domain = this.#domains.get(domid);
     if (domain === undefined) return Errno.ESRCH;
     if (!(vcpu >= 0 && vcpu < domain.vcpus)) return Errno.ENOENT;
-    const port = this.#open(domain);
-    if (typeof port === "number") return port;
+    const number = freePort(domain, this.#behaviour.bucket);
+    if (number < 0) return number;
+    const port = this.#open(domain, number);
     port.state = PortState.ipi;
     port.vcpu = vcpu;
-    return port.number;
+    return number;
   }
 
   /** Physical interrupts: a domU may have none, and there are none here. @returns an errno. */
@@ -194,6 +207,9 @@ export class EventChannels implements EventSink {
   close(domid: number, port: number): number {
     const open = this.portOf(domid, port);
     if (open === null) return this.#domains.has(domid) ? Errno.EINVAL : Errno.ESRCH;
+    const { signal, kernel } = open.domain;
+    // Linux masks what it lets go of; where the kernel runs elsewhere, that is its own affair.
+    if (signal === null) kernel?.mask(port);
     closePort(open);
     return 0;
   }
@@ -202,8 +218,8 @@ export class EventChannels implements EventSink {
   send(domid: number, port: number, now: Instant): number {
     const open = this.portOf(domid, port);
     if (open === null) return this.#domains.has(domid) ? Errno.EINVAL : Errno.ESRCH;
-    if (open.peer !== null) this.raise(open.peer, now);
-    else if (open.state === PortState.ipi) this.raise(open, now);
+    if (open.peer !== null) this.#delivery.raise(open.peer, now);
+    else if (open.state === PortState.ipi) this.#delivery.raise(open, now);
     else if (open.state !== PortState.unbound) return Errno.EINVAL;
     return 0;
   }
@@ -230,7 +246,7 @@ export class EventChannels implements EventSink {
     if (!(vcpu >= 0 && vcpu < domain.vcpus)) return Errno.ENOENT;
     const open = this.portOf(domid, port);
     if (open === null || open.state === PortState.ipi) return Errno.EINVAL;
-    if (open.state === PortState.virq && isOfProcessor(open.virq)) return Errno.EINVAL;
+    if (open.state === PortState.virq && this.#isOfProcessor(open.virq)) return Errno.EINVAL;
     open.vcpu = vcpu;
     return 0;
   }
@@ -241,27 +257,81 @@ export class EventChannels implements EventSink {
     if (domain === undefined) return Errno.ESRCH;
     const open = domain.ports[port];
     if (open === undefined) return Errno.EINVAL;
-    const { info } = domain;
-    if (info.testAndClear(info.maskWord, port) && info.test(info.pendingWord, port)) {
-      this.#select(domain, open?.vcpu ?? 0, port, now);
-    }
+    if (this.#behaviour.sparesFreePorts && isFree(open)) return 0;
+    this.#delivery.unmask(domain, port, now);
     return 0;
   }
 
-  /** Close all ports of a domain; of another one only if `by` is privileged. */
+  /**
+   * Close all ports of a domain; of another one only if `by` is privileged and, since Xen 4.4, the
+   * domain is paused. It is back to the two-level shape then.
+   */
   reset(domid: number, by = domid): number {
     const domain = this.#permitted(domid, by);
     if (typeof domain === "number") return domain;
+    if (this.#behaviour.hasFifo && domain.domid !== by && domain.isRunnable) return Errno.EINVAL;
     for (const port of domain.ports) {
       if (port !== null && port.state !== PortState.closed) closePort(port);
     }
+    domain.fifo = null;
+    domain.kernel = null;
     return 0;
+  }
+
+  /**
+   * `EVTCHNOP_init_control`: a processor's control block; the first one moves the domain to the
+   * FIFO shape. @returns 0; `ENOSYS` before Xen 4.4, `ENOENT` for no such processor, `EINVAL` for a
+   * block that cannot be, or a second one.
+   */
+  initControl(domid: number, place: ControlPlace): number {
+    const domain = this.#domains.get(domid);
+    if (domain === undefined) return Errno.ESRCH;
+    return this.#behaviour.hasFifo ? initControl(domain, place) : Errno.ENOSYS;
+  }
+
+  /**
+   * `EVTCHNOP_expand_array`: words of the next 1,024 ports. @returns 0; `ENOSYS` before Xen 4.4,
+   * `EOPNOTSUPP` without a control block, `ENOSPC` if all ports have words, `EINVAL` for no frame.
+   */
+  expandArray(domid: number, gfn: number, now: Instant): number {
+    const domain = this.#domains.get(domid);
+    if (domain === undefined) return Errno.ESRCH;
+    if (!this.#behaviour.hasFifo) return Errno.ENOSYS;
+    return expandArray(domain, gfn, this.#delivery, now);
+  }
+
+  /** `EVTCHNOP_set_priority`: 0 to 15, the highest first. @returns 0; `EINVAL`, `EACCES` for a
+   * free port, `ENOSYS` without FIFO. */
+  setPriority(domid: number, port: number, priority: number): number {
+    const domain = this.#domains.get(domid);
+    if (domain === undefined) return Errno.ESRCH;
+    if (!this.#behaviour.hasFifo) return Errno.ENOSYS;
+    const open = domain.ports[port];
+    if (open === undefined) return Errno.EINVAL;
+    if (domain.fifo === null) return Errno.ENOSYS;
+    return isFree(open) ? Errno.EACCES : domain.fifo.setPriority(port, priority);
+  }
+
+  /**
+   * A current kernel boots, or goes on after a restore, in this thread or another: it takes to the
+   * FIFO shape if Xen has it. @returns how it reads its queues; `null`: it keeps the other shape.
+   */
+  startKernel(domid: number): FifoKernel | null {
+    const domain = this.#domains.get(domid);
+    if (domain === undefined || !this.#behaviour.hasFifo || domain.fifo !== null) return null;
+    return startKernel(domain);
+  }
+
+  /** Such a kernel is to use a port: it gives Xen words for it, masked. @returns 0; `ENOMEM`. */
+  setUpPort(domid: number, port: number, now: Instant): number {
+    const domain = this.#domains.get(domid);
+    return domain === undefined ? Errno.ESRCH : setUpPort(domain, port, this.#delivery, now);
   }
 
   /** Xen raises a virtual interrupt, if the domain has a port for it. */
   raiseVirq(domid: number, virq: number, now: Instant, vcpu = 0): void {
     const port = this.#domains.get(domid)?.virqs[vcpu]?.get(virq);
-    if (port !== undefined) this.raise(port, now);
+    if (port !== undefined) this.#delivery.raise(port, now);
   }
 
   /**
@@ -271,9 +341,18 @@ export class EventChannels implements EventSink {
   setHandler(domid: number, port: number, handler: UpcallHandler | null, now: Instant): number {
     const open = this.portOf(domid, port);
     if (open === null) return this.#domains.has(domid) ? Errno.EINVAL : Errno.ESRCH;
+    const { info, fifo, kernel } = open.domain;
+    if (fifo !== null) {
+      if (kernel === null) return Errno.EINVAL;
+      const failure = setUpPort(open.domain, port, this.#delivery, now);
+      if (failure < 0) return failure;
+      open.handler = handler;
+      if (handler === null) kernel.mask(port);
+      else if (kernel.unmask(port)) this.unmask(domid, port, now);
+      return 0;
+    }
     open.handler = handler;
     if (handler !== null) return this.unmask(domid, port, now);
-    const { info } = open.domain;
     info.testAndSet(info.maskWord, port);
     return 0;
   }
@@ -289,31 +368,11 @@ export class EventChannels implements EventSink {
     const domain = this.#domains.get(domid);
     if (domain === undefined) return;
     domain.isRunnable = isRunnable;
-    for (let vcpu = 0; vcpu < domain.vcpus; vcpu += 1) this.#upcall(domain, vcpu, now);
+    for (let vcpu = 0; vcpu < domain.vcpus; vcpu += 1) this.#delivery.upcall(domain, vcpu, now);
   }
 
-  /**
-   * Set the port's pending bit and, unless it was set or is masked, tell the domain. Where its
-   * handler would find and clear the bit at once, nobody could have seen it, and it is not set.
-   */
-  raise(port: EventPort, now: Instant): void {
-    const { domain, handler, vcpu } = port;
-    const { info, isBusy } = domain;
-    if (handler !== null && isIdle(domain, vcpu)) {
-      const marks = info.wordAt(port.pendingAt) | info.wordAt(port.maskAt);
-      if ((marks & port.bit) === 0) {
-        isBusy[vcpu] = 1;
-        try {
-          handler.upcall(now);
-        } finally {
-          isBusy[vcpu] = 0;
-        }
-        if (info.isUpcallPending(vcpu)) this.#upcall(domain, vcpu, now);
-        return;
-      }
-    }
-    if (info.testAndSet(info.pendingWord, port.number)) return;
-    if (!info.test(info.maskWord, port.number)) this.#select(domain, vcpu, port.number, now);
+  #isOfProcessor(virq: number): boolean {
+    return this.#behaviour.processorVirqs.includes(virq);
   }
 
   #permitted(domid: number, by: number): EventDomain | number {
@@ -322,39 +381,15 @@ export class EventChannels implements EventSink {
     return this.#domains.get(target) ?? Errno.ESRCH;
   }
 
-  /** The lowest free port, taken as unbound. */
-  #open(domain: EventDomain): EventPort | number {
-    const { ports, info } = domain;
-    let number = ports.indexOf(null);
-    if (number < 0) {
-      number = ports.length;
-      if (number >= info.ports) return Errno.ENOSPC;
-      for (let count = 0; count < BUCKET; count += 1) ports.push(null);
-    }
-    const port = new EventPort(domain, number, this);
-    ports[number] = port;
+  /** A free port becomes an unbound one. */
+  #open(domain: EventDomain, number: number): EventPort {
+    const port = new EventPort(domain, number, this.#delivery);
+    domain.ports[number] = port;
+    domain.fifo?.initPort(number);
     return port;
   }
-
-  #select(domain: EventDomain, vcpu: number, port: number, now: Instant): void {
-    const { info } = domain;
-    if (info.testAndSet(info.selectorOf(vcpu), port >>> info.selectorShift)) return;
-    if (info.exchangeUpcall(vcpu, true)) return;
-    if (domain.signal !== null) domain.signal.raise();
-    else this.#upcall(domain, vcpu, now);
-  }
-
-  /** What the kernel of a domain of this thread does when it is interrupted. */
-  #upcall(domain: EventDomain, vcpu: number, now: Instant): void {
-    const { info, isBusy } = domain;
-    if (!isIdle(domain, vcpu)) return;
-    isBusy[vcpu] = 1;
-    try {
-      while (domain.isRunnable && info.exchangeUpcall(vcpu, false)) {
-        handleEvents(info, domain.ports, vcpu, now);
-      }
-    } finally {
-      isBusy[vcpu] = 0;
-    }
-  }
 }
+
+/** True for port 0, too, which nobody may use. */
+const isFree = (port: EventPort | null): boolean =>
+  port === null || port.state === PortState.closed;

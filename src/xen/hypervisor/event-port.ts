@@ -1,5 +1,9 @@
 /** Ports of event channels, and what a kernel does with their events. @module */
 import type { Instant } from "../../base/time.ts";
+import { Errno } from "./errno.ts";
+import type { FifoKernel } from "./fifo-kernel.ts";
+import { FIFO_PORTS } from "./fifo-layout.ts";
+import type { FifoQueues } from "./fifo-queues.ts";
 import type { SharedInfo } from "./shared-info.ts";
 
 /** What a port is, as `EVTCHNOP_status` tells it. */
@@ -51,6 +55,14 @@ export interface EventDomain {
   isRunnable: boolean;
   /** `null`: the kernel is the handlers of this thread. */
   signal: EventSignal | null;
+  /** `null`: the domain uses the two-level shape. */
+  fifo: FifoQueues | null;
+  /** How a kernel of this project reads `fifo`; `null` without it, or for another kernel. */
+  kernel: FifoKernel | null;
+  /** The last port that the toolstack lets it have. */
+  readonly lastPort: number;
+  /** Ports with an event that no word of the event array could take. */
+  readonly unheard: Set<number>;
 }
 
 /** True if nothing keeps the processor from handling an event this instant. */
@@ -114,11 +126,30 @@ export function closePort(port: EventPort): void {
     peer.remoteDomid = domain.domid;
     peer.peer = null;
   }
-  domain.info.testAndClear(domain.info.pendingWord, number);
+  if (domain.fifo === null) domain.info.testAndClear(domain.info.pendingWord, number);
+  else domain.fifo.clearPending(number);
   port.state = PortState.closed;
   port.peer = null;
   port.handler = null;
   domain.ports[number] = null;
+}
+
+/**
+ * The lowest free port that is in no queue any more.
+ * @param bucket ports that become valid at once, where more are needed.
+ * @returns `ENOSPC`.
+ */
+export function freePort({ ports, info, fifo, lastPort }: EventDomain, bucket: number): number {
+  let number = ports.indexOf(null);
+  while (number >= 0 && fifo?.isBusy(number) === true) number = ports.indexOf(null, number + 1);
+  if (number < 0) number = ports.length;
+  const limit = fifo === null ? info.ports : FIFO_PORTS;
+  if (number > lastPort || number >= limit) return Errno.ENOSPC;
+  if (number === ports.length) {
+    for (let count = 0; count < bucket; count += 1) ports.push(null);
+    fifo?.grow(ports.length);
+  }
+  return number;
 }
 
 /** Run the handlers of all that the selector of `vcpu` names. */

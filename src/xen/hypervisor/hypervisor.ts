@@ -4,7 +4,9 @@
  * @module
  */
 import { DomainMemory, type DomainMemoryOptions } from "./domain-memory.ts";
+import { type EventBehaviour, EVENTS_3_1 } from "./event-behaviour.ts";
 import { EventChannels } from "./event-channels.ts";
+import { ARRAY_PAGES } from "./fifo-layout.ts";
 import { type GrantTable, GrantTables } from "./grant-table.ts";
 import { GuestGrants } from "./guest-grants.ts";
 
@@ -18,18 +20,23 @@ export interface DomainIo {
 }
 
 const DOM0 = 0;
-/** Frames of Dom0 that it shares with anybody: its table and its page of events. */
-const DOM0_PAGES = 64;
+/** Frames of Dom0 that it shares with anybody: its table, its page of events, its ports' words. */
+const DOM0_PAGES = 64 + ARRAY_PAGES;
 
 /** Memory, grants and events of a host's domains. */
 export class Hypervisor {
   readonly grants = new GrantTables();
-  readonly events = new EventChannels();
+  readonly events: EventChannels;
   readonly dom0: DomainIo;
   readonly #domains = new Map<number, DomainIo>();
+  readonly #behaviour: EventBehaviour;
 
-  constructor() {
+  /** @param behaviour of event channels; Xen 3.1's. Dom0's kernel has booted. */
+  constructor(behaviour: EventBehaviour = EVENTS_3_1) {
+    this.#behaviour = behaviour;
+    this.events = new EventChannels(behaviour);
     this.dom0 = this.#create({ domid: DOM0, pages: DOM0_PAGES });
+    this.events.startKernel(DOM0);
   }
 
   /**
@@ -55,7 +62,10 @@ export class Hypervisor {
   #create(options: DomainMemoryOptions): DomainIo {
     const memory = new DomainMemory(options);
     const table = this.grants.create(memory);
-    this.events.create({ memory, isPrivileged: options.domid === DOM0 });
+    const isPrivileged = options.domid === DOM0;
+    const { lastPort } = this.#behaviour;
+    const limit = isPrivileged || lastPort === null ? {} : { lastPort };
+    this.events.create({ memory, isPrivileged, ...limit });
     const domain = { memory, table, grants: new GuestGrants(memory, table.frames) };
     this.#domains.set(options.domid, domain);
     return domain;

@@ -276,9 +276,10 @@ export class DomainLives {
 
   /** The guest's kernel boots, or goes on as its image has it. */
   #boot(entry: DomainEntry, image: DomainImage | null): void {
-    const { store, loop, profile, wrapSession } = this.#parts;
+    const { store, loop, profile, wrapSession, hypervisor } = this.#parts;
     const { domid, request, io } = entry;
     const session = store.sessionOf(domid);
+    if (request.guest !== undefined) hypervisor.events.startKernel(domid);
     const ports = request.guest?.(io, image !== null) ?? null;
     if (session === null || ports === null) return;
     if (image !== null) ports.vbd.resume(image.unanswered);
