@@ -42,7 +42,7 @@ export class FileDisks implements DiskSource {
   }
 
   discard(place: DiskPlace): void {
-    this.#take(place)?.discard();
+    this.#take(place)?.remove();
   }
 
   /** Let go of all files, which stay. */

@@ -36,11 +36,17 @@ export interface SparseFileDiskOptions {
 const OPEN_FLAGS =
   constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** Calls of the file system return when they are done, as a {@link BlockDevice} must. */
+/**
+ * Calls of the file system return when they are done, as a {@link BlockDevice} must.
+ *
+ * It does not offer discard: Node.js has no call that makes a hole in a file, and zeros in the
+ * place of one would fill the medium that a discard is to relieve.
+ */
 export class SparseFileDisk implements BlockDevice {
   readonly path: string;
   readonly sectors: number;
   readonly isReadonly: boolean;
+  readonly discardUnit = null;
   /** -1 once it is closed. */
   #file: number;
 
@@ -88,6 +94,10 @@ export class SparseFileDisk implements BlockDevice {
     );
   }
 
+  discard(): DiskStatus {
+    return DiskStatus.notSupported;
+  }
+
   flush(): DiskStatus {
     try {
       fsyncSync(this.#file);
@@ -105,7 +115,7 @@ export class SparseFileDisk implements BlockDevice {
   }
 
   /** As {@link close}, and the file goes; if it may not, what it held goes. */
-  discard(): void {
+  remove(): void {
     if (this.#file < 0) return;
     try {
       const own = fstatSync(this.#file);

@@ -18,17 +18,34 @@ export const DiskStatus = {
   beyondEnd: -22,
   /** A write to a disk that may only be read; nothing was done. */
   isReadonly: -30,
+  /** The disk has no such ability; nothing was done. */
+  notSupported: -95,
 } as const;
 export type DiskStatus = (typeof DiskStatus)[keyof typeof DiskStatus];
+
+/** What a disk lets go of at once when it is told to discard. */
+export interface DiscardUnit {
+  /** Octets; whole sectors. What is not a whole unit frees nothing by itself. */
+  readonly granularity: number;
+  /** Octets from the disk's beginning to its first whole unit. */
+  readonly alignment: number;
+}
 
 /** A disk. What it does is done when the call returns. */
 export interface BlockDevice {
   readonly sectors: number;
   readonly isReadonly: boolean;
+  /** `null`: it cannot discard, and answers `notSupported`. */
+  readonly discardUnit: DiscardUnit | null;
   /** Fill `into`, whole sectors, from `sector` on. `into` is borrowed until return. */
   read(sector: number, into: Uint8Array): DiskStatus;
   /** Write `from`, whole sectors, from `sector` on. `from` is borrowed until return. */
   write(sector: number, from: Uint8Array): DiskStatus;
+  /**
+   * Nobody needs `count` sectors from `sector` on any more: zeros are read there until they are
+   * written again, and no other sector changes, whatever the unit is.
+   */
+  discard(sector: number, count: number): DiskStatus;
   /** All that was written before is on the medium. */
   flush(): DiskStatus;
 }
@@ -41,9 +58,8 @@ export function checkAccess(
   isWrite: boolean,
 ): DiskStatus {
   const count = octets / SECTOR_OCTETS;
-  if (!Number.isInteger(count) || !(sector >= 0 && sector + count <= disk.sectors)) {
-    return DiskStatus.beyondEnd;
-  }
+  const isOnDisk = count >= 0 && sector >= 0 && sector + count <= disk.sectors;
+  if (!Number.isInteger(count) || !isOnDisk) return DiskStatus.beyondEnd;
   return isWrite && disk.isReadonly ? DiskStatus.isReadonly : DiskStatus.okay;
 }
 
@@ -61,11 +77,14 @@ export interface MemoryDiskOptions {
 /** 64 KiB: what a first write to a place makes resident. */
 const CHUNK_OCTETS = 65_536;
 const CHUNK_SECTORS = CHUNK_OCTETS / SECTOR_OCTETS;
+/** As a loop device on a file system of 4 KiB blocks has it: a chunk of zeros alone goes. */
+const DISCARD_UNIT: DiscardUnit = { granularity: 4096, alignment: 0 };
 
 /** A disk of zeros that keeps what is written to it. */
 export class MemoryDisk implements BlockDevice {
   readonly sectors: number;
   readonly isReadonly: boolean;
+  readonly discardUnit = DISCARD_UNIT;
   readonly limit: number;
   readonly #chunks: Map<number, Uint8Array>;
 
@@ -116,8 +135,34 @@ export class MemoryDisk implements BlockDevice {
     return DiskStatus.okay;
   }
 
+  discard(sector: number, count: number): DiskStatus {
+    const status = checkAccess(this, sector, count * SECTOR_OCTETS, true);
+    if (status !== DiskStatus.okay || count === 0) return status;
+    const end = sector + count;
+    const first = Math.floor(sector / CHUNK_SECTORS);
+    const last = Math.floor((end - 1) / CHUNK_SECTORS);
+    if (last - first < this.#chunks.size) {
+      for (let index = first; index <= last; index += 1) this.#clear(index, sector, end);
+    } else {
+      for (const index of this.#chunks.keys()) {
+        if (index >= first && index <= last) this.#clear(index, sector, end);
+      }
+    }
+    return DiskStatus.okay;
+  }
+
   flush(): DiskStatus {
     return DiskStatus.okay;
+  }
+
+  /** A chunk's sectors from `sector` up to `end` become zeros; it goes if it holds nothing else. */
+  #clear(index: number, sector: number, end: number): void {
+    const chunk = this.#chunks.get(index);
+    if (chunk === undefined) return;
+    const from = Math.max(sector - index * CHUNK_SECTORS, 0);
+    const until = Math.min(end - index * CHUNK_SECTORS, CHUNK_SECTORS);
+    chunk.fill(0, from * SECTOR_OCTETS, until * SECTOR_OCTETS);
+    if (until - from === CHUNK_SECTORS || isZeros(chunk)) this.#chunks.delete(index);
   }
 
   #chunkAt(index: number): Uint8Array | null {
@@ -128,4 +173,13 @@ export class MemoryDisk implements BlockDevice {
     this.#chunks.set(index, chunk);
     return chunk;
   }
+}
+
+/** True if a chunk holds nothing. */
+function isZeros(chunk: Uint8Array): boolean {
+  const words = new Uint32Array(chunk.buffer);
+  for (let index = 0; index < words.length; index += 1) {
+    if (words[index] !== 0) return false;
+  }
+  return true;
 }

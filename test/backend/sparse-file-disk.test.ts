@@ -1,9 +1,9 @@
 import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { SparseFileDisk } from "../../src/backend/sparse-file-disk.ts";
-import { type BlockDevice, DiskStatus, MemoryDisk } from "../../src/storage/block-device.ts";
+import { type BlockDevice, DiskStatus } from "../../src/storage/block-device.ts";
+import { itIsABlockDevice } from "../conformance/block-device.ts";
 import { newFolder } from "./folder.ts";
 
 function newDisk(sectors: number, options: { path?: string; isReadonly?: boolean } = {}) {
@@ -23,31 +23,7 @@ function access(disk: BlockDevice, isWrite: boolean, at: number, octets: number,
 }
 
 describe("a disk in a sparse file", () => {
-  it("does what a disk in memory does", () => {
-    const one = fc.record({
-      isWrite: fc.boolean(),
-      at: fc.integer({ min: -1, max: 33 }),
-      octets: fc.oneof(
-        fc.integer({ min: 0, max: 6 }).map((count) => count * 512),
-        fc.integer({ min: 1, max: 2000 }),
-      ),
-      fill: fc.integer({ min: 1, max: 255 }),
-    });
-    fc.assert(
-      fc.property(fc.array(one, { maxLength: 30 }), fc.boolean(), (accesses, isReadonly) => {
-        const { disk } = newDisk(32, { isReadonly });
-        const model = new MemoryDisk({ sectors: 32, isReadonly });
-        for (const { isWrite, at, octets, fill } of accesses) {
-          expect(access(disk, isWrite, at, octets, fill)).toEqual(
-            access(model, isWrite, at, octets, fill),
-          );
-        }
-        expect(disk.flush()).toBe(DiskStatus.okay);
-        disk.close();
-      }),
-      { numRuns: 50 },
-    );
-  });
+  itIsABlockDevice((options) => newDisk(options.sectors, options).disk);
 
   it("takes as much as was written to it, for its owner alone", () => {
     const sectors = 2 ** 31;
@@ -89,6 +65,7 @@ describe("a disk in a sparse file", () => {
     disk.close();
     expect(access(disk, true, 0, 512, 1).status).toBe(DiskStatus.ioError);
     expect(disk.flush()).toBe(DiskStatus.ioError);
+    expect(disk.discard()).toBe(DiskStatus.notSupported);
   });
 
   it("refuses what is no plain file, and what is no size", () => {

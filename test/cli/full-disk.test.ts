@@ -20,7 +20,7 @@ console.log(JSON.stringify({
   flush: disk.flush(),
   reads: pieces.map((_, index) => [disk.read(index * 128, into), into[0]]),
 }));
-disk.discard();
+disk.remove();
 `;
 
 const NODE = `"${process.execPath}"`;

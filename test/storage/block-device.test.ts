@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
-import { expectOctets } from "../support/octets.ts";
+import { itIsABlockDevice } from "../conformance/block-device.ts";
 import { DiskStatus, MemoryDisk } from "../../src/storage/block-device.ts";
 
 describe("MemoryDisk", () => {
@@ -49,30 +48,36 @@ describe("MemoryDisk", () => {
     expect(() => new MemoryDisk({ sectors: 1, limit: -1 })).toThrow("limit");
   });
 
-  it("is an array of octets", () => {
-    const access = fc.record({
-      isWrite: fc.boolean(),
-      sector: fc.integer({ min: -2, max: 405 }),
-      sectors: fc.integer({ min: 0, max: 300 }),
-      fill: fc.integer({ min: 1, max: 255 }),
-    });
-    fc.assert(
-      fc.property(fc.array(access, { maxLength: 30 }), (accesses) => {
-        const disk = new MemoryDisk({ sectors: 400 });
-        const model = new Uint8Array(400 * 512);
-        for (const { isWrite, sector, sectors, fill } of accesses) {
-          const isOnDisk = sector >= 0 && sector + sectors <= 400;
-          const octets = new Uint8Array(sectors * 512).fill(fill);
-          const status = isWrite ? disk.write(sector, octets) : disk.read(sector, octets);
-          expect(status).toBe(isOnDisk ? DiskStatus.okay : DiskStatus.beyondEnd);
-          if (!isOnDisk) continue;
-          if (isWrite) model.set(octets, sector * 512);
-          else expectOctets(octets, model.slice(sector * 512, (sector + sectors) * 512));
-        }
-        const whole = new Uint8Array(400 * 512);
-        disk.read(0, whole);
-        expectOctets(whole, model);
-      }),
+  itIsABlockDevice((options) => new MemoryDisk(options));
+
+  it("gives back a chunk of which nothing is left, by pieces or at once", () => {
+    const disk = new MemoryDisk({ sectors: 2 ** 41 });
+    for (const chunk of [0, 1, 2, 2 ** 34 - 1]) {
+      disk.write(chunk * 128 + 3, new Uint8Array(512).fill(9));
+      disk.write(chunk * 128 + 120, new Uint8Array(512).fill(9));
+    }
+    expect(disk.resident).toBe(4 * 65_536);
+    expect(disk.discard(0, 120)).toBe(DiskStatus.okay);
+    expect(disk.resident).toBe(4 * 65_536);
+    expect(disk.discard(120, 8)).toBe(DiskStatus.okay);
+    expect(disk.resident).toBe(3 * 65_536);
+    expect(disk.discard(200, 200)).toBe(DiskStatus.okay);
+    expect(disk.resident).toBe(2 * 65_536);
+    // A petabyte costs no more than what there is of it.
+    expect(disk.discard(0, 2 ** 41)).toBe(DiskStatus.okay);
+    expect(disk.resident).toBe(0);
+  });
+
+  it("forgets nothing that another disk of its octets has beyond it", () => {
+    const long = new MemoryDisk({ sectors: 100 });
+    const short = new MemoryDisk({ sectors: 50, shared: long });
+    for (const sector of [0, 49, 50, 99]) long.write(sector, new Uint8Array(512).fill(5));
+    expect(short.discard(0, 50)).toBe(DiskStatus.okay);
+    const into = new Uint8Array(100 * 512);
+    long.read(0, into);
+    expect([0, 49, 50, 99].map((sector) => into[sector * 512])).toEqual([0, 0, 5, 5]);
+    expect(new MemoryDisk({ sectors: 9, isReadonly: true, shared: long }).discard(0, 1)).toBe(
+      DiskStatus.isReadonly,
     );
   });
 });

@@ -15,6 +15,7 @@ const SLOTS = 32;
 class Noted implements BlockDevice {
   readonly sectors = SECTORS;
   readonly isReadonly = false;
+  readonly discardUnit = new MemoryDisk({ sectors: 1 }).discardUnit;
   readonly log: string[] = [];
   readonly #disk = new MemoryDisk({ sectors: SECTORS });
 
@@ -26,6 +27,11 @@ class Noted implements BlockDevice {
   write(sector: number, from: Uint8Array): DiskStatus {
     this.log.push(`write ${sector} ${from[0]}`);
     return this.#disk.write(sector, from);
+  }
+
+  discard(sector: number, count: number): DiskStatus {
+    this.log.push(`discard ${sector} ${count}`);
+    return this.#disk.discard(sector, count);
   }
 
   flush(): DiskStatus {
