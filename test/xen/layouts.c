@@ -30,6 +30,13 @@ int main(void)
     AT(struct blkif_request_segment, first_sect);
     AT(struct blkif_request_segment, last_sect);
     SAY("segment", sizeof(struct blkif_request_segment));
+    AT(blkif_request_discard_t, flag);
+    AT(blkif_request_discard_t, handle);
+    AT(blkif_request_discard_t, id);
+    AT(blkif_request_discard_t, sector_number);
+    AT(blkif_request_discard_t, nr_sectors);
+    SAY("BLKIF_OP_DISCARD", BLKIF_OP_DISCARD);
+    SAY("BLKIF_DISCARD_SECURE", BLKIF_DISCARD_SECURE);
     AT(blkif_request_indirect_t, indirect_op);
     AT(blkif_request_indirect_t, nr_segments);
     AT(blkif_request_indirect_t, id);

@@ -16,6 +16,7 @@ import {
   BLOCK_RESPONSE,
   BLOCK_SEGMENT,
   type BlockAbi,
+  BlockDiscardFlag,
   BlockOp,
   MAX_SEGMENTS,
   SEGMENT_OCTETS,
@@ -24,8 +25,15 @@ import { ringEntries } from "../../src/xen/io/shared-ring.ts";
 import { compileWithXen, linesOf, missingHeaders } from "./xen-headers.ts";
 
 function blockLayout(abi: BlockAbi): Record<string, number> {
-  const { request, indirect, segments, entryOctets } = abi;
+  const { request, indirect, discard, segments, entryOctets } = abi;
   return {
+    "blkif_request_discard_t.flag": discard.flag.offset,
+    "blkif_request_discard_t.handle": request.handle.offset,
+    "blkif_request_discard_t.id": request.idLow.offset,
+    "blkif_request_discard_t.sector_number": request.sectorLow.offset,
+    "blkif_request_discard_t.nr_sectors": discard.sectorsLow.offset,
+    BLKIF_OP_DISCARD: BlockOp.discard,
+    BLKIF_DISCARD_SECURE: BlockDiscardFlag.secure,
     "blkif_request_indirect_t.indirect_op": indirect.operation.offset,
     "blkif_request_indirect_t.nr_segments": indirect.segmentCount.offset,
     "blkif_request_indirect_t.id": request.idLow.offset,

@@ -10,6 +10,7 @@
 import type { Machine } from "../../base/machine.ts";
 import { type Instant, MILLISECOND, NEVER } from "../../base/time.ts";
 import { type BlockDevice, DiskStatus, SECTOR_OCTETS } from "../../storage/block-device.ts";
+import type { Field } from "../../wire/field.ts";
 import { FRAME_SHIFT } from "../hypervisor/domain-memory.ts";
 import type { EventChannels } from "../hypervisor/event-channels.ts";
 import type { EventPort, UpcallHandler } from "../hypervisor/event-port.ts";
@@ -74,7 +75,7 @@ export class Blkback implements Machine, UpcallHandler {
   readonly frontend: number;
   readonly behaviour: BlockBehaviour;
   /** Requests of each kind, and those that were refused or failed. */
-  readonly counts = { reads: 0, writes: 0, barriers: 0, flushes: 0, errors: 0 };
+  readonly counts = { reads: 0, writes: 0, barriers: 0, flushes: 0, discards: 0, errors: 0 };
   /** True once the front end claimed what cannot be, where that ends the service. */
   isHalted = false;
   readonly #grants: GrantTable;
@@ -238,8 +239,28 @@ export class Blkback implements Machine, UpcallHandler {
         if (!behaviour.hasFlush || isIndirect) break;
         counts.flushes += 1;
         return this.#transfer(ring, at, ORDERED, now);
+      case BlockOp.discard:
+        if (!behaviour.hasDiscard || isIndirect) break;
+        return this.#discard(ring, at);
     }
     return isIndirect ? BlockStatus.error : behaviour.unknownStatus;
+  }
+
+  /**
+   * `dispatch_discard_io`, which asks neither for `discard-enable` nor for whole units. Nothing
+   * here erases securely, so the flag means nothing, as where `discard-secure` is 0.
+   */
+  #discard({ memory: { view } }: BackRing, at: number): number {
+    const { request, discard } = this.#abi;
+    const sector = numberAt(view, at, request.sectorLow, request.sectorHigh);
+    const count = numberAt(view, at, discard.sectorsLow, discard.sectorsHigh);
+    const isOnDisk = count === 0 || sector + count <= this.disk.sectors;
+    if (this.isReadonly || !isOnDisk) return BlockStatus.error;
+    this.counts.discards += 1;
+    if (this.disk.discardUnit === null) return BlockStatus.notSupported;
+    // The block layer takes no discard of nothing.
+    const isDone = count > 0 && this.disk.discard(sector, count) === DiskStatus.okay;
+    return isDone ? BlockStatus.okay : BlockStatus.error;
   }
 
   #transfer(ring: BackRing, at: number, kind: TransferKind, now: Instant): number {
@@ -250,7 +271,7 @@ export class Blkback implements Machine, UpcallHandler {
     const count = (isIndirect ? indirect : request).segmentCount.get(view, at);
     const most = isIndirect ? this.behaviour.indirectSegments.back : MAX_SEGMENTS;
     if ((count === 0 && !isOrdered) || count > most) return BlockStatus.error;
-    const sector = request.sectorHigh.get(view, at) * 2 ** 32 + request.sectorLow.get(view, at);
+    const sector = numberAt(view, at, request.sectorLow, request.sectorHigh);
     const sectors = isIndirect
       ? this.#readIndirect(indirect.gref.get(view, at), count, now)
       : this.#readSegments(view, at + segments, count);
@@ -344,3 +365,7 @@ export class Blkback implements Machine, UpcallHandler {
     return isDone;
   }
 }
+
+/** A number of 64 bits; one that is not exact is far beyond every disk. */
+const numberAt = (view: DataView, at: number, low: Field, high: Field): number =>
+  high.get(view, at) * 2 ** 32 + low.get(view, at);

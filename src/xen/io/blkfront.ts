@@ -7,7 +7,7 @@
  */
 import { OptionError } from "../../base/errors.ts";
 import type { Instant } from "../../base/time.ts";
-import { SECTOR_OCTETS } from "../../storage/block-device.ts";
+import { type DiscardUnit, SECTOR_OCTETS } from "../../storage/block-device.ts";
 import { type DomainMemory, FRAME_OCTETS, FRAME_SHIFT } from "../hypervisor/domain-memory.ts";
 import type { Notifier, UpcallHandler } from "../hypervisor/event-port.ts";
 import type { GuestGrants } from "../hypervisor/guest-grants.ts";
@@ -16,12 +16,14 @@ import {
   BLOCK_RESPONSE,
   BLOCK_SEGMENT,
   type BlockAbi,
+  BlockDiscardFlag,
   BlockOp,
   BlockStatus,
   MAX_SEGMENTS,
   SEGMENT_OCTETS,
 } from "./blkif.ts";
 import { type BlockBehaviour, BLOCKS_6 } from "./block-behaviour.ts";
+import { GrantedFrames } from "./granted-frames.ts";
 import { FrontRing, initializeRing } from "./shared-ring.ts";
 
 /** Hears the end of a request. */
@@ -40,9 +42,13 @@ export interface BlockRequest {
   readonly sector: number;
   /**
    * What is written, or filled by a read; whole sectors, at most {@link Blkfront.mostOctets}, none
-   * for a flush. Borrowed until the request ends.
+   * for a flush or a discard. Borrowed until the request ends.
    */
   readonly octets: Uint8Array;
+  /** Sectors of a discard, from 1; nothing for others. */
+  readonly sectors?: number;
+  /** A discard may leave no copy; false. */
+  readonly isSecure?: boolean;
   readonly completion: BlockCompletion;
 }
 
@@ -64,12 +70,19 @@ export interface BlkfrontOptions {
   readonly behaviour?: BlockBehaviour;
 }
 
+/** What a back end says of discard: `discard-granularity`, `-alignment` and `-secure`. */
+export interface DiscardFeature extends DiscardUnit {
+  readonly isSecure: boolean;
+}
+
 /** What a back end says that it can, in its nodes. */
 export interface BackFeatures {
   /** `feature-persistent`: it keeps grants mapped. */
   readonly isPersistent: boolean;
   /** `feature-max-indirect-segments`; 0 for none. */
   readonly indirectSegments: number;
+  /** `feature-discard`; `null` without. */
+  readonly discard: DiscardFeature | null;
 }
 
 /** What a front end was asked and has no answer for: what its memory keeps of it. */
@@ -93,13 +106,10 @@ export class Blkfront implements UpcallHandler {
   readonly abi: BlockAbi;
   /** Reference of the ring, for the node `ring-ref`. */
   readonly ringRef: number;
-  /** Frames that the back end did not let go when it answered: they are never used again. */
-  lostFrames = 0;
   /** True once an answer came that fits no request: nothing is asked any more. */
   isBroken = false;
   readonly #memory: DomainMemory;
-  readonly #grants: GuestGrants;
-  readonly #backend: number;
+  readonly #pages: GrantedFrames;
   readonly #handle: number;
   readonly #notifier: Notifier;
   readonly #queueLimit: number;
@@ -110,12 +120,8 @@ export class Blkfront implements UpcallHandler {
   #isStopped = false;
   #isClosed = false;
   readonly #queue: BlockRequest[] = [];
-  readonly #frames: number[] = [];
-  /** Frames that the back end keeps mapped, and their references: the last used are used first. */
-  readonly #keptFrames: number[] = [];
-  readonly #keptRefs: number[] = [];
-  #isPersistent = false;
   #mostSegments = MAX_SEGMENTS;
+  #discard: DiscardFeature | null = null;
 
   /** @throws {OptionError} if the domain has no frame or reference left for the ring. */
   constructor(options: BlkfrontOptions) {
@@ -128,8 +134,7 @@ export class Blkfront implements UpcallHandler {
     if (this.ringRef < 0) throw new OptionError("grants", grants.available, "a free reference");
     this.abi = abi;
     this.#memory = memory;
-    this.#grants = grants;
-    this.#backend = backend;
+    this.#pages = new GrantedFrames({ memory, grants, backend });
     this.#handle = handle;
     this.#notifier = options.notifier;
     this.#queueLimit = options.queueLimit ?? 128;
@@ -152,47 +157,49 @@ export class Blkfront implements UpcallHandler {
     return this.#queue.length;
   }
 
+  /** Frames that the back end did not let go when it answered: they are never used again. */
+  get lostFrames(): number {
+    return this.#pages.lost;
+  }
+
+  /** What a discard lets go of; `null` where there is none, or the back end refused one. */
+  get discard(): DiscardFeature | null {
+    return this.#discard;
+  }
+
   /** Octets that one request moves at most. */
   get mostOctets(): number {
     return this.#mostSegments * FRAME_OCTETS;
   }
 
   /** The back end is connected, and can so much; nothing beyond blkif's first shape before. */
-  negotiate({ isPersistent, indirectSegments }: BackFeatures): void {
-    const { indirectSegments: own, persistentGrants } = this.#behaviour;
-    this.#isPersistent = isPersistent && persistentGrants > 0;
+  negotiate({ isPersistent, indirectSegments, discard }: BackFeatures): void {
+    const { indirectSegments: own, persistentGrants, hasDiscard } = this.#behaviour;
+    this.#pages.isPersistent = isPersistent && persistentGrants > 0;
+    this.#discard = hasDiscard ? discard : null;
     this.#mostSegments = Math.max(MAX_SEGMENTS, Math.min(indirectSegments, own.front));
   }
 
-  /** Ask, and ring the back end if it sleeps. @returns as {@link enqueue}. */
-  submit(request: BlockRequest, now: Instant): boolean {
-    const isTaken = this.enqueue(request);
-    if (isTaken) this.kick(now);
-    return isTaken;
-  }
-
   /**
-   * Put a request on the ring, or in the queue while that is full; the back end learns of it by
-   * {@link kick}. @returns false, with nothing done, if the queue is full, too, or it was stopped.
-   * @throws {OptionError} if the octets are no whole sectors or too many.
+   * Put a request on the ring, or in the queue while that is full, and ring the back end if it
+   * sleeps. A discard that it does not offer ends at once with `notSupported`.
+   * @returns false, with nothing done, if the queue is full, too, or it was stopped.
+   * @throws {OptionError} if the octets are no whole sectors or too many, or a discard of none.
    */
-  enqueue(request: BlockRequest): boolean {
-    const { length } = request.octets;
-    const isFlush = request.operation === BlockOp.flush;
-    const { mostOctets } = this;
-    if (length % SECTOR_OCTETS !== 0 || length > mostOctets || (length === 0 && !isFlush)) {
-      throw new OptionError("octets", length, `whole sectors, up to ${mostOctets} octets`);
-    }
+  submit(request: BlockRequest, now: Instant): boolean {
+    const isDiscard = request.operation === BlockOp.discard;
+    this.#check(request, isDiscard);
     if (this.isBroken || this.#isStopped) return false;
-    if (this.#queue.length === 0 && this.#place(request)) return true;
-    if (this.#queue.length >= this.#queueLimit || this.outstanding === 0) return false;
-    this.#queue.push(request);
+    if (isDiscard && (this.#discard === null || (request.isSecure && !this.#discard.isSecure))) {
+      request.completion.completed(BlockStatus.notSupported, now);
+      return true;
+    }
+    if (this.#queue.length > 0 || !this.#place(request)) {
+      if (this.#queue.length >= this.#queueLimit || this.outstanding === 0) return false;
+      this.#queue.push(request);
+    }
+    this.#kick(now);
     return true;
-  }
-
-  /** Publish what stands on the ring. */
-  kick(now: Instant): void {
-    if (this.#ring.push()) this.#notifier.notify(now);
   }
 
   /** Answers are there. */
@@ -244,15 +251,9 @@ export class Blkfront implements UpcallHandler {
     const queued = this.#queue.splice(0);
     if (!this.#isClosed) {
       this.#isClosed = true;
-      if (this.#grants.revoke(this.ringRef)) this.#memory.free(this.#ring.gfn);
-      else this.lostFrames += 1;
+      this.#pages.free(this.ringRef, this.#ring.gfn);
     }
-    for (const [index, ref] of this.#keptRefs.splice(0).entries()) {
-      if (this.#grants.revoke(ref)) this.#frames.push(this.#keptFrames[index] ?? 0);
-      else this.lostFrames += 1;
-    }
-    this.#keptFrames.length = 0;
-    for (const gfn of this.#frames.splice(0)) this.#memory.free(gfn);
+    this.#pages.freeAll();
     return { placed, queued };
   }
 
@@ -274,7 +275,24 @@ export class Blkfront implements UpcallHandler {
     for (const request of requests) {
       if (this.#queue.length > 0 || !this.#place(request)) this.#queue.push(request);
     }
-    this.kick(now);
+    this.#kick(now);
+  }
+
+  /** Publish what stands on the ring. */
+  #kick(now: Instant): void {
+    if (this.#ring.push()) this.#notifier.notify(now);
+  }
+
+  #check({ operation, octets: { length }, sectors = 0 }: BlockRequest, isDiscard: boolean): void {
+    if (isDiscard && !(Number.isSafeInteger(sectors) && sectors >= 1)) {
+      throw new OptionError("sectors", sectors, "sectors from 1");
+    }
+    const { mostOctets } = this;
+    const least = isDiscard || operation === BlockOp.flush ? 0 : SECTOR_OCTETS;
+    const most = isDiscard ? 0 : mostOctets;
+    if (length % SECTOR_OCTETS !== 0 || length > most || length < least) {
+      throw new OptionError("octets", length, `whole sectors, up to ${most} octets`);
+    }
   }
 
   /** What waited goes on the ring as far as there is room. */
@@ -286,7 +304,7 @@ export class Blkfront implements UpcallHandler {
       placed += 1;
     }
     this.#queue.splice(0, placed);
-    if (placed > 0) this.kick(now);
+    if (placed > 0) this.#kick(now);
   }
 
   /** @returns false if the ring is full, or frames or references are lacking. */
@@ -299,7 +317,8 @@ export class Blkfront implements UpcallHandler {
     const isIndirect = count > MAX_SEGMENTS;
     const isReadonly = operation !== BlockOp.read && this.#behaviour.grantsReadonly;
     // The page of indirect segments is the last one.
-    if (!this.#equip(shadow, isIndirect ? count + 1 : count, isReadonly)) return false;
+    const pages = isIndirect ? count + 1 : count;
+    if (!this.#pages.take(shadow.refs, shadow.frames, pages, isReadonly)) return false;
     this.#freeShadow = shadow.next;
     shadow.request = request;
     const { view } = this.#memory;
@@ -307,7 +326,8 @@ export class Blkfront implements UpcallHandler {
     const { request: fields, indirect, segments } = this.abi;
     fields.operation.set(view, at, isIndirect ? BlockOp.indirect : operation);
     const shape = isIndirect ? indirect : fields;
-    shape.segmentCount.set(view, at, count);
+    if (operation === BlockOp.discard) this.#writeDiscard(at, request);
+    else shape.segmentCount.set(view, at, count);
     shape.handle.set(view, at, this.#handle);
     fields.idLow.set(view, at, id);
     fields.idHigh.set(view, at, 0);
@@ -320,6 +340,14 @@ export class Blkfront implements UpcallHandler {
     const first = isIndirect ? (shadow.frames[count] ?? 0) << FRAME_SHIFT : at + segments;
     this.#writeSegments(first, shadow, octets, operation !== BlockOp.read);
     return true;
+  }
+
+  #writeDiscard(at: number, { sectors = 0, isSecure = false }: BlockRequest): void {
+    const { view } = this.#memory;
+    const { flag, sectorsLow, sectorsHigh } = this.abi.discard;
+    flag.set(view, at, isSecure ? BlockDiscardFlag.secure : 0);
+    sectorsLow.set(view, at, sectors >>> 0);
+    sectorsHigh.set(view, at, Math.floor(sectors / 2 ** 32));
   }
 
   /** Name the pages of a request from `first` on, and put there what is written. */
@@ -341,41 +369,6 @@ export class Blkfront implements UpcallHandler {
     }
   }
 
-  /** Frames and grants for `count` segments; none if not for all. */
-  #equip({ refs, frames }: Shadow, count: number, isReadonly: boolean): boolean {
-    if (this.#grants.available + this.#keptRefs.length < count) return false;
-    for (let index = 0; index < count; index += 1) {
-      const keptFrame = this.#keptFrames.pop();
-      const keptRef = this.#keptRefs.pop();
-      if (keptFrame !== undefined && keptRef !== undefined) {
-        frames.push(keptFrame);
-        refs.push(keptRef);
-        continue;
-      }
-      const gfn = this.#frames.pop() ?? this.#memory.allocate();
-      if (gfn < 0) {
-        this.#takeBack(refs, frames);
-        return false;
-      }
-      frames.push(gfn);
-      refs.push(this.#grants.grant(this.#backend, gfn, isReadonly));
-    }
-    return true;
-  }
-
-  /** Frames and grants of a request: what the back end keeps mapped is kept here, too. */
-  #takeBack(refs: number[], frames: number[]): void {
-    for (const [index, ref] of refs.splice(0).entries()) {
-      const gfn = frames[index] ?? 0;
-      if (this.#grants.revoke(ref)) this.#frames.push(gfn);
-      else if (this.#isPersistent) {
-        this.#keptFrames.push(gfn);
-        this.#keptRefs.push(ref);
-      } else this.lostFrames += 1;
-    }
-    frames.length = 0;
-  }
-
   #complete(id: number, shadow: Shadow, request: BlockRequest, status: number, now: Instant): void {
     const { operation, octets } = request;
     if (operation === BlockOp.read && status === BlockStatus.okay) {
@@ -386,13 +379,16 @@ export class Blkfront implements UpcallHandler {
         octets.set(bytes.subarray(first, first + count), from);
       }
     }
+    // A back end may refuse at any time what it offered: it is not asked again.
+    const isRefused = operation === BlockOp.discard && status === BlockStatus.notSupported;
+    if (isRefused) this.#discard = null;
     this.#release(id, shadow);
     request.completion.completed(status, now);
   }
 
   /** Take the frames and grants of a request back, and its id. */
   #release(id: number, shadow: Shadow): void {
-    this.#takeBack(shadow.refs, shadow.frames);
+    this.#pages.giveBack(shadow.refs, shadow.frames);
     shadow.request = null;
     shadow.next = this.#freeShadow;
     this.#freeShadow = id;

@@ -9,7 +9,19 @@ import { type Field, fieldsOf } from "../../wire/field.ts";
 import { octets, struct, u16le, u32le, u8 } from "../../wire/layout.ts";
 
 /** What a request asks for. */
-export const BlockOp = { read: 0, write: 1, writeBarrier: 2, flush: 3, indirect: 6 } as const;
+export const BlockOp = {
+  read: 0,
+  write: 1,
+  writeBarrier: 2,
+  flush: 3,
+  discard: 5,
+  indirect: 6,
+} as const;
+/** Bits of a discard's flag. */
+export const BlockDiscardFlag = {
+  /** No copy may be left; without meaning where the node `discard-secure` says 0. */
+  secure: 1,
+} as const;
 /** What a response says; as a signed 16-bit number on the ring. */
 export const BlockStatus = { okay: 0, error: -1, notSupported: -2 } as const;
 /** Segments that a request may have. */
@@ -62,6 +74,23 @@ const indirect32 = struct([
   octets(2, "alignment"),
   u32le("gref"),
 ]);
+const discard64 = struct([
+  u8("operation"),
+  u8("flag"),
+  u16le("handle"),
+  octets(4, "padding"),
+  octets(16, "idAndSector"),
+  u32le("sectorsLow"),
+  u32le("sectorsHigh"),
+]);
+const discard32 = struct([
+  u8("operation"),
+  u8("flag"),
+  u16le("handle"),
+  octets(16, "idAndSector"),
+  u32le("sectorsLow"),
+  u32le("sectorsHigh"),
+]);
 const response = struct([
   u32le("idLow"),
   u32le("idHigh"),
@@ -94,6 +123,14 @@ export interface BlockIndirectFields {
   readonly gref: Field;
 }
 
+/** A discard, which has no segments: what differs from others. */
+export interface BlockDiscardFields {
+  /** Of {@link BlockDiscardFlag}. */
+  readonly flag: Field;
+  readonly sectorsLow: Field;
+  readonly sectorsHigh: Field;
+}
+
 /** A response, the same in both shapes. */
 export const BLOCK_RESPONSE = fieldsOf(response);
 
@@ -104,6 +141,8 @@ export interface BlockAbi {
   readonly request: BlockRequestFields;
   /** Of {@link BlockOp} `indirect`; id and sector lie where others have them. */
   readonly indirect: BlockIndirectFields;
+  /** Of {@link BlockOp} `discard`; handle, id and sector lie where others have them. */
+  readonly discard: BlockDiscardFields;
   /** Octet of a request's first segment. */
   readonly segments: number;
   /** Octets of an entry: those of a request, with what aligns the next one. */
@@ -115,6 +154,7 @@ export const BLOCK_ABI_64: BlockAbi = {
   name: "x86_64-abi",
   request: fieldsOf(request64),
   indirect: fieldsOf(indirect64),
+  discard: fieldsOf(discard64),
   segments: request64.span,
   entryOctets: request64.span + MAX_SEGMENTS * SEGMENT_OCTETS,
 };
@@ -124,6 +164,7 @@ export const BLOCK_ABI_32: BlockAbi = {
   name: "x86_32-abi",
   request: fieldsOf(request32),
   indirect: fieldsOf(indirect32),
+  discard: fieldsOf(discard32),
   segments: request32.span,
   entryOctets: request32.span + MAX_SEGMENTS * SEGMENT_OCTETS,
 };

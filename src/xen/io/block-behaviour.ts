@@ -7,6 +7,8 @@ export interface BlockBehaviour {
   readonly hasBarrier: boolean;
   /** `FLUSH_DISKCACHE` is known; the node `feature-flush-cache` says so. */
   readonly hasFlush: boolean;
+  /** `DISCARD` is known to either end (since 3.2); the node `feature-discard` says so. */
+  readonly hasDiscard: boolean;
   /** Answer to an operation that is not known. */
   readonly unknownStatus: number;
   /**
@@ -37,6 +39,7 @@ export interface BlockBehaviour {
 export const BLOCKS_2618: BlockBehaviour = {
   hasBarrier: false,
   hasFlush: false,
+  hasDiscard: false,
   unknownStatus: BlockStatus.error,
   haltsOnOverrun: false,
   resumesRing: false,
@@ -50,6 +53,7 @@ export const BLOCKS_2618: BlockBehaviour = {
 export const BLOCKS_6: BlockBehaviour = {
   hasBarrier: true,
   hasFlush: true,
+  hasDiscard: true,
   unknownStatus: BlockStatus.notSupported,
   haltsOnOverrun: true,
   resumesRing: true,

@@ -1,6 +1,7 @@
 /** The xenbus half of blkfront (Linux drivers/block/xen-blkfront.c, and 2.6.18's). @module */
 import type { Instant } from "../../base/time.ts";
-import type { BackFeatures, UnansweredRequests } from "../io/blkfront.ts";
+import { SECTOR_OCTETS } from "../../storage/block-device.ts";
+import type { BackFeatures, DiscardFeature, UnansweredRequests } from "../io/blkfront.ts";
 import type { FrontendBus, FrontendDevice, FrontendDriver } from "./frontend-bus.ts";
 import { scanInteger, XenbusState } from "./xenbus-state.ts";
 
@@ -94,8 +95,19 @@ export class VbdFrontend implements FrontendDriver {
     if (sectors === null || info === null) return;
     const isPersistent = (read("feature-persistent") ?? 0) !== 0;
     const indirectSegments = read("feature-max-indirect-segments") ?? 0;
-    const disk = { sectors, info, isPersistent, indirectSegments };
+    const discard = (read("feature-discard") ?? 0) === 0 ? null : discardOf(read);
+    const disk = { sectors, info, isPersistent, indirectSegments, discard };
     this.#ports.connected(device.devid, disk, now);
     this.#bus.switchState(device, XenbusState.Connected);
   }
+}
+
+/** `blkfront_setup_discard`: a granularity of 0, or none, is that of a sector. */
+function discardOf(read: (key: string) => number | null): DiscardFeature {
+  const granularity = read("discard-granularity") ?? 0;
+  return {
+    granularity: granularity === 0 ? (read("physical-sector-size") ?? SECTOR_OCTETS) : granularity,
+    alignment: read("discard-alignment") ?? 0,
+    isSecure: (read("discard-secure") ?? 0) !== 0,
+  };
 }

@@ -12,7 +12,7 @@ import type { VbdPorts, VbdRings } from "./vbd-backend.ts";
 
 /** Requests that a disk answered. */
 const answeredBy = ({ counts }: Blkback): number =>
-  counts.reads + counts.writes + counts.barriers + counts.flushes + counts.errors;
+  counts.reads + counts.writes + counts.barriers + counts.flushes + counts.discards + counts.errors;
 
 const abiOf = (protocol: string): BlockAbi =>
   protocol === BLOCK_ABI_32.name ? BLOCK_ABI_32 : BLOCK_ABI_64;

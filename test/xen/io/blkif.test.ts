@@ -132,7 +132,14 @@ describe.each([
     expectOctets(read(1024 - 88, 45_056), letters(45_056, 5));
     expectOctets(read(1, 512), new Uint8Array(512));
     expect(disk.resident).toBe(2 * 65_536);
-    expect(back.counts).toEqual({ reads: 3, writes: 2, barriers: 0, flushes: 0, errors: 0 });
+    expect(back.counts).toEqual({
+      reads: 3,
+      writes: 2,
+      barriers: 0,
+      flushes: 0,
+      discards: 0,
+      errors: 0,
+    });
     expect([front.outstanding, front.lostFrames]).toEqual([0, 0]);
   });
 

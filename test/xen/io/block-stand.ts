@@ -1,12 +1,12 @@
 /** A host with Dom0, domUs, and virtual disks between them. @module */
-import { MemoryDisk } from "../../../src/storage/block-device.ts";
+import { type BlockDevice, DiskStatus, MemoryDisk } from "../../../src/storage/block-device.ts";
 import { DomainMemory } from "../../../src/xen/hypervisor/domain-memory.ts";
 import { EventChannels } from "../../../src/xen/hypervisor/event-channels.ts";
 import type { EventPort } from "../../../src/xen/hypervisor/event-port.ts";
 import { type GrantTable, GrantTables } from "../../../src/xen/hypervisor/grant-table.ts";
 import { GuestGrants } from "../../../src/xen/hypervisor/guest-grants.ts";
 import { Blkback } from "../../../src/xen/io/blkback.ts";
-import { type BackFeatures, Blkfront } from "../../../src/xen/io/blkfront.ts";
+import { type BackFeatures, Blkfront, type BlockRequest } from "../../../src/xen/io/blkfront.ts";
 import { BLOCK_ABI_64, type BlockAbi, BlockOp } from "../../../src/xen/io/blkif.ts";
 import { type BlockBehaviour, BLOCKS_6 } from "../../../src/xen/io/block-behaviour.ts";
 
@@ -46,8 +46,10 @@ export interface DiskOptions {
   readonly sectors?: number;
   readonly isReadonly?: boolean;
   readonly limit?: number;
+  /** False: as a disk in a file, it has no discard. */
+  readonly canDiscard?: boolean;
   /** What the two ends agree on; nothing. */
-  readonly features?: BackFeatures;
+  readonly features?: Partial<BackFeatures>;
 }
 
 /** The port that `owner` opens for Dom0. */
@@ -72,7 +74,7 @@ export function diskOf(
   const { sectors = 1024, limit = 2 ** 24, isReadonly = false, behaviour = BLOCKS_6 } = options;
   const disk = new MemoryDisk({ sectors, limit });
   const back = new Blkback({
-    disk,
+    disk: options.canDiscard === false ? undiscarding(disk) : disk,
     isReadonly,
     frontend: owner.domid,
     grants: dom0.table,
@@ -82,12 +84,24 @@ export function diskOf(
   return { disk, back };
 }
 
+/** The disk, without discard. */
+export const undiscarding = (disk: BlockDevice): BlockDevice => ({
+  sectors: disk.sectors,
+  isReadonly: disk.isReadonly,
+  discardUnit: null,
+  read: (sector, into) => disk.read(sector, into),
+  write: (sector, from) => disk.write(sector, from),
+  discard: () => DiskStatus.notSupported,
+  flush: () => disk.flush(),
+});
+
 /** A disk that its domain can use. */
 export interface ConnectedDisk extends BackedDisk {
   readonly front: Blkfront;
   readonly port: EventPort;
   /** @returns the status of the answer; `null` while there is none. */
   readonly ask: (operation: number, sector: number, octets?: Uint8Array) => number | null;
+  readonly discard: (sector: number, sectors: number, isSecure?: boolean) => number | null;
   readonly read: (sector: number, octets: number) => Uint8Array;
 }
 
@@ -108,23 +122,24 @@ export function connectedDisk(
   const ring = { ringRef: front.ringRef, port: port.number, abi, isPersistent };
   const wrong = back.connect(ring, 0);
   if (wrong !== null) throw new Error(wrong);
-  if (features !== null) front.negotiate(features);
+  front.negotiate({ isPersistent, indirectSegments: 0, discard: null, ...features });
+  const submit = (request: Omit<BlockRequest, "completion">): number | null => {
+    let answer: number | null = null;
+    const completion = { completed: (status: number) => void (answer = status) };
+    front.submit({ ...request, completion }, 0);
+    return answer;
+  };
   const ask = (
     operation: number,
     sector: number,
     octets: Uint8Array = new Uint8Array(0),
-  ): number | null => {
-    let answer: number | null = null;
-    front.submit(
-      { operation, sector, octets, completion: { completed: (status) => void (answer = status) } },
-      0,
-    );
-    return answer;
-  };
+  ): number | null => submit({ operation, sector, octets });
+  const discard = (sector: number, sectors: number, isSecure = false): number | null =>
+    submit({ operation: BlockOp.discard, sector, octets: new Uint8Array(0), sectors, isSecure });
   const read = (sector: number, octets: number): Uint8Array => {
     const into = new Uint8Array(octets);
     if (ask(BlockOp.read, sector, into) !== 0) throw new Error("cannot be read");
     return into;
   };
-  return { disk, back, front, port, ask, read };
+  return { disk, back, front, port, ask, discard, read };
 }
