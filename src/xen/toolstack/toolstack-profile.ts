@@ -121,6 +121,7 @@ export const XL_4_17: ToolstackProfile = {
     probeFeatures: [["feature-max-indirect-segments", "256"]],
     features: [
       ["feature-flush-cache", "1"],
+      "discard",
       ["feature-barrier", "1"],
       ["feature-persistent", "1"],
     ],

@@ -15,6 +15,8 @@ export interface DiskConfig {
   /** "/dev/VolGroupDomU/instance_swap_store_3". */
   readonly params: string;
   readonly mode: "r" | "w" | "w!";
+  /** `discard` or `no-discard` of xl; without, a disk may discard if it may be written. */
+  readonly discard?: boolean;
 }
 
 /** A network interface of a domain, as its configuration has it. */

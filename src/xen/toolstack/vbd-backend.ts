@@ -1,5 +1,6 @@
 /** The xenbus half of blkback (Linux drivers/block/xen-blkback/xenbus.c, and 2.6.18's). @module */
 import type { Instant } from "../../base/time.ts";
+import type { BlockDevice } from "../../storage/block-device.ts";
 import {
   type BackendBus,
   type BackendDevice,
@@ -38,8 +39,8 @@ export interface VbdPorts<Disk> {
 export interface VbdBackendStyle {
   /** Written when a device is new. */
   readonly probeFeatures: readonly (readonly [string, string])[];
-  /** Written when it is connected, before `sectors`. */
-  readonly features: readonly (readonly [string, string])[];
+  /** Written when it is connected, before `sectors`; "discard" stands for what the disk says. */
+  readonly features: readonly (readonly [string, string] | "discard")[];
   /** True: `physical-sector-size` is written too. */
   readonly tellsPhysicalSectors: boolean;
   /** What a front end without `protocol` speaks. */
@@ -47,6 +48,9 @@ export interface VbdBackendStyle {
 }
 
 const VDISK_READONLY = 4;
+
+/** What stands behind a vbd. */
+export type VbdDisk = Pick<BlockDevice, "sectors" | "isReadonly" | "discardUnit">;
 
 interface Vbd<Disk> {
   watching: Watching;
@@ -56,9 +60,7 @@ interface Vbd<Disk> {
 }
 
 /** The driver of vbds. @typeParam Disk what stands behind them. */
-export class VbdBackend<
-  Disk extends { readonly sectors: number; readonly isReadonly: boolean },
-> implements BackendDriver {
+export class VbdBackend<Disk extends VbdDisk> implements BackendDriver {
   readonly #bus: BackendBus;
   readonly #queue: WatchQueue;
   readonly #ports: VbdPorts<Disk>;
@@ -149,15 +151,18 @@ export class VbdBackend<
       return;
     }
     vbd.hasRing = true;
-    this.#describe(device, disk.sectors, isReadonly);
+    this.#describe(device, disk, isReadonly);
     this.#bus.switchState(device, XenbusState.Connected);
   }
 
-  #describe({ node }: BackendDevice, sectors: number, isReadonly: boolean): void {
+  #describe({ node }: BackendDevice, disk: VbdDisk, isReadonly: boolean): void {
     const { features, tellsPhysicalSectors } = this.#style;
+    const isEnabled = scanInteger(this.#bus.client.find(`${node}/discard-enable`)) !== 0;
+    const discard = isEnabled ? discardNodes(disk) : [];
+    const nodes = features.flatMap((feature) => (feature === "discard" ? discard : [feature]));
     this.#bus.client.transaction((client) => {
-      for (const [key, value] of features) client.write(`${node}/${key}`, value);
-      client.write(`${node}/sectors`, String(sectors));
+      for (const [key, value] of nodes) client.write(`${node}/${key}`, value);
+      client.write(`${node}/sectors`, String(disk.sectors));
       client.write(`${node}/info`, String(isReadonly ? VDISK_READONLY : 0));
       client.write(`${node}/sector-size`, "512");
       if (tellsPhysicalSectors) client.write(`${node}/physical-sector-size`, "512");
@@ -169,4 +174,15 @@ export class VbdBackend<
     if (vbd !== undefined) vbd.hasRing = false;
     this.#ports.disconnect(device.domid, device.devid, now);
   }
+}
+
+/** `xen_blkbk_discard`: no device here erases securely. */
+function discardNodes({ discardUnit }: VbdDisk): readonly (readonly [string, string])[] {
+  if (discardUnit === null) return [["feature-discard", "0"]];
+  return [
+    ["discard-granularity", String(discardUnit.granularity)],
+    ["discard-alignment", String(discardUnit.alignment)],
+    ["discard-secure", "0"],
+    ["feature-discard", "1"],
+  ];
 }

@@ -57,7 +57,7 @@ export function xlDisk(domid: number, disk: DiskConfig): XlDevice {
       ["type", "phy"],
       ["mode", disk.mode === "r" ? "r" : "w"],
       ["device-type", "disk"],
-      ["discard-enable", "1"],
+      ["discard-enable", (disk.discard ?? disk.mode !== "r") ? "1" : "0"],
       ["specification", "xen"],
     ],
   };
