@@ -10,6 +10,7 @@ import { type BlockHost, blockHost, openPort } from "./block-stand.ts";
 
 const SECTORS = 64;
 const SLOTS = 32;
+const { read, write, discard, flush } = BlockOp;
 
 /** A disk that notes what reaches it. */
 class Noted implements BlockDevice {
@@ -140,37 +141,48 @@ describe.each([
       events.setRunnable(this.#domid, false, 0);
       const wrong = back.connect({ ringRef: front.ringRef, port: port.number, abi }, 0);
       if (wrong !== null) throw new Error(wrong);
+      front.negotiate({
+        isPersistent: false,
+        indirectSegments: 0,
+        discard: { ...disk.discardUnit, isSecure: false },
+      });
       return [front, back];
     }
 
     ask({ kind, sector, fill }: Extract<Step, { does: "ask" }>): void {
-      const ordered = kind === 9 ? BlockOp.flush : BlockOp.write;
-      const operation = kind < 3 ? BlockOp.read : ordered;
-      const octets = new Uint8Array(operation === BlockOp.flush ? 0 : 512).fill(fill);
-      const words = {
-        [BlockOp.read]: `read ${sector}`,
-        [BlockOp.write]: `write ${sector} ${fill}`,
-      };
-      const isKnown = operation !== BlockOp.flush || behaviour.hasFlush;
+      const operation = [read, read, read, discard, flush][kind] ?? write;
+      const sectors = Math.min(1 + (fill % 5), SECTORS - sector);
+      const octets = new Uint8Array(operation === read || operation === write ? 512 : 0).fill(fill);
+      const words = new Map<number, string>([
+        [read, `read ${sector}`],
+        [write, `write ${sector} ${fill}`],
+        [flush, behaviour.hasFlush ? "flush" : ""],
+        [discard, behaviour.hasDiscard ? `discard ${sector} ${sectors}` : ""],
+      ]);
+      const text = words.get(operation) ?? "";
+      // Blkfront itself refuses what it does not offer.
+      const isRefused = operation === discard && !behaviour.hasDiscard;
+      const refusal = isRefused ? BlockStatus.notSupported : BlockStatus.error;
       const one: Asked = {
         request: {
           operation,
           sector,
           octets,
+          sectors,
           completion: {
             completed: (status) => {
-              expect(status).toBe(isKnown ? BlockStatus.okay : BlockStatus.error);
+              expect(status).toBe(text === "" ? refusal : BlockStatus.okay);
               one.answers += 1;
               this.list.answered(one);
             },
           },
         },
-        text: isKnown ? (words[operation as 0 | 1] ?? "flush") : "",
+        text,
         answers: 0,
         expected: fill,
       };
       this.asked.push(one);
-      this.list.place(one);
+      if (!isRefused) this.list.place(one);
       expect(this.#front.submit(one.request, 0)).toBe(true);
     }
 
@@ -197,7 +209,8 @@ describe.each([
       this.host.events.destroy(this.#domid);
       this.#domid += 1;
       [this.#front, this.#back] = this.#connect();
-      const isData = ({ request }: Asked): boolean => request.operation !== BlockOp.flush;
+      const isData = ({ request: { operation } }: Asked): boolean =>
+        operation === read || operation === write;
       const again =
         behaviour.recovery === "shadow"
           ? [...placed, ...waiting]
@@ -245,7 +258,9 @@ describe.each([
         const content = new Uint8Array(SECTORS);
         for (const line of run.disk.log) {
           const [what, sector, fill] = line.split(" ");
-          if (what === "write") content[Number(sector)] = Number(fill);
+          const at = Number(sector);
+          if (what === "write") content[at] = Number(fill);
+          if (what === "discard") content.fill(0, at, at + Number(fill));
         }
         const octets = new Uint8Array(512);
         for (let sector = 0; sector < SECTORS; sector += 1) {

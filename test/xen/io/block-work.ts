@@ -6,7 +6,10 @@ import { BlockOp } from "../../../src/xen/io/blkif.ts";
 /** Sectors of the disk. */
 export const WORK_SECTORS = 2048;
 
-/** Requests of a seed: writes, reads of what may have been written, a flush now and then. */
+/**
+ * Requests of a seed: writes, reads of what may have been written, a flush now and then, and
+ * discards if the front end offers them.
+ */
 export class BlockWork {
   /** Requests that ended, and those that ended badly. */
   ended = 0;
@@ -27,6 +30,11 @@ export class BlockWork {
     this.#chance = new Prng(seed);
   }
 
+  /** What the disk must hold once all has ended. */
+  get content(): Uint8Array {
+    return this.#expected;
+  }
+
   get isDone(): boolean {
     return this.ended === this.#total;
   }
@@ -41,14 +49,17 @@ export class BlockWork {
 
   #ask(now: number): void {
     const kind = this.#chance.below(16);
-    const sectors = 1 + this.#chance.below(this.#front.mostOctets / 512);
+    const isDiscard = (kind === 1 || kind === 2) && this.#front.discard !== null;
+    const sectors = 1 + this.#chance.below(isDiscard ? 600 : this.#front.mostOctets / 512);
     const sector = this.#chance.below(WORK_SECTORS - sectors);
     const place = this.#expected.subarray(sector * 512, (sector + sectors) * 512);
-    const octets = new Uint8Array(kind === 0 ? 0 : sectors * 512);
+    const octets = new Uint8Array(kind === 0 || isDiscard ? 0 : sectors * 512);
+    if (isDiscard) place.fill(0);
     if (kind > 7) place.fill(this.#chance.below(256));
     if (kind > 7) octets.set(place);
-    const expected = kind > 0 && kind <= 7 ? place.slice() : null;
-    const operation = kind === 0 ? BlockOp.flush : kind > 7 ? BlockOp.write : BlockOp.read;
+    const expected = kind > 0 && kind <= 7 && !isDiscard ? place.slice() : null;
+    const transfer = kind > 7 ? BlockOp.write : BlockOp.read;
+    const operation = kind === 0 ? BlockOp.flush : isDiscard ? BlockOp.discard : transfer;
     const completion = {
       completed: (status: number): void => {
         this.ended += 1;
@@ -56,6 +67,7 @@ export class BlockWork {
         if (expected?.every((octet, index) => octet === octets[index]) === false) this.wrong += 1;
       },
     };
-    if (!this.#front.submit({ operation, sector, octets, completion }, now)) this.failed += 1;
+    const request = { operation, sector, octets, sectors, completion };
+    if (!this.#front.submit(request, now)) this.failed += 1;
   }
 }
