@@ -19,6 +19,8 @@ export const MINUTE: Duration = 60 * SECOND;
 export const HOUR: Duration = 60 * MINUTE;
 /** 24 hours, without leap seconds. */
 export const DAY: Duration = 24 * HOUR;
+/** The longest duration that a text may say: 100 years, so that sums of a few stay exact. */
+const LONGEST: Duration = 36_525 * DAY;
 /** The instant that never comes. */
 export const NEVER: Instant = Number.POSITIVE_INFINITY;
 
@@ -33,7 +35,8 @@ const UNIT = new Map<string, Duration>([
 
 /**
  * Read "250ms", "1.5s", "2h" as a duration, rounded to a whole microsecond.
- * @throws {ParseError} if the text is not a number with a unit of us, ms, s, m, h or d.
+ * @throws {ParseError} if the text is not a number with a unit of us, ms, s, m, h or d, or says more
+ *   than 100 years.
  */
 export function parseDuration(text: string): Duration {
   const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?)(us|ms|s|m|h|d)$/.exec(text.trim()) ?? [];
@@ -45,5 +48,7 @@ export function parseDuration(text: string): Duration {
       `expected a duration such as "250ms" or "5s", got "${text}"`,
     );
   }
-  return Math.round(Number(number) * scale);
+  const duration = Math.round(Number(number) * scale);
+  if (duration <= LONGEST) return duration;
+  throw new ParseError("duration", text, `expected at most 36525d, got "${text}"`);
 }

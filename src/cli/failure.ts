@@ -34,8 +34,9 @@ export class InputError extends EmulatorError {
   }
 }
 
-/** "scenario.yaml:14: hosts[0].mac: expected ..., got ..."; `key` may be empty. */
+/** "scenario.yaml:14: hosts[0].mac: expected ..., got ..."; `key` may be empty. One line always. */
 export function faultAt({ file, line }: InputPlace, key: string, message: string): string {
   const place = line > 0 ? `${file}:${line}` : file;
-  return key === "" ? `${place}: ${message}` : `${place}: ${key}: ${message}`;
+  const text = message.replaceAll(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1));
+  return key === "" ? `${place}: ${text}` : `${place}: ${key}: ${text}`;
 }

@@ -1,6 +1,6 @@
 /** The published JSON Schema of a kind of file: `schema/*.json`, `dom0 schema`. @module */
 import { z } from "zod";
-import type { Path } from "./scenario/source.ts";
+import type { Path } from "./scenario/path.ts";
 
 /** A part of a JSON Schema, as far as it is looked at here. */
 interface Part {

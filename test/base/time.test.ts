@@ -41,6 +41,8 @@ describe("durations", () => {
     "1S",
     "1s1s",
     "Infinitys",
+    "36526d",
+    "99999999999999999999us",
   ])("refuse %j and say what is expected", (text) => {
     expect(() => parseDuration(text)).toThrow(ParseError);
     expect(() => parseDuration(text)).toThrow(`got "${text}"`);
@@ -56,7 +58,7 @@ describe("durations", () => {
       ["d", DAY] as const,
     );
     fc.assert(
-      fc.property(fc.nat({ max: 100_000 }), units, (number, [unit, scale]) => {
+      fc.property(fc.nat({ max: 36_525 }), units, (number, [unit, scale]) => {
         expect(parseDuration(`${number}${unit}`)).toBe(number * scale);
       }),
     );

@@ -3,7 +3,8 @@ import { RouterWorld, type RouterWorldOptions } from "../../zone/world/router-wo
 import { sysctlNames } from "../../zone/world/sysctl.ts";
 import { type World, WorldError } from "../../zone/world/world.ts";
 import { faultAt, InputError } from "../failure.ts";
-import { faultTexts, keyOf } from "../scenario/issue.ts";
+import { faultTexts } from "../scenario/issue.ts";
+import { keyOf } from "../scenario/path.ts";
 import { SourceText } from "../scenario/source.ts";
 import { nearest } from "../suggest.ts";
 import { PUBLISHED_WORLD, WORLD } from "./schema.ts";

@@ -13,7 +13,7 @@ import { FABRIC_ADDRESS } from "../../zone/fabric.ts";
 import { isAddress } from "./address-text.ts";
 import type { FaultList } from "./fault-list.ts";
 import { type Plan, type PlannedDomain, plannedDomains } from "./plan.ts";
-import type { Path } from "./source.ts";
+import type { Path } from "./path.ts";
 
 /** Values of one kind that may be given once. */
 class Unique {

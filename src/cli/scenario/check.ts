@@ -11,7 +11,7 @@ import { checkIdentities } from "./check-identities.ts";
 import type { FaultList } from "./fault-list.ts";
 import { type Action, EXPECTABLE, type Plan, plannedDomains, type StepPlan } from "./plan.ts";
 import type { Scenario } from "./schema.ts";
-import type { Path } from "./source.ts";
+import type { Path } from "./path.ts";
 
 type DomainText = NonNullable<Scenario["hosts"][number]["domains"]>[number];
 

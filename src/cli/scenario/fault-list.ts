@@ -1,7 +1,7 @@
 /** What is wrong with a scenario, collected with its places. @module */
 import { faultAt } from "../failure.ts";
-import { keyOf } from "./issue.ts";
-import type { Path, SourceText } from "./source.ts";
+import { keyOf, type Path } from "./path.ts";
+import type { SourceText } from "./source.ts";
 
 interface Fault {
   readonly line: number;

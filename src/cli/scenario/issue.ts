@@ -4,20 +4,10 @@ import { faultAt } from "../failure.ts";
 import type { PublishedSchema } from "../published.ts";
 import { hint } from "../suggest.ts";
 import { shown } from "./leaf.ts";
-import type { Path, SourceText } from "./source.ts";
+import { keyOf, type Path } from "./path.ts";
+import type { SourceText } from "./source.ts";
 
 type Issue = core.$ZodIssue;
-
-/** "hosts[0].domains[1].mac"; empty for the whole file. */
-export function keyOf(path: Path): string {
-  const parts = path.map((key, index) => {
-    if (typeof key === "number") return `[${key}]`;
-    const text = String(key);
-    const part = /^[\w-]+$/.test(text) ? text : JSON.stringify(text);
-    return index === 0 ? part : `.${part}`;
-  });
-  return parts.join("");
-}
 
 /** The faults in `source`, a file of the `published` kind, in the order of their lines. */
 export function faultTexts(

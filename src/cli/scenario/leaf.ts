@@ -1,7 +1,7 @@
 /** Scalars of a scenario: each has one message for all that can be wrong with it. @module */
 import { z } from "zod";
 import { EmulatorError, ParseError } from "../../base/errors.ts";
-import { parseDuration } from "../../base/time.ts";
+import { MILLISECOND, parseDuration } from "../../base/time.ts";
 import {
   formatIpv4,
   isGroupMac,
@@ -23,7 +23,8 @@ export function shown(value: unknown): string {
   if (value === undefined || value === null) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a mapping";
-  const text = JSON.stringify(value) ?? typeof value;
+  // .nan and .inf of YAML are no JSON.
+  const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? typeof value);
   return text.length > 60 ? `${text.slice(0, 56)}..."` : text;
 }
 
@@ -51,7 +52,10 @@ function textOf<T>(what: string, parse: (text: string) => T, description: Descri
         return parse(text);
       } catch (error) {
         if (!(error instanceof EmulatorError)) throw error;
-        context.addIssue({ code: "custom", message: error.message, input: text });
+        const message = error.message.replace(JSON.stringify(text).slice(1, -1), () =>
+          shown(text).slice(1, -1),
+        );
+        context.addIssue({ code: "custom", message, input: text });
         return z.NEVER;
       }
     });
@@ -72,6 +76,11 @@ function machine(address: Ipv4Addr): Ipv4Addr {
   const text = formatIpv4(address);
   throw new ParseError("ipv4", text, `expected an address of one machine, got "${text}"`);
 }
+
+/** How often something is sent: whole milliseconds, one or more. */
+export const interval = duration.refine((span) => span > 0 && span % MILLISECOND === 0, {
+  error: "expected a whole number of milliseconds from 1",
+});
 
 /** "10.254.170.223": of a machine. */
 export const ipv4 = textOf(
@@ -199,10 +208,27 @@ export const name = z
   .regex(NAME, { error: only("a name of up to 64 letters, digits, . _ -") })
   .meta({ id: "Name", description: "A name: letters, digits, full stops, underscores, hyphens." });
 
-/** Free text without control characters. */
+/** Text of up to 65,507 characters, of whatever kind. */
 export const words = z
   .string({ error: only("a text") })
   .max(65_507, { error: only("a text of at most 65507 characters") });
+
+/** A line for people: it may end up on a terminal. */
+export const line = words
+  .min(1, { error: only("a text") })
+  .regex(/^\P{Cc}*$/u, { error: only("a text without control characters") });
+
+/** A list of which nothing stands there twice. */
+export function listOf<T extends z.ZodType>(item: T): z.ZodArray<T> {
+  return z.array(item).superRefine((values, context) => {
+    for (const [index, value] of values.entries()) {
+      const before = values.indexOf(value);
+      if (before === index) continue;
+      const message = `says again what [${before}] says`;
+      context.addIssue({ code: "custom", message, path: [index], input: value });
+    }
+  });
+}
 
 const FRAME = /^(?:[0-9a-f]{2}[\s:-]*)+$/i;
 /** Octets in hexadecimal, 14 to 65,549 of them. */

@@ -13,7 +13,8 @@ import { FaultList } from "./fault-list.ts";
 import { faultTexts } from "./issue.ts";
 import { type Action, EXPECTABLE, LIFE_KINDS, type Plan, type StepPlan } from "./plan.ts";
 import { PUBLISHED_SCENARIO, SCENARIO, type Scenario } from "./schema.ts";
-import { type Path, SourceText } from "./source.ts";
+import type { Path } from "./path.ts";
+import { SourceText } from "./source.ts";
 
 type StepText = NonNullable<Scenario["steps"]>[number];
 type FaultTexts = Omit<NonNullable<StepText["faults"]>, "of">;

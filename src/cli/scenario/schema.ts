@@ -10,7 +10,10 @@ import {
   frame,
   frameRules,
   interfaceAddress,
+  interval,
   ipv4,
+  line,
+  listOf,
   mac,
   name,
   oneOf,
@@ -24,7 +27,7 @@ import {
   words,
 } from "./leaf.ts";
 
-const groups = z.array(name).meta({
+const groups = listOf(name).meta({
   description: "Groups whose permissions apply; fixed at launch. The default: [default].",
 });
 
@@ -138,8 +141,7 @@ const permission = z
 const internetHost = z.strictObject({
   name,
   address: ipv4,
-  serves: z
-    .array(oneOf(["echo"]))
+  serves: listOf(oneOf(["echo"]))
     .optional()
     .meta({ description: "Services: UDP echo on port 7." }),
   link: link.optional().meta({ description: "Between the internet host and the fabric." }),
@@ -152,7 +154,7 @@ const ping = z.strictObject({
   to: end,
   count: whole(1, 65_535).default(3),
   size: whole(0, 65_507).default(56).meta({ description: "Octets of data." }),
-  interval: duration.optional().meta({ description: "Between requests; a second." }),
+  interval: interval.optional().meta({ description: "Between requests; a second." }),
 });
 
 const traceroute = z.strictObject({
@@ -227,7 +229,7 @@ const kinds = Object.keys(ACTIONS);
 const step = z
   .strictObject({
     at: duration.meta({ description: "When, since the start of the run." }),
-    says: words.optional().meta({ description: "A heading for people." }),
+    says: line.optional().meta({ description: "A heading for people." }),
     ping: ACTIONS.ping.optional(),
     traceroute: ACTIONS.traceroute.optional(),
     udp: ACTIONS.udp.optional(),
@@ -255,7 +257,7 @@ const step = z
 /** A scenario file. */
 export const SCENARIO = z
   .strictObject({
-    title: words.optional(),
+    title: line.optional(),
     seed: whole(0, Number.MAX_SAFE_INTEGER).default(1).meta({ description: "Of all chance." }),
     profile: oneOf(["ec2-2010", "linux"]).default("ec2-2010"),
     vifMac: mac.optional().meta({ description: "Dom0's end of every vif; the profile's." }),

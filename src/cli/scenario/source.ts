@@ -7,17 +7,20 @@ import {
   isAlias,
   isMap,
   isNode,
+  isPair,
   isScalar,
   isSeq,
   LineCounter,
   parseDocument,
   Scalar,
+  visit,
   type YAMLError,
 } from "yaml";
 import { faultAt, InputError } from "../failure.ts";
+import { keyOf, type Path } from "./path.ts";
 
-/** Keys and indexes from the root to a value. */
-export type Path = readonly PropertyKey[];
+/** YAML's tags of values that JSON has as well. */
+const PLAIN_TAGS = new Set(["str", "int", "float", "bool", "null", "map", "seq"]);
 
 /** One parsed file. */
 export class SourceText {
@@ -41,6 +44,7 @@ export class SourceText {
       const { line } = this.#lines.linePos(error.pos[0]);
       throw new InputError([faultAt({ file, line }, "", sentenceOf(error, text))]);
     }
+    this.#checkNodes();
     this.value = this.#plain();
   }
 
@@ -102,12 +106,41 @@ export class SourceText {
     return { at: offsetOf(value), value };
   }
 
+  /**
+   * Keys that are lists or mappings, and one that JavaScript keeps for itself, are nobody's; what is
+   * neither text, number, truth, list nor mapping is no value.
+   */
+  #checkNodes(): void {
+    const refuse = (node: unknown, around: readonly unknown[], message: string): never => {
+      const { line } = this.#lines.linePos(offsetOf(node) ?? 0);
+      const key = keyOf(pathTo([...around, node]));
+      throw new InputError([faultAt({ file: this.file, line }, key, message)]);
+    };
+    visit(this.#document, {
+      Pair: (_, { key }, around) => {
+        if (isScalar(key) && key.value !== "__proto__") return;
+        const got = isScalar(key)
+          ? keyText(key)
+          : isAlias(key)
+            ? "an alias"
+            : "a list or a mapping";
+        refuse(key, around, `expected a text as a key, got ${got}`);
+      },
+      Value: (_, node, around) => {
+        const name = node.tag?.replace(/^tag:yaml\.org,2002:/, "");
+        if (name === undefined || PLAIN_TAGS.has(name)) return;
+        refuse(node, around, `expected a plain value, got one with the tag ${name}`);
+      },
+    });
+  }
+
   /** Aliases of nothing, and those that multiply beyond yaml's bound, are found here. */
   #plain(): unknown {
     try {
       return this.#document.toJS();
     } catch (error) {
-      const message = lowered(error instanceof Error ? error.message : String(error));
+      const found = lowered(error instanceof Error ? error.message : String(error));
+      const message = /alias count/.test(found) ? "its aliases multiply without end" : found;
       throw new InputError([faultAt({ file: this.file, line: 1 }, "", message)]);
     }
   }
@@ -115,6 +148,14 @@ export class SourceText {
 
 function offsetOf(node: unknown): number | null {
   return isNode(node) ? (node.range?.[0] ?? null) : null;
+}
+
+/** Keys and indexes on the way through nodes, each inside the one before. */
+function pathTo(nodes: readonly unknown[]): Path {
+  return nodes.flatMap((node, index): PropertyKey[] => {
+    if (isPair(node)) return isScalar(node.key) ? [keyText(node.key)] : [];
+    return isSeq(node) && index + 1 < nodes.length ? [node.items.indexOf(nodes[index + 1])] : [];
+  });
 }
 
 function keyText(key: unknown): string {
