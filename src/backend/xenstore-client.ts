@@ -32,6 +32,8 @@ export class XenstoreClient {
   readonly #answers: Message[] = [];
   readonly #events: string[] = [];
   #isOver = false;
+  /** What the server did last, in words. */
+  #last = "closed the connection";
   /** Whoever waits for something to come. */
   #wake: () => void = () => {};
 
@@ -105,10 +107,18 @@ export class XenstoreClient {
     await this.#ask(Operation.WATCH, "watch", path, `${path}\0${token}\0`, 0);
   }
 
-  /** The path of the next event; `null` once the server has gone. */
-  async nextEvent(): Promise<string | null> {
+  /** The path of the next event. */
+  async nextEvent(): Promise<string> {
     await this.#until(() => this.#events.length > 0);
-    return this.#events.shift() ?? null;
+    const event = this.#events.shift();
+    if (event === undefined) throw this.#gone(this.#last);
+    return event;
+  }
+
+  /** Take nothing more from the server, which waits with it or hangs up; or take it again. */
+  hold(isHeld: boolean): void {
+    if (isHeld) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   /** @returns the number of a new transaction. */
@@ -162,7 +172,7 @@ export class XenstoreClient {
     this.#socket.write(Buffer.concat([header, Buffer.from(payload, "latin1")]));
     await this.#until(() => this.#answers.length > 0);
     const answer = this.#answers.shift();
-    if (answer === undefined) throw this.#gone("closed the connection");
+    if (answer === undefined) throw this.#gone(this.#last);
     if (answer.type === Operation.ERROR) {
       throw new StoreError(errnoOf(answer.payload), operation, path);
     }
@@ -178,15 +188,21 @@ export class XenstoreClient {
       const view = viewOf(this.#input);
       const length = MESSAGE.length.get(view, 0);
       if (length > PAYLOAD_MAX) {
-        this.#socket.destroy();
+        this.#refuse(`announced ${length} octets, expected at most ${PAYLOAD_MAX}`);
         return;
       }
       if (held < HEADER_LENGTH + length) break;
       const type = MESSAGE.type.get(view, 0);
       const payload = this.#input.toString("latin1", HEADER_LENGTH, HEADER_LENGTH + length);
       this.#input = this.#input.subarray(HEADER_LENGTH + length);
-      if (type === Operation.WATCH_EVENT) this.#events.push(payload.split("\0")[0] ?? "");
-      else this.#answers.push({ type, payload });
+      if (type === Operation.WATCH_EVENT) {
+        const [path, token] = payload.split("\0");
+        if (path === undefined || token === undefined) {
+          this.#refuse("sent an event without a path");
+          return;
+        }
+        this.#events.push(path);
+      } else this.#answers.push({ type, payload });
     }
     this.#wake();
   }
@@ -198,6 +214,12 @@ export class XenstoreClient {
         this.#wake = resolve;
       });
     }
+  }
+
+  /** Whoever does not speak the protocol cannot be followed any further. */
+  #refuse(what: string): void {
+    this.#last = what;
+    this.#socket.destroy();
   }
 
   #gone(what: string): SocketError {

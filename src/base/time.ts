@@ -35,8 +35,8 @@ const UNIT = new Map<string, Duration>([
 
 /**
  * Read "250ms", "1.5s", "2h" as a duration, rounded to a whole microsecond.
- * @throws {ParseError} if the text is not a number with a unit of us, ms, s, m, h or d, or says more
- *   than 100 years.
+ * @throws {ParseError} if the text is not a number with a unit of us, ms, s, m, h or d, or says
+ *   more than 100 years.
  */
 export function parseDuration(text: string): Duration {
   const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?)(us|ms|s|m|h|d)$/.exec(text.trim()) ?? [];

@@ -33,6 +33,7 @@ export interface TextStream {
   readonly writableLength?: number | undefined;
   write(text: string | Uint8Array): boolean;
   on(event: "error", listener: (error: Error) => void): unknown;
+  once?(event: "drain", listener: () => void): unknown;
 }
 
 /** Text output. Once its reader is gone, what is written goes nowhere, and nobody is told. */
@@ -44,6 +45,8 @@ export class Output {
   readonly isTerminal: boolean;
   readonly #stream: TextStream;
   #isGone = false;
+  /** Called once the reader is gone. */
+  readonly #listeners: (() => void)[] = [];
 
   constructor(stream: TextStream, { NO_COLOR = "", TERM = "" }: Surroundings) {
     this.#stream = stream;
@@ -53,6 +56,7 @@ export class Output {
     this.width = Math.min(WIDEST, Math.max(NARROWEST, stream.columns ?? USUAL));
     stream.on("error", (error) => {
       this.#isGone = true;
+      for (const listener of this.#listeners) listener();
       if (systemCode(error) === "EPIPE") return;
       const fault = systemFault(error);
       if (fault === null) throw error;
@@ -63,6 +67,21 @@ export class Output {
   /** True while 1 MiB or more waits for a reader: whoever can do without, says nothing more. */
   get isFull(): boolean {
     return (this.#stream.writableLength ?? 0) >= MOST_WAITING;
+  }
+
+  /** Hear that the reader went away; at once if it has. */
+  onGone(listener: () => void): void {
+    if (this.#isGone) listener();
+    else this.#listeners.push(listener);
+  }
+
+  /** Wait until nothing waits for the reader, or it has gone. */
+  async drained(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.onGone(resolve);
+      if (this.#stream.once === undefined) resolve();
+      else this.#stream.once("drain", resolve);
+    });
   }
 
   write(text: string): void {

@@ -31,7 +31,11 @@ async function newClient(answer: Buffer): Promise<XenstoreClient> {
 describe("a client of a store that is none", () => {
   it.each([
     ["hangs up", Buffer.alloc(0), "the server closed the connection"],
-    ["announces 4,097 octets", Buffer.from(`02${"0".repeat(22)}01100000`, "hex"), "closed the"],
+    [
+      "announces 4,097 octets",
+      Buffer.from(`02${"0".repeat(22)}01100000`, "hex"),
+      "announced 4097 octets",
+    ],
     ["answers another question", message(Operation.WRITE, "OK\0"), "answered another question"],
     ["refuses without a word", message(Operation.ERROR, ""), "EINVAL"],
   ])("says so when the server %s", async (_, answer, sentence) => {

@@ -5,6 +5,7 @@
 import { XenstoreClient } from "../../backend/xenstore-client.ts";
 import { StoreError } from "../../xen/xenstore/errno.ts";
 import { ExitCode } from "../failure.ts";
+import type { Output } from "../output.ts";
 import type { Surface } from "../surface.ts";
 import { StoreFailure, strerror } from "../xenstore/failure.ts";
 import { Listing } from "../xenstore/ls.ts";
@@ -101,15 +102,10 @@ async function perform(
       return ExitCode.Done;
     }
     case "watch": {
-      const signal = interrupts.listen({ isEnd: true });
-      signal.addEventListener("abort", () => client.close());
-      for (const key of command.keys) await watchKey(client, key);
-      for (let left = command.count ?? Infinity; left > 0; left -= 1) {
-        const path = await client.nextEvent();
-        if (path === null) return signal.aborted ? ExitCode.Done : ExitCode.Failed;
-        out.octets(`${path}\n`);
-      }
-      return ExitCode.Done;
+      const unread = new AbortController();
+      out.onGone(() => unread.abort());
+      const signal = AbortSignal.any([interrupts.listen(), unread.signal]);
+      return watch(command, client, out, signal);
     }
     default: {
       // What was read before a refusal is printed all the same.
@@ -129,6 +125,29 @@ function widthOf(isFlat: boolean): number {
   const { isTTY, columns } = process.stdout;
   if (isTTY) return columns - 2;
   return isFlat ? Infinity : USUAL_WIDTH;
+}
+
+/** Print events until there were enough, or until `signal`: a key was pressed, the reader left. */
+async function watch(
+  { keys, count }: StoreCommand & { readonly kind: "watch" },
+  client: XenstoreClient,
+  out: Output,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  signal.addEventListener("abort", () => client.close());
+  try {
+    for (const key of keys) await watchKey(client, key);
+    for (let left = count ?? Infinity; left > 0; left -= 1) {
+      out.octets(`${await client.nextEvent()}\n`);
+      if (!out.isFull) continue;
+      client.hold(true);
+      await out.drained();
+      client.hold(false);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  return ExitCode.Done;
 }
 
 async function watchKey(client: XenstoreClient, key: string): Promise<void> {

@@ -107,8 +107,8 @@ export class SourceText {
   }
 
   /**
-   * Keys that are lists or mappings, and one that JavaScript keeps for itself, are nobody's; what is
-   * neither text, number, truth, list nor mapping is no value.
+   * Keys that are lists or mappings, and one that JavaScript keeps for itself, are nobody's; what
+   * is neither text, number, truth, list nor mapping is no value.
    */
   #checkNodes(): void {
     const refuse = (node: unknown, around: readonly unknown[], message: string): never => {
