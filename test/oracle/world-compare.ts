@@ -15,6 +15,8 @@ export type Comparable = Readonly<Record<string, readonly string[]>>;
 const DUMMY_ADDRESS = 0xc000_0008;
 /** First octet of 127.0.0.0/8, from which a router answers where `route_localnet` lets it. */
 const LOOPBACK = 127;
+/** In flags and fragment offset: nobody may cut the packet. */
+const DF = 0x4000;
 
 /** Frames by interface, of two routers. */
 export interface Compared {
@@ -112,12 +114,13 @@ function mask(frame: Uint8Array, own: ReadonlySet<number>): string {
   return isOwn ? maskId(frame) : Buffer.from(frame).toString("hex");
 }
 
-/** An identification of 0 is no draw: it stays. */
+/** An identification of 0 is no draw where nobody may cut the packet: it stays. */
 function maskId(frame: Uint8Array): string {
   const view = viewOf(frame);
   const at = ETHERNET_LENGTH;
   const isIpv4 = ETHERNET.type.get(view, 0) === EtherType.Ipv4;
-  if (isIpv4 && IPV4.id.get(view, at) !== 0) {
+  const isDrawn = IPV4.id.get(view, at) !== 0 || (IPV4.flagsFragment.get(view, at) & DF) === 0;
+  if (isIpv4 && isDrawn) {
     const isSealed = onesSum(view, at, at + headerLengthOf(view, at)) === 0xffff;
     IPV4.id.set(view, at, 1);
     if (isSealed) IPV4.checksum.set(view, at, 0);
