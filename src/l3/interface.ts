@@ -77,7 +77,7 @@ export interface InterfaceOwner {
 export class Interface implements Stack {
   readonly device: Device;
   readonly isLoopback: boolean;
-  readonly settings: InterfaceSettings;
+  #settings: InterfaceSettings;
   #filters: readonly FrameFilter[] = [];
   #judgesPackets = false;
   readonly #owner: InterfaceOwner;
@@ -91,8 +91,18 @@ export class Interface implements Stack {
   ) {
     this.#owner = owner;
     this.device = device;
-    this.settings = settings;
+    this.#settings = settings;
     this.isLoopback = isLoopback;
+  }
+
+  get settings(): InterfaceSettings {
+    return this.#settings;
+  }
+
+  /** Change the settings: they hold for the next packet on. */
+  configure(settings: InterfaceSettings): void {
+    this.#settings = settings;
+    this.paths.invalidate();
   }
 
   get filters(): readonly FrameFilter[] {

@@ -77,7 +77,8 @@ export interface RouterOptions {
 export class Router implements Machine, InterfaceOwner, NeighborHost, ReportHost {
   readonly name: string;
   readonly pool: PacketPool;
-  readonly settings: StackSettings;
+  /** May be replaced; `icmpInterval` and `reassemblyTime` are what they were at the start. */
+  settings: StackSettings;
   readonly addressing: Addressing;
   readonly hooks = new Hooks();
   readonly jiffies: Jiffies;

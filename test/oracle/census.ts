@@ -26,7 +26,7 @@ export class Census {
     this.#count("connections", flows.flat().length);
     for (const { octets, command } of frames) {
       if (command === undefined) this.addInput(octets);
-      else this.#count(`commands: ${command.split(" ").slice(0, 3).join(" ")}`);
+      else this.#count(`commands: ${kindOfCommand(command)}`);
     }
     for (const { octets } of sent) this.#count(`out: ${kindOf(octets)}`);
     this.#count("frames in", frames.length);
@@ -64,6 +64,12 @@ export class Census {
   #count(kind: string, by = 1): void {
     this.#counts.set(kind, this.get(kind) + by);
   }
+}
+
+/** "iptables -t nat", "ip addr del", "sysctl rp_filter". */
+function kindOfCommand(command: string): string {
+  const setting = /^sysctl -w .*?(\w+)=/.exec(command)?.[1];
+  return setting === undefined ? command.split(" ").slice(0, 3).join(" ") : `sysctl ${setting}`;
 }
 
 /** A frame in a word or two. */

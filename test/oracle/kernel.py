@@ -46,6 +46,13 @@ REPLY, PROTOCOL = 2, 2
 NUMBER, SOURCE_PORT, TARGET_PORT, ICMP_ID = 1, 2, 3, 4
 
 
+def set_all(words):
+    """Do what `sysctl -w` does with words such as net.ipv4.ip_forward=1."""
+    for word in words:
+        key, value = word.split("=")
+        write("/proc/sys/" + key.replace(".", "/"), value)
+
+
 class Ends:
     """The far ends of all links: one namespace and two sockets for all worlds."""
 
@@ -152,7 +159,10 @@ class World:
         program, *words = shlex.split(text)
         begun = now() // 1000
         try:
-            run([*PROGRAMS.get(program, [program]), *words])
+            if program == "sysctl":
+                set_all(words[1:])
+            else:
+                run([*PROGRAMS.get(program, [program]), *words])
             is_refused = False
         except RuntimeError:
             # conntrack fails, too, if it finds nothing to delete.

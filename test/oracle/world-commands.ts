@@ -1,5 +1,6 @@
 /**
- * Random changes of a router at work: of rules, connections, routes, addresses, neighbors.
+ * Random changes of a router at work: of rules, connections, routes, addresses, neighbors,
+ * settings.
  * @module
  */
 import fc from "fast-check";
@@ -91,6 +92,45 @@ const neighborChange = fc
     return `ip neigh ${verb} ${address} ${to}dev e${at}${state}`;
   });
 
+/** Settings of an interface, or of all, and what they may become. */
+const CONF: Readonly<Record<string, readonly number[]>> = {
+  forwarding: [1, 1, 0],
+  proxy_arp: [0, 1],
+  rp_filter: [0, 1, 2],
+  send_redirects: [0, 1],
+  accept_local: [0, 1],
+  route_localnet: [0, 1],
+  arp_ignore: [0, 1, 2, 3, 8],
+  arp_announce: [0, 1, 2],
+  arp_filter: [0, 1],
+  proxy_arp_pvlan: [0, 1],
+};
+/** A kernel that stops forwarding begins to heed redirects, which nothing here does. */
+const NO_REDIRECTS = "net.ipv4.conf.all.accept_redirects=0";
+
+const confChange = fc
+  .record({ key: fc.constantFrom(...Object.keys(CONF)), value: nat, on: nat })
+  .map(({ key, value, on }) => ({ world }: Site): string => {
+    const names = [...Object.keys(world.interfaces), ...(key === "forwarding" ? [] : ["all"])];
+    return `sysctl -w net.ipv4.conf.${pick(names, on)}.${key}=${pick(CONF[key] ?? [], value)}`;
+  });
+
+const settingChange = fc
+  .constantFrom(
+    `ip_forward=0 ${NO_REDIRECTS}`,
+    "ip_forward=1",
+    `conf.all.forwarding=1`,
+    "ip_default_ttl=64",
+    "ip_default_ttl=3",
+    "icmp_ratemask=6168",
+    "icmp_ratemask=0",
+    "icmp_echo_ignore_all=1",
+    "icmp_echo_ignore_all=0",
+    "icmp_echo_ignore_broadcasts=0",
+    "icmp_echo_ignore_broadcasts=1",
+  )
+  .map((words) => (): string => `sysctl -w net.ipv4.${words}`);
+
 /** Any such change. */
 export const commandSpec: fc.Arbitrary<StepSpec> = fc
   .oneof(
@@ -99,6 +139,8 @@ export const commandSpec: fc.Arbitrary<StepSpec> = fc
     { arbitrary: routeChange, weight: 2 },
     { arbitrary: addressChange, weight: 1 },
     { arbitrary: neighborChange, weight: 1 },
+    { arbitrary: confChange, weight: 2 },
+    { arbitrary: settingChange, weight: 1 },
   )
   .map((commandOf) => (site) => {
     const command = commandOf(site);

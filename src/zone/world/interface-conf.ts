@@ -56,6 +56,11 @@ export class InterfaceConf {
     }
   }
 
+  /** What was written last for all; each interface may have another value since. */
+  get forwardingOfAll(): number {
+    return this.#all.get("forwarding") ?? 0;
+  }
+
   /**
    * What decides about packets of `device`.
    * @param hasLooseRpFilter as the behaviour of that name.

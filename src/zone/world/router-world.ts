@@ -77,6 +77,7 @@ export class RouterWorld implements Machine, Carrier {
   readonly #stackDevices = new Map<string, Device>();
   readonly #capture: ZoneCapture;
   readonly #sentLimit: number;
+  readonly #sysctls: Sysctls;
   #sent: SentFrame[] = [];
   #now: Instant = 0;
 
@@ -87,6 +88,7 @@ export class RouterWorld implements Machine, Carrier {
     this.pool = new PacketPool({ slots: packetSlots });
     this.#capture = new ZoneCapture(this.pool, epoch, traceLimit);
     const sysctls = readSysctls(world);
+    this.#sysctls = sysctls;
     const { profile } = sysctls;
     const chance = new Prng(seed, "router");
     this.router = new Router({
@@ -176,7 +178,8 @@ export class RouterWorld implements Machine, Carrier {
 
   /**
    * Change the router as a command of Linux does: "iptables -t nat -F", "conntrack -D -p udp",
-   * "ip route del 10.0.0.0/8", "ip addr add 10.1.0.9/24 dev e0", "ip neigh del 10.1.0.2 dev e0".
+   * "ip route del 10.0.0.0/8", "ip addr add 10.1.0.9/24 dev e0", "ip neigh del 10.1.0.2 dev e0",
+   * "sysctl -w net.ipv4.conf.e0.rp_filter=1".
    * All that is due before happens first.
    * @param at when, at the earliest {@link now}, which it is if left out.
    * @throws {ParseError} with the word that is wrong, or as the kernel refuses the change;
@@ -291,7 +294,12 @@ export class RouterWorld implements Machine, Carrier {
 
   /** What commands change. */
   get #place(): CommandPlace {
-    return { router: this.router, firewall: this.firewall, devices: this.#stackDevices };
+    return {
+      router: this.router,
+      firewall: this.firewall,
+      devices: this.#stackDevices,
+      sysctls: this.#sysctls,
+    };
   }
 
   /** What rules LOG is a step of the packet's way, too. */

@@ -70,6 +70,17 @@ const RANGES: ReadonlyMap<string, Range> = new Map([
   ].map((key): [string, Range] => [FLOWS + key, TIMEOUT]),
 ]);
 
+/** Settings of the whole router that it heeds when they change; the others hold from the start. */
+const CHANGEABLE: ReadonlySet<string> = new Set(
+  [
+    "ip_forward",
+    "ip_default_ttl",
+    "icmp_ratemask",
+    "icmp_echo_ignore_all",
+    "icmp_echo_ignore_broadcasts",
+  ].map((name) => IPV4 + name),
+);
+
 /** Settings of each interface; those of one value are as harmless as they are unchangeable here. */
 const CONF_RANGES: Readonly<Record<ConfKey, Range>> = {
   forwarding: FLAG,
@@ -128,6 +139,18 @@ export class Sysctls {
       if (name === `${IPV4}ip_forward`) this.#conf.set("all", "forwarding", number);
       else this.#values.set(name, number);
     }
+  }
+
+  /**
+   * {@link set} for a router at work. Forwarding of all that is what it was leaves each interface
+   * alone (`devinet_sysctl_forward`).
+   * @throws {ParseError} also if it cannot be changed then.
+   */
+  change(name: string, value: number | string): void {
+    if (!CONF.test(name) && !CHANGEABLE.has(name)) refuse(name, "cannot be changed at work");
+    const isOfAll = name === `${IPV4}ip_forward` || name === `${IPV4}conf.all.forwarding`;
+    if (isOfAll && readNumber(name, value, FLAG) === this.#conf.forwardingOfAll) return;
+    this.set(name, value);
   }
 
   /** The whole stack's. */

@@ -1,6 +1,6 @@
 /**
  * Changes of a router at work, in the words of Linux's tools: `iptables`, `conntrack -F` and `-D`,
- * `ip route`, `ip addr` and `ip neigh`, to add and to delete.
+ * `ip route`, `ip addr` and `ip neigh`, to add and to delete, `sysctl -w`.
  * @module
  */
 import { ParseError } from "../../base/errors.ts";
@@ -14,6 +14,7 @@ import type { Router } from "../../l3/router.ts";
 import { type Route, RouteKind } from "../../l3/route-table.ts";
 import type { Firewall } from "../../xen/firewall.ts";
 import { routeOf } from "./gateway.ts";
+import type { Sysctls } from "./sysctl.ts";
 
 /** What a command changes. */
 export interface CommandPlace {
@@ -21,6 +22,7 @@ export interface CommandPlace {
   readonly firewall: Firewall;
   /** The router's devices by their names. */
   readonly devices: ReadonlyMap<string, Device>;
+  readonly sysctls: Sysctls;
 }
 
 /**
@@ -32,7 +34,24 @@ export function runCommand(place: CommandPlace, text: string, now: Instant): voi
   if (program === "iptables") place.firewall.iptables(text.trim().slice(program.length));
   else if (program === "conntrack") changeConnections(place.firewall, words, now);
   else if (program === "ip") changeStack(place, words, now);
-  else refuse(program, `expected iptables, conntrack or ip, got "${program}"`);
+  else if (program === "sysctl") changeSettings(place, words);
+  else refuse(program, `expected iptables, conntrack, ip or sysctl, got "${program}"`);
+}
+
+/** `sysctl -w NAME=VALUE ...`; settings that are read at the start alone are refused. */
+function changeSettings(
+  { router, devices, sysctls }: CommandPlace,
+  [option = "", ...words]: readonly string[],
+): void {
+  if (option !== "-w") refuse(option, "expected sysctl -w");
+  for (const word of words) {
+    const [name = "", value = ""] = word.split("=");
+    sysctls.change(name, value);
+  }
+  router.settings = sysctls.stack;
+  for (const [name, device] of devices) {
+    router.addressing.interfaces.get(device)?.configure(sysctls.settingsOf(name));
+  }
 }
 
 function changeStack(

@@ -88,8 +88,23 @@ describe("a command to a router at work", () => {
     expect(router.neighbors()).toContain("10.2.2.2 dev e1 lladdr 02:00:00:00:00:09 PERMANENT");
   });
 
+  it("heeds settings that change, and refuses those that hold from the start", () => {
+    const router = opened();
+    router.command("sysctl -w net.ipv4.conf.e0.forwarding=0");
+    expect(sentTo(router)).toBe(0);
+    router.command("sysctl -w net.ipv4.conf.e0.forwarding=1 net.ipv4.ip_default_ttl=9");
+    expect(sentTo(router)).toBe(1);
+    router.command("sysctl -w net.ipv4.conf.all.rp_filter=1");
+    router.receive("e0", frameOf(MAC, PEER, 0x0800, udp({ ...ENDS, src: "10.2.2.3" })));
+    expect(router.sent("e1")).toEqual([]);
+  });
+
   it.each([
     "route -n",
+    "sysctl net.ipv4.ip_forward",
+    "sysctl -w net.ipv4.icmp_ratelimit=0",
+    "sysctl -w net.ipv4.conf.e9.rp_filter=1",
+    "sysctl -w net.ipv4.ip_forward=2",
     "ip link set e0 down",
     "ip route del 6.6.6.6",
     "ip route add 8.8.8.0/24 via 10.2.2.2",

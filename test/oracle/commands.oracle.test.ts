@@ -1,0 +1,82 @@
+/** Commands in mid-run: what the random worlds meet too seldom, or must not ask. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { udp } from "../nat/packets.ts";
+import { Kernel, missingForKernel } from "./kernel.ts";
+import { differencesOf, recordTalk, type TalkRecording } from "./talk-case.ts";
+import { frameOf } from "./world-octets.ts";
+import type { StepSpec } from "./world-talk.ts";
+
+const MAC = "02:00:00:00:00:00";
+const PEER = "12:31:39:00:00:00";
+const ENDS = { src: "10.1.2.2", dst: "10.2.2.2", srcPort: 4000, dstPort: 53 };
+const INTERFACES = {
+  e0: { mac: MAC, addresses: ["10.1.2.1/24"], neighbors: { "10.1.2.2": PEER } },
+  e1: {
+    mac: "02:00:00:00:00:01",
+    addresses: ["10.2.2.1/24", "10.2.9.1/24"],
+    neighbors: { "10.2.2.2": PEER, "10.2.9.2": PEER },
+  },
+};
+
+/** A datagram to `dst`. */
+const talk =
+  (dst = ENDS.dst, srcPort = ENDS.srcPort): StepSpec =>
+  () => [
+    {
+      interface: "e0",
+      octets: frameOf(MAC, PEER, 0x0800, udp({ ...ENDS, dst, srcPort })),
+    },
+  ];
+const command =
+  (text: string): StepSpec =>
+  () => [{ interface: "", octets: new Uint8Array(0), command: text }];
+
+const missing = missingForKernel();
+const skipped = missing === null ? "" : ` (skipped: ${missing})`;
+
+describe.skipIf(missing !== null)(`a router at work, beside the kernel${skipped}`, () => {
+  let kernel: Kernel;
+  beforeAll(async () => {
+    kernel = await Kernel.open();
+  });
+  afterAll(() => kernel.close());
+
+  async function play(iptables: string, ...steps: StepSpec[]): Promise<TalkRecording> {
+    const world = { interfaces: INTERFACES, routes: [], sysctl: {}, iptables };
+    const site = { world, own: [], onLink: [], routed: [], blockEnds: [] };
+    const one = { site: { ...site, hasSctp: true, rules: "" }, world, steps };
+    const { recording } = await recordTalk(kernel, one);
+    return recording;
+  }
+
+  it("leaves each interface alone when forwarding of all stays what it was", async () => {
+    const steps = [command("sysctl -w net.ipv4.conf.e0.forwarding=0"), talk()];
+    const all = ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"];
+    for (const name of all) {
+      const kept = await play("", ...steps, command(`sysctl -w ${name}=1`), talk());
+      expect(differencesOf(kept)).toEqual([]);
+      expect(kept.sent).toHaveLength(0);
+      const off = command(`sysctl -w ${name}=0`);
+      const turned = await play("", ...steps, off, command(`sysctl -w ${name}=1`), talk());
+      expect(differencesOf(turned)).toEqual([]);
+      expect(turned.sent).toHaveLength(1);
+    }
+  });
+
+  it("stops tracking with the last rule that needs it; the emulated one goes on", async () => {
+    const rules = "*filter\n-A FORWARD -m state --state NEW\nCOMMIT\n";
+    const recording = await play(
+      rules,
+      talk(),
+      command("iptables -D FORWARD 1"),
+      talk("10.2.2.2", 4001),
+    );
+    expect(recording.sent).toHaveLength(2);
+    expect(recording.end.connections).toHaveLength(1);
+    const [what = "", theirs = "", ours = "", ...others] = differencesOf(recording);
+    expect(what).toBe("connections 1");
+    expect(theirs).toContain("- nothing");
+    expect(ours).toContain("sport=4001");
+    expect(others).toEqual([]);
+  });
+});
