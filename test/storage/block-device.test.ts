@@ -64,6 +64,8 @@ describe("MemoryDisk", () => {
     expect(disk.discard(200, 200)).toBe(DiskStatus.okay);
     expect(disk.resident).toBe(2 * 65_536);
     // A petabyte costs no more than what there is of it.
+    expect(disk.discard(0, 2 ** 41 - 128)).toBe(DiskStatus.okay);
+    expect(disk.resident).toBe(65_536);
     expect(disk.discard(0, 2 ** 41)).toBe(DiskStatus.okay);
     expect(disk.resident).toBe(0);
   });

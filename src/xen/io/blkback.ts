@@ -254,13 +254,17 @@ export class Blkback implements Machine, UpcallHandler {
     const { request, discard } = this.#abi;
     const sector = numberAt(view, at, request.sectorLow, request.sectorHigh);
     const count = numberAt(view, at, discard.sectorsLow, discard.sectorsHigh);
-    const isOnDisk = count === 0 || sector + count <= this.disk.sectors;
-    if (this.isReadonly || !isOnDisk) return BlockStatus.error;
+    if (this.isReadonly || !this.#isOnDisk(sector, count)) return BlockStatus.error;
     this.counts.discards += 1;
     if (this.disk.discardUnit === null) return BlockStatus.notSupported;
     // The block layer takes no discard of nothing.
     const isDone = count > 0 && this.disk.discard(sector, count) === DiskStatus.okay;
     return isDone ? BlockStatus.okay : BlockStatus.error;
+  }
+
+  /** Nothing lies anywhere: Linux's own empty flushes name the last sector of 64 bits. */
+  #isOnDisk(sector: number, count: number): boolean {
+    return count === 0 || sector + count <= this.disk.sectors;
   }
 
   #transfer(ring: BackRing, at: number, kind: TransferKind, now: Instant): number {
@@ -275,7 +279,7 @@ export class Blkback implements Machine, UpcallHandler {
     const sectors = isIndirect
       ? this.#readIndirect(indirect.gref.get(view, at), count, now)
       : this.#readSegments(view, at + segments, count);
-    if (sectors < 0 || sector + sectors > disk.sectors) return BlockStatus.error;
+    if (sectors < 0 || !this.#isOnDisk(sector, sectors)) return BlockStatus.error;
     if (isWrite && this.isReadonly) return BlockStatus.error;
     let isSound = !isOrdered || disk.flush() === DiskStatus.okay;
     if (this.#mapSegments(count, isWrite, now)) isSound &&= this.#move(sector, count, isWrite);

@@ -90,6 +90,17 @@ describe.each([
     expect(ask(BlockOp.read, [[9, 0, 7]])).toBe(BlockStatus.okay);
   });
 
+  // Found by block-hostile.prop.test.ts, seed 1152869152: Linux's block layer gives an empty flush
+  // the sector -1.
+  it("flushes wherever an empty flush says that it is, if it knows flushes", () => {
+    const { ask } = handWritten(behaviour);
+    const answer = behaviour.hasFlush ? BlockStatus.okay : BlockStatus.error;
+    for (const operation of [BlockOp.flush, BlockOp.writeBarrier]) {
+      expect(ask(operation, [], { sector: 2n ** 64n - 1n })).toBe(answer);
+      expect(ask(operation, [[9, 0, 7]], { sector: 2n ** 64n - 1n })).toBe(BlockStatus.error);
+    }
+  });
+
   it("takes one frame several times, and parts of it", () => {
     const { ask, disk } = handWritten(behaviour);
     const segments = [

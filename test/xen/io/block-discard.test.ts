@@ -107,6 +107,7 @@ describe.each([BLOCK_ABI_64, BLOCK_ABI_32])("a discard of a guest of $name", (ab
     const { ask, gone } = discarder(abi, { canDiscard: false });
     expect(ask(3n, 1n)).toEqual([5, BlockStatus.notSupported]);
     expect(ask(3n, 0n)).toEqual([5, BlockStatus.notSupported]);
+    expect(ask(MOST, 0n)).toEqual([5, BlockStatus.notSupported]);
     expect(ask(63n, 2n)).toEqual([5, BlockStatus.error]);
     expect(gone()).toEqual([]);
   });
