@@ -256,10 +256,11 @@ export class Blkback implements Machine, UpcallHandler {
     const count = numberAt(view, at, discard.sectorsLow, discard.sectorsHigh);
     if (this.isReadonly || !this.#isOnDisk(sector, count)) return BlockStatus.error;
     this.counts.discards += 1;
-    if (this.disk.discardUnit === null) return BlockStatus.notSupported;
-    // The block layer takes no discard of nothing.
-    const isDone = count > 0 && this.disk.discard(sector, count) === DiskStatus.okay;
-    return isDone ? BlockStatus.okay : BlockStatus.error;
+    // The block layer asks no disk that can to discard nothing.
+    if (count === 0 && this.disk.discardUnit !== null) return BlockStatus.error;
+    const status = this.disk.discard(sector, count);
+    if (status === DiskStatus.notSupported) return BlockStatus.notSupported;
+    return status === DiskStatus.okay ? BlockStatus.okay : BlockStatus.error;
   }
 
   /** Nothing lies anywhere: Linux's own empty flushes name the last sector of 64 bits. */

@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { DiskStatus } from "../../../src/storage/block-device.ts";
 import {
   BLOCK_ABI_32,
   BLOCK_ABI_64,
@@ -54,7 +55,7 @@ function discarder(
       return isGone;
     });
   };
-  return { back, ask, gone };
+  return { back, disk, ask, gone };
 }
 
 describe.each([BLOCK_ABI_64, BLOCK_ABI_32])("a discard of a guest of $name", (abi) => {
@@ -110,6 +111,15 @@ describe.each([BLOCK_ABI_64, BLOCK_ABI_32])("a discard of a guest of $name", (ab
     expect(ask(MOST, 0n)).toEqual([5, BlockStatus.notSupported]);
     expect(ask(63n, 2n)).toEqual([5, BlockStatus.error]);
     expect(gone()).toEqual([]);
+  });
+
+  it.each([
+    ["fails", DiskStatus.ioError, BlockStatus.error],
+    ["cannot any more", DiskStatus.notSupported, BlockStatus.notSupported],
+  ])("is answered as a disk that %s says", (_, word, answer) => {
+    const { ask, disk } = discarder(abi);
+    vi.spyOn(disk, "discard").mockReturnValue(word);
+    expect(ask(3n, 1n)).toEqual([5, answer]);
   });
 
   it("is an operation that 2.6.18 does not know", () => {
