@@ -60,7 +60,8 @@ export { Router, type RouterOptions } from "./l3/router.ts";
 export { checkTcp, TCP, tcpCodec, type TcpHeader } from "./l4/tcp.ts";
 export { checkUdp, UDP, udpCodec, type UdpHeader } from "./l4/udp.ts";
 export { Defragmenter } from "./l3/defragment.ts";
-export type { NatRange, NatRules } from "./l3/nat-range.ts";
+export type { NatRange } from "./wire/nat-range.ts";
+export type { NatRules } from "./l3/nat-rules.ts";
 export {
   type ConntrackBehaviour,
   type FlowBehaviour,

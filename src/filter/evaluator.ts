@@ -5,9 +5,11 @@
 import { assert } from "../base/assert.ts";
 import type { Device } from "../wire/device.ts";
 import type { Packet, Reason } from "../wire/packet.ts";
+import { type PathNotes, PortBits } from "../wire/path-notes.ts";
 import { HOOK_NAMES, type HookContext } from "../l3/hooks.ts";
 import { IPV4 } from "../l3/ipv4.ts";
-import type { NatRange } from "../l3/nat-range.ts";
+import { UDP } from "../l4/udp.ts";
+import type { NatRange } from "../wire/nat-range.ts";
 import type { Chain } from "./chain.ts";
 import { MatchResult } from "./match.ts";
 import { destinationPort, MALFORMED_PORTS, sourcePort } from "./matches/ports.ts";
@@ -99,13 +101,13 @@ export class Evaluator {
         if (sport === MALFORMED_PORTS) {
           return this.#drop(step, "filter/malformed", packet, context, depth);
         }
-        if (hasOtherPorts(step, sport, dport)) {
+        if (hasOtherPorts(step, sport, dport, path)) {
           step = step.next;
           continue;
         }
       }
       if ((step.flags & Flag.Matches) !== 0) {
-        if (path !== null && (step.flags & Flag.AsksMore) !== 0) path.spoil();
+        if (path !== null) noteMatches(path, step, packet);
         const result = step.ask(packet, context);
         if (result === MatchResult.Malformed) {
           return this.#drop(step, "filter/malformed", packet, context, depth);
@@ -154,6 +156,7 @@ export class Evaluator {
     if (step.op === Op.Drop) {
       return this.#drop(step, step.reason ?? "filter/dropped", packet, context, depth);
     }
+    if ((step.flags & Flag.DoesMore) !== 0) packet.path?.spoilOpening();
     this.#decided = step;
     return Outcome.Translate;
   }
@@ -209,7 +212,21 @@ function cannotMatch(
   );
 }
 
-function hasOtherPorts(step: Step, sport: number, dport: number): boolean {
+/** `path` hears that the matches are asked. */
+function noteMatches(path: PathNotes, step: Step, packet: Packet): void {
+  if ((step.flags & Flag.AsksMore) !== 0) path.spoil();
+  if (step.askedPorts === PortBits.None) return;
+  const sport = UDP.srcPort.get(packet.pool.view, packet.transport);
+  const dport = destinationPort(packet);
+  if ((step.askedPorts & PortBits.Source) !== 0) path.askSourcePort(sport, sport, sport);
+  if ((step.askedPorts & PortBits.Destination) !== 0) path.askDestinationPort(dport, dport, dport);
+}
+
+function hasOtherPorts(step: Step, sport: number, dport: number, path: PathNotes | null): boolean {
+  if (path !== null) {
+    path.askSourcePort(sport, step.lowerSourcePort, step.upperSourcePort);
+    path.askDestinationPort(dport, step.lowerDestinationPort, step.upperDestinationPort);
+  }
   return (
     sport < step.lowerSourcePort ||
     sport > step.upperSourcePort ||

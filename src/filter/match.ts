@@ -1,6 +1,7 @@
 /** Matches: what a rule asks of a packet beyond its addresses, devices and protocol. @module */
 import type { HookContext } from "../l3/hooks.ts";
 import type { Packet } from "../wire/packet.ts";
+import { PortBits } from "../wire/path-notes.ts";
 import type { OptionSpec, Options } from "./options.ts";
 import { ANYWHERE, type Placement } from "./placement.ts";
 import type { ProtocolTest } from "./rule.ts";
@@ -42,6 +43,8 @@ export interface Match {
    * change.
    */
   readonly isPure: boolean;
+  /** Which ports the answer depends on, if it is pure: `PortBits`. */
+  readonly askedPorts: number;
   /**
    * What judges packets for one rule in one table; `null` if every packet matches.
    * @throws {RuleError} if a service that it needs was not handed in, or a number is out of range.
@@ -61,6 +64,7 @@ export function newMatch(parts: MatchParts): Match {
     asksForSyn: false,
     listName: null,
     isPure: false,
+    askedPorts: PortBits.Both,
     ...parts,
   };
 }

@@ -1,7 +1,8 @@
 /** The tables of one stack: what `iptables` shows of a host. @module */
 import type { Packet } from "../wire/packet.ts";
 import type { HookContext, Hooks } from "../l3/hooks.ts";
-import type { NatRange, NatRules } from "../l3/nat-range.ts";
+import type { NatRange } from "../wire/nat-range.ts";
+import type { NatRules } from "../l3/nat-rules.ts";
 import { runCommand } from "./commands.ts";
 import { refuse } from "./errors.ts";
 import {

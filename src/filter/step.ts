@@ -9,9 +9,10 @@
 import { assert } from "../base/assert.ts";
 import type { Device } from "../wire/device.ts";
 import type { Packet, Reason } from "../wire/packet.ts";
+import { PortBits } from "../wire/path-notes.ts";
 import type { HookContext } from "../l3/hooks.ts";
 import type { Chain } from "./chain.ts";
-import { type Matcher, MatchResult } from "./match.ts";
+import { type Match, type Matcher, MatchResult } from "./match.ts";
 import { PortMatcher } from "./matches/ports.ts";
 import { type AddressTest, type DeviceTest, formatRule, type Rule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
@@ -139,6 +140,8 @@ export class Step {
   upperSourcePort: number = ALL_PORTS.upper;
   lowerDestinationPort: number = ALL_PORTS.lower;
   upperDestinationPort: number = ALL_PORTS.upper;
+  /** Which ports the matches depend on that are not compared as numbers: {@link PortBits}. */
+  askedPorts: number = PortBits.None;
   /** Where a packet goes that does not match, or that nothing happens to. */
   next: Step = this;
   /** Where it stands. */
@@ -178,8 +181,7 @@ export class Step {
     if (rule.protocol !== null) step.protocol = rule.protocol.number;
     if (rule.protocol?.isInverted === true) step.flags |= Flag.NotProtocol;
     if (rule.fragment !== null) step.#fragment = rule.fragment.isInverted ? 2 : 1;
-    const matchers = rule.matches.map((match) => match.bind(services));
-    step.#setMatchers(matchers.filter((matcher) => matcher !== null));
+    step.#setMatches(rule.matches, services);
     step.#setTarget(rule.target, services);
     const hasDevice = step.#input !== null || step.#output !== null;
     if (hasDevice || step.#fragment !== 0) step.flags |= Flag.Place;
@@ -314,18 +316,27 @@ export class Step {
   }
 
   /** Ports that come first are compared as numbers, without asking a matcher. */
-  #setMatchers(matchers: readonly Matcher[]): void {
-    const [first, ...others] = matchers;
-    if (!(first instanceof PortMatcher) || !first.isPlain) {
-      this.#matchers = matchers;
-      return;
+  #setMatches(matches: readonly Match[], services: RuleServices): void {
+    const matchers: Matcher[] = [];
+    for (const match of matches) {
+      const matcher = match.bind(services);
+      if (matcher === null) continue;
+      const isFirst = matchers.length === 0 && (this.flags & Flag.Ports) === 0;
+      if (isFirst && matcher instanceof PortMatcher && matcher.isPlain) this.#setPorts(matcher);
+      else {
+        matchers.push(matcher);
+        this.askedPorts |= match.askedPorts;
+      }
     }
+    this.#matchers = matchers;
+  }
+
+  #setPorts({ source, destination }: PortMatcher): void {
     this.flags |= Flag.Ports;
-    this.lowerSourcePort = first.source.lower;
-    this.upperSourcePort = first.source.upper;
-    this.lowerDestinationPort = first.destination.lower;
-    this.upperDestinationPort = first.destination.upper;
-    this.#matchers = others;
+    this.lowerSourcePort = source.lower;
+    this.upperSourcePort = source.upper;
+    this.lowerDestinationPort = destination.lower;
+    this.upperDestinationPort = destination.upper;
   }
 
   #setTarget(target: Target, services: RuleServices): void {

@@ -3,7 +3,7 @@ import { assert } from "../base/assert.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { FlowCache } from "../l3/flow-cache.ts";
 import { HOOK_NAMES, type HookContext, type HookFunction, Verdict } from "../l3/hooks.ts";
-import type { NatRange } from "../l3/nat-range.ts";
+import type { NatRange } from "../wire/nat-range.ts";
 import type { ChainView, Policy } from "./chain.ts";
 import { ChainSet, type Undo } from "./chain-set.ts";
 import { Evaluator, Outcome } from "./evaluator.ts";

@@ -1,6 +1,6 @@
 /** Targets: what a rule does with the packets that match. @module */
 import type { HookContext } from "../l3/hooks.ts";
-import type { NatRange } from "../l3/nat-range.ts";
+import type { NatRange } from "../wire/nat-range.ts";
 import type { Packet, Reason } from "../wire/packet.ts";
 import type { Match } from "./match.ts";
 import type { OptionSpec, Options } from "./options.ts";

@@ -10,7 +10,8 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Instant } from "../base/time.ts";
-import { Cast as ImportedCast, type Packet, type PacketPool } from "../wire/packet.ts";
+import type { Packet, PacketPool } from "../wire/packet.ts";
+import { IS_LITTLE_ENDIAN as ImportedIS_LITTLE_ENDIAN } from "../wire/layout.ts";
 import type { FlowTracker } from "../wire/path-notes.ts";
 import {
   ETHERNET_LENGTH as ImportedETHERNET_LENGTH,
@@ -22,33 +23,31 @@ import type { Crossing } from "./crossing.ts";
 import {
   Change as ImportedChange,
   change as Importedchange,
+  joinChanges,
   lowerTtl as ImportedlowerTtl,
   noteChange,
-  TRANSLATION as ImportedTRANSLATION,
 } from "./flow-change.ts";
 import { FlowNotes, type Lane } from "./flow-path.ts";
 import { FlowRecords, Word as ImportedWord } from "./flow-records.ts";
 import { FlowState as ImportedFlowState } from "./flow-state.ts";
 import {
   HeaderWord as ImportedHeaderWord,
-  IS_LITTLE_ENDIAN as ImportedIS_LITTLE_ENDIAN,
+  placeHeaders as ImportedplaceHeaders,
 } from "./header-words.ts";
 import type { Interface } from "./interface.ts";
-import { IPV4_MIN_LENGTH as ImportedIPV4_MIN_LENGTH } from "./ipv4.ts";
 import { ASK as ImportedASK, Lanes } from "./lanes.ts";
+import { Openings } from "./openings.ts";
 import type { Passage } from "./passage.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
 const FlowState = ImportedFlowState;
 const HeaderWord = ImportedHeaderWord;
+const placeHeaders = ImportedplaceHeaders;
 const IS_LITTLE_ENDIAN = ImportedIS_LITTLE_ENDIAN;
 const Word = ImportedWord;
-const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
-const Cast = ImportedCast;
 const NO_RECORD = ImportedNO_RECORD;
 const Change = ImportedChange;
-const TRANSLATION = ImportedTRANSLATION;
 const change = Importedchange;
 const lowerTtl = ImportedlowerTtl;
 const ASK = ImportedASK;
@@ -75,6 +74,7 @@ export class FlowCache {
   hits = 0;
   readonly #records: FlowRecords;
   readonly #lanes = new Lanes();
+  readonly #openings = new Openings();
   /** Packets that came in together, while they are on their ways; most stacks never have such. */
   #burst: Burst | null = null;
   #isReading = false;
@@ -99,6 +99,11 @@ export class FlowCache {
     this.#records.clear();
     this.#lanes.clear();
     this.#tracker = null;
+  }
+
+  /** Packets that opened a connection and took a known way. */
+  get openingHits(): number {
+    return this.#openings.hits;
   }
 
   /** Rises whenever all ways are forgotten. */
@@ -183,27 +188,21 @@ export class FlowCache {
   /** Send `packet`, of which `burst` knows in `slot`, the way of its flow if that may be. */
   #pass(via: Interface, burst: Burst, slot: number, packet: Packet, now: Instant): Found {
     const record = burst.records[slot] ?? NO_RECORD.Odd;
-    if (record < 0) return record === NO_RECORD.Odd ? Found.Ask : Found.Note;
+    if (record === NO_RECORD.Odd) return Found.Ask;
+    if (record < 0) {
+      const isGone = this.#openings.pass(via, burst, slot, packet, this.#records.epoch, now);
+      return isGone ? Found.Gone : Found.Note;
+    }
     const { words } = this.#records;
     const octets = packet.pool.words;
     const at = (packet.frame + ETHERNET_LENGTH) >> 2;
     const lane = this.#lanes.at(words[record + Word.Lane] ?? ASK);
-    if (
-      lane === null ||
-      lane.via !== via ||
-      (octets[at - 4] ?? 0) >>> 16 !== lane.first ||
-      octets[at - 3] !== lane.second ||
-      octets[at - 2] !== lane.third ||
-      octets[at - 1] !== lane.fourth
-    ) {
+    if (lane === null || lane.via !== via || !lane.isOf(octets, at)) {
       return lane === null && this.#isAlive(record) ? Found.Ask : Found.Note;
     }
     const length = burst.lengths[slot] ?? 0;
     if (length > lane.mtu || !lane.neighbor.isReady) return Found.Ask;
-    packet.network = at << 2;
-    packet.transport = (at << 2) + IPV4_MIN_LENGTH;
-    packet.end = (at << 2) + length;
-    packet.cast = Cast.Host;
+    placeHeaders(packet, at, length);
     const isSound = burst.areSound[slot] === 1;
     if ((words[record + Word.Flow] ?? 0) !== 0 && !this.#follow(record, packet, isSound, now)) {
       return packet.flowState === FlowState.None ? Found.Note : Found.Ask;
@@ -230,13 +229,14 @@ export class FlowCache {
       octets[at + HeaderWord.Ports] ?? 0,
       (life >>> 8) & 0xff,
     );
-    const { words } = this.#records;
+    const isOpen = this.isEnabled && !via.judgesPackets;
+    const { words, epoch } = this.#records;
+    if (record < 0 && isOpen && this.#openings.enter(via, packet, header, epoch, now)) return;
     const lane = record < 0 ? null : this.#lanes.at(words[record + Word.Lane] ?? ASK);
     const isKnown =
+      isOpen &&
       lane !== null &&
       lane.via === via &&
-      this.isEnabled &&
-      !via.judgesPackets &&
       lane.beginsWith(header) &&
       packet.end - packet.network <= lane.mtu &&
       (life & 0xff) > 1 &&
@@ -260,12 +260,18 @@ export class FlowCache {
     if ((packet.network & 3) !== 0) return;
     const { output, pathMtu } = packet;
     assert(output !== null, "a packet that is sent has a device to leave by");
+    if (this.#lanes.isFull) this.invalidate();
+    if (notes.opener !== null) {
+      if (notes.isSpoilt || notes.isOpeningSpoilt) return;
+      const lane = this.#lanes.at(this.#lanes.of(notes, neighbor, output, pathMtu));
+      if (lane !== null) this.#openings.add(notes, lane, this.#records.epoch);
+      return;
+    }
     const { tracker } = notes;
     if (tracker !== null && tracker !== this.#tracker) {
       if (this.#tracker !== null) this.invalidate();
       this.#tracker = tracker;
     }
-    if (this.#lanes.isFull) this.invalidate();
     this.#changes += 1;
     const record = this.#records.take(notes, this.#isAlive);
     const words = this.#records.words;
@@ -289,14 +295,8 @@ export class FlowCache {
     const octets = packet.pool.words;
     this.#changeHere(record, octets, at);
     const { crossing } = lane;
-    const { header } = lane.neighbor;
-    if (crossing?.isClear(packet) === true) {
-      this.#join(record, lane, crossing, octets, at);
-      crossing.take(packet, header, now);
-    } else {
-      header.writeBefore(octets, at);
-      lane.output.transmit(packet, now);
-    }
+    if (crossing?.isClear(packet) === true) this.#join(record, lane, crossing, octets, at);
+    lane.send(packet, at, now);
   }
 
   /** `packet`, which this router's connection tracking has followed, passes the next one too. */
@@ -349,27 +349,12 @@ export class FlowCache {
     const second = next.#lanes.at(beyond[there + Word.Lane] ?? ASK);
     if (second === null || second.via !== crossing.via || second.crossing !== null) return;
     if (!second.beginsWith(lane.neighbor.header)) return;
-    const changes = words[record + Word.Change] ?? 0;
-    const isNexts = (changes & Change.NextChanges) !== 0;
-    const own = changes & (isNexts ? Change.Reply : Change.Reply | TRANSLATION);
-    const nexts = beyond[there + Word.Change] ?? 0;
-    const isJudged = this.#tracker?.judgesChecksums === true;
-    if ((own & TRANSLATION) !== 0 && ((nexts & TRANSLATION) !== 0 || !isJudged)) return;
     const tracker = next.#tracker ?? this.#tracker;
     if (tracker === null) return;
+    const isJudged = this.#tracker?.judgesChecksums === true;
+    if (!joinChanges(words, record, beyond, there, isJudged)) return;
     this.#nextTracker = tracker;
     words[record + Word.Passage] = this.#lanes.passageOf(lane, crossing, second, tracker);
-    words[record + Word.NextFlow] = beyond[there + Word.Flow] ?? 0;
-    words[record + Word.NextState] = beyond[there + Word.State] ?? 0;
-    let joined = own | ((nexts & Change.Reply) !== 0 ? Change.NextReply : 0);
-    if ((nexts & TRANSLATION) !== 0) {
-      joined |= (nexts & TRANSLATION) | Change.NextChanges;
-      words[record + Word.Address] = beyond[there + Word.Address] ?? 0;
-      words[record + Word.NewPorts] = beyond[there + Word.NewPorts] ?? 0;
-      words[record + Word.HeaderDelta] = beyond[there + Word.HeaderDelta] ?? 0;
-      words[record + Word.TransportDelta] = beyond[there + Word.TransportDelta] ?? 0;
-    }
-    words[record + Word.Change] = joined;
   }
 
   /** @param isSound true if the packet's checksums were found to hold. */

@@ -35,7 +35,7 @@ export const Change = {
   NextReply: 32,
 } as const;
 /** Bits of what becomes of addresses and ports. */
-export const TRANSLATION: number = Change.Source | Change.Destination | Change.ZeroAsFfff;
+const TRANSLATION: number = Change.Source | Change.Destination | Change.ZeroAsFfff;
 
 /**
  * Compare what `packet`, whose IP header begins a word, was with what it became, and write that
@@ -72,6 +72,38 @@ export function noteChange(
   words[record + Word.TransportDelta] = fold(
     delta + difference(notes.ports >>> shift, ports >>> shift),
   );
+  return true;
+}
+
+/**
+ * Write into `record` what becomes of its packets in both routers of a passage, if the second one's
+ * record `there` of `beyond` allows.
+ * @param isJudged true if the first router finds out whether checksums hold.
+ * @returns false, and nothing is written, if both change addresses, or checksums may be wrong.
+ */
+export function joinChanges(
+  words: Int32Array,
+  record: number,
+  beyond: Int32Array,
+  there: number,
+  isJudged: boolean,
+): boolean {
+  const changes = words[record + Word.Change] ?? 0;
+  const isNexts = (changes & Change.NextChanges) !== 0;
+  const own = changes & (isNexts ? Change.Reply : Change.Reply | TRANSLATION);
+  const nexts = beyond[there + Word.Change] ?? 0;
+  if ((own & TRANSLATION) !== 0 && ((nexts & TRANSLATION) !== 0 || !isJudged)) return false;
+  let joined = own | ((nexts & Change.Reply) !== 0 ? Change.NextReply : 0);
+  if ((nexts & TRANSLATION) !== 0) {
+    joined |= (nexts & TRANSLATION) | Change.NextChanges;
+    words[record + Word.Address] = beyond[there + Word.Address] ?? 0;
+    words[record + Word.NewPorts] = beyond[there + Word.NewPorts] ?? 0;
+    words[record + Word.HeaderDelta] = beyond[there + Word.HeaderDelta] ?? 0;
+    words[record + Word.TransportDelta] = beyond[there + Word.TransportDelta] ?? 0;
+  }
+  words[record + Word.Change] = joined;
+  words[record + Word.NextFlow] = beyond[there + Word.Flow] ?? 0;
+  words[record + Word.NextState] = beyond[there + Word.State] ?? 0;
   return true;
 }
 

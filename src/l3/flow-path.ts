@@ -1,13 +1,15 @@
 /** The way of a flow through a router, while it is noted and when it is known. @module */
 import { assert } from "../base/assert.ts";
+import type { Instant } from "../base/time.ts";
 import type { Device } from "../wire/device.ts";
 import type { Packet } from "../wire/packet.ts";
-import type { FlowTracker, PassCounters, PathNotes } from "../wire/path-notes.ts";
+import type { NatRange } from "../wire/nat-range.ts";
+import type { FlowTracker, FlowTranslator, PassCounters, PathNotes } from "../wire/path-notes.ts";
 import type { EthernetTemplate } from "../l2/ethernet.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
 import type { Burst } from "./burst.ts";
 import { Crossing } from "./crossing.ts";
-import { headerWordOf } from "./header-words.ts";
+import { headerWordOf, swap16 } from "./header-words.ts";
 import type { Interface } from "./interface.ts";
 
 /** An Ethernet header in words. */
@@ -15,6 +17,28 @@ type HeaderWords = Pick<EthernetTemplate, "first" | "second" | "third" | "fourth
 
 /** Places that count a packet on its way; one that meets more is asked each time. */
 const MOST_COUNTERS = 64;
+
+/** Ports that are all answered alike, as far as is known. */
+class PortRange {
+  lower = 0;
+  upper = 0xffff;
+
+  /** Begin with all. */
+  open(): void {
+    this.lower = 0;
+    this.upper = 0xffff;
+  }
+
+  /** It was asked whether `port`, one of the range, lies from `lower` to `upper`. */
+  ask(port: number, lower: number, upper: number): void {
+    if (port < lower) this.upper = Math.min(this.upper, lower - 1);
+    else if (port > upper) this.lower = Math.max(this.lower, upper + 1);
+    else {
+      this.lower = Math.max(this.lower, lower);
+      this.upper = Math.min(this.upper, upper);
+    }
+  }
+}
 
 /** Notes on one packet, written over by the next one that is noted once it does not carry them. */
 export class FlowNotes implements PathNotes {
@@ -34,10 +58,21 @@ export class FlowNotes implements PathNotes {
   isReply = false;
   zeroUdpChecksum = 0;
   isSpoilt = false;
+  /** Connection tracking, if the packet opens a connection; what follows is of such alone. */
+  opener: FlowTracker | null = null;
+  translator: FlowTranslator | null = null;
+  destinationRange: NatRange | null = null;
+  sourceRange: NatRange | null = null;
+  /** Source and destination ports that others may have, from and to. */
+  readonly sourcePorts = new PortRange();
+  readonly destinationPorts = new PortRange();
+  isOpeningSpoilt = false;
   #via: Interface;
   #packet: Packet;
   readonly #counters: PassCounters[] = [];
   #count = 0;
+  /** From here on the packet has a destination port that translation gave it. */
+  #hasNewPort = false;
 
   constructor(via: Interface, packet: Packet) {
     this.#via = via;
@@ -75,6 +110,14 @@ export class FlowNotes implements PathNotes {
     this.isReply = false;
     this.zeroUdpChecksum = 0;
     this.isSpoilt = false;
+    this.opener = null;
+    this.translator = null;
+    this.destinationRange = null;
+    this.sourceRange = null;
+    this.sourcePorts.open();
+    this.destinationPorts.open();
+    this.#hasNewPort = false;
+    this.isOpeningSpoilt = false;
     packet.path = this;
   }
 
@@ -114,10 +157,42 @@ export class FlowNotes implements PathNotes {
     this.zeroUdpChecksum = zeroUdpChecksum;
   }
 
+  open(tracker: FlowTracker): void {
+    this.opener = tracker;
+  }
+
+  give(translator: FlowTranslator, side: NatRange["side"], range: NatRange | null): void {
+    this.translator = translator;
+    if (side === "source") this.sourceRange = range;
+    else this.destinationRange = range;
+    if (range === null || side === "source") return;
+    // What comes after depends on what was chosen, unless there was no choice.
+    if (!isOne(range.addresses) || !isOne(range.ports) || range.isRandom) this.spoilOpening();
+    if (range.ports === null) return;
+    const { lower } = range.ports;
+    this.askDestinationPort(swap16(this.ports >>> 16), lower, lower);
+    this.#hasNewPort = true;
+  }
+
+  askSourcePort(port: number, lower: number, upper: number): void {
+    this.sourcePorts.ask(port, lower, upper);
+  }
+
+  askDestinationPort(port: number, lower: number, upper: number): void {
+    if (!this.#hasNewPort) this.destinationPorts.ask(port, lower, upper);
+  }
+
+  spoilOpening(): void {
+    this.isOpeningSpoilt = true;
+  }
+
   spoil(): void {
     this.isSpoilt = true;
   }
 }
+
+const isOne = (range: { readonly lower: number; readonly upper: number } | null): boolean =>
+  range === null || range.lower === range.upper;
 
 /** What the ways of many flows share: they come in and leave alike, and are counted alike. */
 export class Lane {
@@ -172,6 +247,27 @@ export class Lane {
       third === this.third &&
       fourth === this.fourth
     );
+  }
+
+  /** As {@link beginsWith}, of the frame whose IP header begins with word `at` of `octets`. */
+  isOf(octets: Int32Array, at: number): boolean {
+    return (
+      (octets[at - 4] ?? 0) >>> 16 === this.first &&
+      octets[at - 3] === this.second &&
+      octets[at - 2] === this.third &&
+      octets[at - 1] === this.fourth
+    );
+  }
+
+  /** `packet`, changed as it must be, leaves: its IP header begins with word `at`. */
+  send(packet: Packet, at: number, now: Instant): void {
+    const { crossing } = this;
+    const { header } = this.neighbor;
+    if (crossing?.isClear(packet) === true) crossing.take(packet, header, now);
+    else {
+      header.writeBefore(packet.pool.words, at);
+      this.output.transmit(packet, now);
+    }
   }
 
   /** Bring {@link counters} up to date. */

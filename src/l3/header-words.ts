@@ -5,13 +5,13 @@
  * @module
  */
 import { ETHERNET_LENGTH as ImportedETHERNET_LENGTH } from "../l2/ethernet.ts";
-import type { Packet } from "../wire/packet.ts";
+import { Cast as ImportedCast, type Packet } from "../wire/packet.ts";
+import { IPV4_MIN_LENGTH as ImportedIPV4_MIN_LENGTH } from "./ipv4.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
-
-/** True where words lie as these here take them to. */
-export const IS_LITTLE_ENDIAN: boolean = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
+const Cast = ImportedCast;
 
 /** Words from that of the IP header on, which has no options. */
 export const HeaderWord = {
@@ -39,6 +39,14 @@ export const HOP_DELTA = 0xfffe;
 /** The word where the IP header of a frame without tags begins; -1 if it begins in none. */
 export const headerWordOf = ({ frame }: Packet): number =>
   ((frame + ETHERNET_LENGTH) & 3) === 0 ? (frame + ETHERNET_LENGTH) >> 2 : -1;
+
+/** Say of `packet`, `length` octets from word `at` on, where its parts are; it is for this host. */
+export function placeHeaders(packet: Packet, at: number, length: number): void {
+  packet.network = at << 2;
+  packet.transport = (at << 2) + IPV4_MIN_LENGTH;
+  packet.end = (at << 2) + length;
+  packet.cast = Cast.Host;
+}
 
 /** A half of a word, as the number that its octets say. */
 export const swap16 = (half: number): number => ((half & 0xff) << 8) | ((half >>> 8) & 0xff);

@@ -9,7 +9,8 @@ import type { Device } from "../wire/device.ts";
 import type { Packet } from "../wire/packet.ts";
 import { Hook, type HookContext } from "../l3/hooks.ts";
 import { IPV4 } from "../l3/ipv4.ts";
-import type { NatRange, NatRules } from "../l3/nat-range.ts";
+import type { NatRange } from "../wire/nat-range.ts";
+import type { NatRules } from "../l3/nat-rules.ts";
 
 /** A private address and the public one that stands for it. */
 export interface Binding {

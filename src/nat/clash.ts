@@ -37,11 +37,11 @@ export function resolveClash(
 
 /** Let the packet of `flow` belong to `winner` if both are one connection, however it began. */
 function join(table: FlowTable, packet: Packet, flow: number, winner: number): boolean {
-  const { view } = table;
+  const { view, words } = table;
   const reply = flow + TUPLE_LENGTH;
   const winnersReply = winner + TUPLE_LENGTH;
-  const isSame = isSameTuple(view, winner, flow) && isSameTuple(view, winnersReply, reply);
-  const isReversed = isSameTuple(view, winner, reply) && isSameTuple(view, winnersReply, flow);
+  const isSame = isSameTuple(words, winner, flow) && isSameTuple(words, winnersReply, reply);
+  const isReversed = isSameTuple(words, winner, reply) && isSameTuple(words, winnersReply, flow);
   if (!isSame && !isReversed) return false;
   addTally(view, flow + TALLY_OFFSET, winner + TALLY_OFFSET);
   packet.flow = table.handleOf(winner);

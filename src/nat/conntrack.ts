@@ -8,7 +8,7 @@ import type { Machine } from "../base/machine.ts";
 import { Tally } from "../base/tally.ts";
 import { type Instant, NEVER } from "../base/time.ts";
 import type { Packet } from "../wire/packet.ts";
-import type { FlowTracker } from "../wire/path-notes.ts";
+import { type FlowTracker, type Given, Opened as ImportedOpened } from "../wire/path-notes.ts";
 import { FlowState as ImportedFlowState, isReply } from "../l3/flow-state.ts";
 import {
   Hook,
@@ -22,7 +22,6 @@ import {
 import { ICMP, isIcmpError } from "../l3/icmp.ts";
 import { IPV4, Protocol } from "../l3/ipv4.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
-import { resolveClash } from "./clash.ts";
 import { Evictor } from "./eviction.ts";
 import { type FlowEntry, formatFlow } from "./flow-entry.ts";
 import {
@@ -33,20 +32,14 @@ import {
   Status as ImportedStatus,
   STATUS_MASK as ImportedSTATUS_MASK,
 } from "./flow-record.ts";
+import { FlowOpener, Unopened } from "./flow-opener.ts";
 import { FlowTable } from "./flow-table.ts";
 import { type InvalidCause, Outcome as ImportedOutcome } from "./outcome.ts";
 import { checkPacket } from "./packet-check.ts";
 import { relate } from "./quotation.ts";
 import { entryAt, STATE_NAMES } from "./read-entry.ts";
 import { Trackers } from "./trackers.ts";
-import {
-  copyTuple,
-  invertTuple,
-  readTuple,
-  TUPLE_LENGTH,
-  type Tuple,
-  writeTuple,
-} from "./tuple.ts";
+import { type Tuple, writeTuple } from "./tuple.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const FLOW = ImportedFLOW;
@@ -55,6 +48,8 @@ const STATUS_MASK = ImportedSTATUS_MASK;
 const isSteady = ImportedisSteady;
 const FlowState = ImportedFlowState;
 const Outcome = ImportedOutcome;
+const Opened = ImportedOpened;
+type Opened = ImportedOpened;
 // Read for every packet: as a field it would cost a call.
 const PROTOCOL = IPV4.protocol.offset;
 
@@ -72,8 +67,6 @@ export interface ConntrackOptions {
   readonly jiffies?: Jiffies;
 }
 
-/** Records that each new entry lets the sweep look at, so that it overtakes what new ones leave. */
-const SWEEP_STEPS = 2;
 /** Records that the sweep looks at when time passes. */
 const IDLE_SWEEP_STEPS = 64;
 
@@ -92,6 +85,7 @@ export class Conntrack implements Machine, FlowTracker {
   readonly #jiffies: Jiffies;
   readonly #trackers: Trackers;
   readonly #evictor: Evictor;
+  readonly #opener: FlowOpener;
   #instant: Instant = Number.NaN;
   /** Why the last invalid packet was invalid. */
   #cause: InvalidCause = "tcp/state";
@@ -113,6 +107,13 @@ export class Conntrack implements Machine, FlowTracker {
     this.table = new FlowTable(behaviour.limit);
     this.#trackers = new Trackers(this.table, behaviour, jiffies);
     this.#evictor = new Evictor(this.table, behaviour, jiffies);
+    const parts = {
+      table: this.table,
+      behaviour,
+      trackers: this.#trackers,
+      evictor: this.#evictor,
+    };
+    this.#opener = new FlowOpener({ ...parts, clashTicks: jiffies.hz });
   }
 
   /** Hang on the hooks of a stack. */
@@ -142,17 +143,18 @@ export class Conntrack implements Machine, FlowTracker {
     return verdict;
   }
 
-  /** Ways are known of packets whose entry is confirmed. */
+  /** Ways are known of packets whose entry is confirmed, and of those that open one. */
   #notePath(packet: Packet): void {
     const { table } = this;
     const flow = table.flowOf(packet.flow);
     if (flow >= 0 && table.isLive(flow)) {
-      packet.path?.track(this, flow, stateOf(table.view, flow), isReply(packet.flowState));
-    } else packet.path = null;
+      packet.path?.track(this, flow, stateOf(table.words, flow), isReply(packet.flowState));
+    } else if (flow >= 0 && table.isPending(flow)) packet.path?.open(this);
+    else packet.path = null;
   }
 
   isCurrent(flow: number, state: number): boolean {
-    return stateOf(this.table.view, flow) === state;
+    return stateOf(this.table.words, flow) === state;
   }
 
   expect(flows: Int32Array, count: number): void {
@@ -185,6 +187,27 @@ export class Conntrack implements Machine, FlowTracker {
     if (outcome === Outcome.Accept) this.#give(packet, flow, isAnswer);
     else if (outcome === Outcome.Invalid) this.#refuse(packet, this.#trackers.cause);
     return false;
+  }
+
+  open(packet: Packet, given: Given, isJudged: boolean, now: Instant): Opened {
+    this.#setClock(now);
+    const { table } = this;
+    if (!isJudged) {
+      if (checkPacket(packet, this.#behaviour, this.judgesChecksums) !== null) return Opened.No;
+      packet.hasSoundChecksums ||= this.judgesChecksums;
+    }
+    if (this.#opener.find(packet) >= 0) return Opened.No;
+    const flow = this.#opener.open(packet);
+    if (flow < 0) return Opened.No;
+    if (this.#trackers.track(flow, 0, packet) !== Outcome.Accept) {
+      table.abandon(flow);
+      return Opened.No;
+    }
+    given.translator?.give(flow, given.destination, given.source);
+    given.translator?.change(packet, flow);
+    const isIn = this.#opener.insert(packet, flow);
+    packet.flow = -1;
+    return isIn ? Opened.Yes : Opened.Clash;
   }
 
   /** `packet` belongs to `flow`, whose status is what its packets before have made it. */
@@ -223,15 +246,9 @@ export class Conntrack implements Machine, FlowTracker {
   /** Find or open the packet's entry and track it; the state stays none if it must be repeated. */
   #assign(packet: Packet, context: HookContext): Verdict {
     const { table } = this;
-    const { pool, network, end } = packet;
-    const { view } = table;
-    const { quotedPortOctets, trackers } = this.#behaviour;
-    const to = Scratch.Probe;
-    const hasTuple = readTuple(pool.view, network, end, view, to, quotedPortOctets, trackers);
-    assert(hasTuple, "a checked packet has a tuple");
-    const found = table.find();
-    const way = found < 0 ? this.#open(packet) : found;
-    if (way === Opening.Full) {
+    const found = this.#opener.find(packet);
+    const way = found < 0 ? this.#opener.open(packet) : found;
+    if (way === Unopened.Full) {
       context.reason = "conntrack/table-full" satisfies ConntrackDrop;
       return Verdict.Drop;
     }
@@ -252,23 +269,6 @@ export class Conntrack implements Machine, FlowTracker {
     return Verdict.Accept;
   }
 
-  /** A new entry for the tuple in the probe. @returns its way, or what prevents it. */
-  #open(packet: Packet): number {
-    const { table } = this;
-    if (!invertTuple(table.view, Scratch.Probe, Scratch.Current)) {
-      this.#trackers.cause = "icmp/no-query";
-      return Opening.Invalid;
-    }
-    if (!this.#evictor.makeRoom()) return Opening.Full;
-    const flow = table.allocate();
-    copyTuple(table.view, Scratch.Probe, flow);
-    copyTuple(table.view, Scratch.Current, flow + TUPLE_LENGTH);
-    table.noteFree(flow);
-    if (this.#trackers.open(flow, packet)) return flow;
-    table.abandon(flow);
-    return Opening.Invalid;
-  }
-
   #refuse(packet: Packet, cause: InvalidCause): Verdict {
     this.#cause = cause;
     this.invalids.count(cause);
@@ -281,23 +281,10 @@ export class Conntrack implements Machine, FlowTracker {
     this.#setClock(context.now);
     const { table } = this;
     const flow = table.flowOf(packet.flow);
-    if (flow < 0 || isReply(packet.flowState)) return Verdict.Accept;
-    const status = FLOW.status.get(table.view, flow);
-    if ((status & (Status.Confirmed | Status.Dying)) !== 0) return Verdict.Accept;
-    const isTaken =
-      (!table.isOriginalFree(flow) && table.findSame(flow) >= 0) ||
-      (!table.isReplyFree(flow) && table.findSame(flow + TUPLE_LENGTH) >= 0);
-    if (isTaken) {
-      const { resolvesClashes } = this.#behaviour;
-      if (resolvesClashes && resolveClash(table, packet, flow, this.#jiffies.hz)) {
-        return Verdict.Accept;
-      }
-      context.reason = "conntrack/clash" satisfies ConntrackDrop;
-      return Verdict.Drop;
-    }
-    table.insert(flow);
-    table.sweep(SWEEP_STEPS);
-    return Verdict.Accept;
+    if (flow < 0 || isReply(packet.flowState) || !table.isPending(flow)) return Verdict.Accept;
+    if (this.#opener.insert(packet, flow)) return Verdict.Accept;
+    context.reason = "conntrack/clash" satisfies ConntrackDrop;
+    return Verdict.Drop;
   }
 
   #setClock(now: Instant): void {
@@ -326,7 +313,7 @@ export class Conntrack implements Machine, FlowTracker {
 
   /** The entry that has `tuple` in either direction at `now`, or `null`. */
   find(tuple: Tuple, now: Instant): FlowEntry | null {
-    writeTuple(tuple, this.table.view, Scratch.Probe);
+    writeTuple(tuple, this.table.words, Scratch.Probe);
     const way = this.findProbe(now);
     return way < 0 ? null : this.#entryAt(this.table.flowAt(way));
   }
@@ -394,6 +381,3 @@ export class Conntrack implements Machine, FlowTracker {
     packet.pool.observer?.step(packet, HOOK_NAMES[hook], `conntrack: ${what}`, now);
   }
 }
-
-/** Why no entry was opened; never a way. */
-const Opening = { Invalid: -1, Full: -2 } as const;

@@ -19,7 +19,8 @@ import {
   Verdict,
 } from "../l3/hooks.ts";
 import { IPV4, Protocol } from "../l3/ipv4.ts";
-import type { NatRange, NatRules } from "../l3/nat-range.ts";
+import type { NatRange } from "../wire/nat-range.ts";
+import type { NatRules } from "../l3/nat-rules.ts";
 import { UDP } from "../l4/udp.ts";
 import type { Conntrack } from "./conntrack.ts";
 import {

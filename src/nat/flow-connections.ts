@@ -69,11 +69,12 @@ export class FlowConnections implements Connections {
     const conntrack = this.#find();
     if (conntrack === null) return false;
     const { table } = conntrack;
-    const { view } = table;
+    const { view, words } = table;
     const { pool, network, end } = packet;
     const { quotedPortOctets, trackers } = this.#behaviour;
     const to = Scratch.Probe;
-    if (!readTuple(pool.view, network, end, view, to, quotedPortOctets, trackers)) return false;
+    const hasTuple = readTuple(pool.view, network, end, words, to, quotedPortOctets, trackers);
+    if (!hasTuple) return false;
     facts.protocol = TUPLE.protocol.get(view, to);
     readWay(view, to, facts.original);
     const way = conntrack.findProbe(now);

@@ -3,28 +3,33 @@
  * @module
  */
 import { fieldsOf } from "../wire/field.ts";
-import { octets, struct, u32le } from "../wire/layout.ts";
+import { octets, struct, u32own } from "../wire/layout.ts";
 import { TUPLE_LENGTH } from "./tuple.ts";
 
 const layout = struct([
   octets(TUPLE_LENGTH, "original"),
   octets(TUPLE_LENGTH, "reply"),
-  u32le("unanswered"),
-  u32le("serial"),
-  u32le("nextSame"),
-  u32le("previousSame"),
-  u32le("nextFree"),
+  u32own("unanswered"),
+  u32own("serial"),
+  u32own("nextSame"),
+  u32own("previousSame"),
+  u32own("nextFree"),
   octets(12, "spare"),
-  u32le("status"),
-  u32le("generation"),
-  u32le("expires"),
-  u32le("streamFrom"),
+  u32own("status"),
+  u32own("generation"),
+  u32own("expires"),
+  u32own("streamFrom"),
   octets(16, "originalTally"),
   octets(16, "replyTally"),
-  u32le("mark"),
+  u32own("mark"),
   octets(12, "moreSpare"),
 ]);
-const tally = struct([u32le("packets"), u32le("octetsLow"), u32le("octetsHigh"), u32le("spare")]);
+const tally = struct([
+  u32own("packets"),
+  u32own("octetsLow"),
+  u32own("octetsHigh"),
+  u32own("spare"),
+]);
 
 /**
  * An entry in memory, two lines of a processor's cache: the tuples come first, and in the second
@@ -42,26 +47,36 @@ export const TALLY_OFFSET: number = FLOW.originalTally.offset;
 /** Octets of an entry, and of the protocol's record beside it. */
 export const FLOW_LENGTH: number = layout.span;
 
-/** Write zeros over an entry: as few octets as this take longer to fill by a call. */
-export function clearEntry(view: DataView, flow: number): void {
-  for (let at = flow; at < flow + FLOW_LENGTH; at += 8) view.setFloat64(at, 0);
+/** Words of an entry. */
+export const FlowWord = {
+  Serial: FLOW.serial.offset / 4,
+  NextSame: FLOW.nextSame.offset / 4,
+  PreviousSame: FLOW.previousSame.offset / 4,
+  NextFree: FLOW.nextFree.offset / 4,
+  Status: FLOW.status.offset / 4,
+  Generation: FLOW.generation.offset / 4,
+  Expires: FLOW.expires.offset / 4,
+  StreamFrom: FLOW.streamFrom.offset / 4,
+} as const;
+
+/** Write zeros over an entry: as few words as this take longer to fill by a call. */
+export function clearEntry(words: Int32Array, flow: number): void {
+  const end = (flow + FLOW_LENGTH) >> 2;
+  for (let at = flow >> 2; at < end; at += 1) words[at] = 0;
 }
 
 /** Bits of what {@link stateOf} tells that are those of `status`; above them is the generation. */
 export const STATUS_MASK = 0xffff;
 
 /** What must be as it was for a packet's way to be known: a number of 27 bits. */
-export const stateOf = (view: DataView, flow: number): number =>
-  FLOW.status.get(view, flow) | (FLOW.generation.get(view, flow) << 16);
-
-const STATUS = FLOW.status.offset / 4;
-const GENERATION = FLOW.generation.offset / 4;
-const EXPIRES = FLOW.expires.offset / 4;
+export const stateOf = (words: Int32Array, flow: number): number =>
+  (words[(flow >> 2) + FlowWord.Status] ?? 0) |
+  ((words[(flow >> 2) + FlowWord.Generation] ?? 0) << 16);
 
 /** True if the confirmed entry from word `at` on lives at `tick`, as {@link stateOf} said it. */
 export const isSteady = (words: Int32Array, at: number, state: number, tick: number): boolean =>
-  ((words[at + STATUS] ?? 0) | ((words[at + GENERATION] ?? 0) << 16)) === state &&
-  (((words[at + EXPIRES] ?? 0) - tick) | 0) > 0;
+  ((words[at + FlowWord.Status] ?? 0) | ((words[at + FlowWord.Generation] ?? 0) << 16)) === state &&
+  (((words[at + FlowWord.Expires] ?? 0) - tick) | 0) > 0;
 
 /** Bits of an entry's `status` (Linux `enum ip_conntrack_status`). */
 export const Status = {

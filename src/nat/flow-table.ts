@@ -5,11 +5,10 @@
  */
 import { assert } from "../base/assert.ts";
 import { OptionError } from "../base/errors.ts";
-import { viewOf } from "../wire/field.ts";
 import {
   ANY_DONE,
   clearEntry,
-  FLOW as ImportedFLOW,
+  FlowWord as ImportedFlowWord,
   FLOW_LENGTH as ImportedFLOW_LENGTH,
   Scratch,
   Status as ImportedStatus,
@@ -19,11 +18,9 @@ import { copyTuple, TUPLE_LENGTH } from "./tuple.ts";
 import { TupleIndex } from "./tuple-index.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
-const FLOW = ImportedFLOW;
+const FlowWord = ImportedFlowWord;
 const FLOW_LENGTH = ImportedFLOW_LENGTH;
 const Status = ImportedStatus;
-/** Read and written for every packet: as a field it would cost a call. */
-const EXPIRES = FLOW.expires.offset;
 
 /** The most entries that a handle can number. */
 export const MAX_FLOWS = 2 ** 20;
@@ -51,7 +48,7 @@ export class FlowTable {
   forecast = 0;
   #view: DataView;
   #words: Int32Array;
-  #recordBytes: Uint8Array;
+  #recordWords: Int32Array;
   #records: DataView;
   #index: TupleIndex;
   #sources: SourceLists;
@@ -79,11 +76,11 @@ export class FlowTable {
     this.#capacity = FIRST_CAPACITY;
     this.#words = new Int32Array((FIRST_CAPACITY * FLOW_LENGTH) / 4);
     this.#view = new DataView(this.#words.buffer);
-    this.#recordBytes = new Uint8Array(FIRST_CAPACITY * FLOW_LENGTH);
-    this.#records = viewOf(this.#recordBytes);
+    this.#recordWords = new Int32Array(this.#words.length);
+    this.#records = new DataView(this.#recordWords.buffer);
     this.#index = new TupleIndex(FIRST_CAPACITY * 2);
     this.#sources = new SourceLists(FIRST_CAPACITY);
-    this.#free(1, FIRST_CAPACITY);
+    for (let index = 1; index < FIRST_CAPACITY; index += 1) this.#release(index * FLOW_LENGTH);
   }
 
   /** The entries; replaced when the table grows. */
@@ -91,7 +88,7 @@ export class FlowTable {
     return this.#view;
   }
 
-  /** The same as words, which are fields' values on a little-endian computer alone. */
+  /** The same as words. */
   get words(): Int32Array {
     return this.#words;
   }
@@ -106,7 +103,7 @@ export class FlowTable {
 
   /** The number that packets carry for `flow`; it is stale once the record is used again. */
   handleOf(flow: number): number {
-    return FLOW.generation.get(this.#view, flow) * MAX_FLOWS + flow / FLOW_LENGTH;
+    return (this.#words[(flow >> 2) + FlowWord.Generation] ?? 0) * MAX_FLOWS + flow / FLOW_LENGTH;
   }
 
   /** The flow of `handle`; -1 if it is none or stale. Its entry may be dead already. */
@@ -119,7 +116,7 @@ export class FlowTable {
 
   /** As {@link find}, for the tuple at `way`. */
   findSame(way: number): number {
-    copyTuple(this.#view, way, Scratch.Probe);
+    copyTuple(this.#words, way, Scratch.Probe);
     return this.find();
   }
 
@@ -152,7 +149,7 @@ export class FlowTable {
 
   /** True if the time of the confirmed `flow` is over. */
   isExpired(flow: number): boolean {
-    return ((this.#view.getInt32(flow + EXPIRES, true) - this.now) | 0) <= 0;
+    return (((this.#words[(flow >> 2) + FlowWord.Expires] ?? 0) - this.now) | 0) <= 0;
   }
 
   /**
@@ -160,11 +157,10 @@ export class FlowTable {
    * @returns its way; -1 for none.
    */
   find(): number {
-    const way = this.#index.find(this.#view);
+    const way = this.#index.find(this.#words);
     if (way < 0) return -1;
-    const flow = this.flowAt(way);
-    if (!this.isExpired(flow)) return way;
-    this.remove(flow);
+    if (!this.isExpired(this.flowAt(way))) return way;
+    this.remove(this.flowAt(way));
     return -1;
   }
 
@@ -175,17 +171,19 @@ export class FlowTable {
   allocate(): number {
     const left = this.#pending[this.#pendingAt] ?? -1;
     const waiting = left < 0 ? -1 : this.flowOf(left);
-    if (waiting >= 0 && !this.#has(waiting, Status.Confirmed | Status.Dying)) this.abandon(waiting);
+    if (waiting >= 0 && this.isPending(waiting)) this.abandon(waiting);
     if (this.#freeFirst === 0) this.#grow();
     const flow = this.#freeFirst;
     assert(flow !== 0, "a table that grew has a free record");
-    this.#freeFirst = FLOW.nextFree.get(this.#view, flow);
+    const words = this.#words;
+    const at = flow >> 2;
+    this.#freeFirst = words[at + FlowWord.NextFree] ?? 0;
     if (this.#freeFirst === 0) this.#freeLast = 0;
     if (flow === this.#freeReply) this.#freeReply = 0;
     if (flow === this.#freeOriginal) this.#freeOriginal = 0;
-    const generation = FLOW.generation.get(this.#view, flow);
-    clearEntry(this.#view, flow);
-    FLOW.generation.set(this.#view, flow, (generation + 1) % MAX_GENERATION);
+    const generation = words[at + FlowWord.Generation] ?? 0;
+    clearEntry(words, flow);
+    words[at + FlowWord.Generation] = (generation + 1) % MAX_GENERATION;
     this.#pending[this.#pendingAt] = this.handleOf(flow);
     this.#pendingAt = (this.#pendingAt + 1) % MAX_PENDING;
     return flow;
@@ -193,12 +191,14 @@ export class FlowTable {
 
   /** Clear what a protocol kept at `flow` of an entry before. */
   clearRecord(flow: number): void {
-    clearEntry(this.#records, flow);
+    clearEntry(this.#recordWords, flow);
   }
 
-  /** Give back a flow that was not confirmed. */
+  /** Give back a flow that is in no list: it was not confirmed. */
   abandon(flow: number): void {
-    this.#bury(flow);
+    const at = (flow >> 2) + FlowWord.Status;
+    this.#words[at] = (this.#words[at] ?? 0) | Status.Dying;
+    this.#release(flow);
   }
 
   /** Read what packets of the first `count` of `flows`, 0 for none, will need: they come soon. */
@@ -207,7 +207,7 @@ export class FlowTable {
     let read = 0;
     for (let index = 0; index < count; index += 1) {
       const flow = flows[index] ?? 0;
-      read ^= words[(flow + EXPIRES) >> 2] ?? 0;
+      read ^= words[(flow >> 2) + FlowWord.Expires] ?? 0;
     }
     this.forecast = read;
   }
@@ -215,13 +215,13 @@ export class FlowTable {
   /** Let `flow` live `ticks` from now on or, before it is confirmed, from its confirmation on. */
   extend(flow: number, ticks: number): void {
     if (this.#has(flow, Status.Confirmed)) this.prolong(flow, ticks);
-    else FLOW.expires.set(this.#view, flow, ticks);
+    else this.#words[(flow >> 2) + FlowWord.Expires] = ticks;
   }
 
   /** As {@link extend}, for a confirmed flow. */
   prolong(flow: number, ticks: number): void {
     const expires = (this.now + ticks) | 0;
-    this.#view.setInt32(flow + EXPIRES, expires, true);
+    this.#words[(flow >> 2) + FlowWord.Expires] = expires;
     this.noteExpiry(expires);
   }
 
@@ -235,21 +235,22 @@ export class FlowTable {
    * original one if it has {@link Status.NatClash}.
    */
   insert(flow: number): void {
-    const view = this.#view;
-    FLOW.status.set(view, flow, FLOW.status.get(view, flow) | Status.Confirmed);
-    this.extend(flow, FLOW.expires.get(view, flow));
-    FLOW.serial.set(view, flow, (this.#serial = (this.#serial + 1) >>> 0));
+    const words = this.#words;
+    const at = flow >> 2;
+    words[at + FlowWord.Status] = (words[at + FlowWord.Status] ?? 0) | Status.Confirmed;
+    this.prolong(flow, words[at + FlowWord.Expires] ?? 0);
+    words[at + FlowWord.Serial] = this.#serial = (this.#serial + 1) | 0;
     this.#place(flow);
     this.count += 1;
   }
 
   /** Take the confirmed `flow` out; its record can still be read until it is used again. */
   remove(flow: number): void {
-    if (!this.#has(flow, Status.NatClash)) this.#index.displace(this.#view, flow);
-    this.#index.displace(this.#view, flow + TUPLE_LENGTH);
-    if (this.#has(flow, ANY_DONE)) this.#sources.unlink(this.#view, flow);
+    if (!this.#has(flow, Status.NatClash)) this.#index.displace(this.#words, flow);
+    this.#index.displace(this.#words, flow + TUPLE_LENGTH);
+    if (this.#has(flow, ANY_DONE)) this.#sources.unlink(this.#words, flow);
     this.count -= 1;
-    this.#bury(flow);
+    this.abandon(flow);
   }
 
   /** Look at `steps` records in turn and remove those whose time is over. */
@@ -266,7 +267,7 @@ export class FlowTable {
     this.sweep(this.#capacity - 1);
     this.#soonest = (this.now + LONGEST) | 0;
     for (let flow = FLOW_LENGTH; flow < this.#capacity * FLOW_LENGTH; flow += FLOW_LENGTH) {
-      const expires = FLOW.expires.get(this.#view, flow) | 0;
+      const expires = this.#words[(flow >> 2) + FlowWord.Expires] ?? 0;
       if (this.isLive(flow) && ((expires - this.#soonest) | 0) < 0) this.#soonest = expires;
     }
   }
@@ -279,8 +280,13 @@ export class FlowTable {
 
   /** True if `flow` is confirmed and not removed. */
   isLive(flow: number): boolean {
-    const status = FLOW.status.get(this.#view, flow);
+    const status = this.#words[(flow >> 2) + FlowWord.Status] ?? 0;
     return (status & (Status.Confirmed | Status.Dying)) === Status.Confirmed;
+  }
+
+  /** True if `flow` was allocated and is neither confirmed nor given back. */
+  isPending(flow: number): boolean {
+    return !this.#has(flow, Status.Confirmed | Status.Dying);
   }
 
   /** True if `flow` is in the table by its reply alone: it is not shown. */
@@ -294,7 +300,7 @@ export class FlowTable {
     for (let index = 1; index < this.#capacity; index += 1) {
       if (this.isLive(index * FLOW_LENGTH)) found.push(index * FLOW_LENGTH);
     }
-    return found.sort((left, right) => (this.#isOlder(left, right) ? -1 : 1));
+    return found.sort((left, right) => this.#ageOf(right) - this.#ageOf(left));
   }
 
   /**
@@ -307,7 +313,7 @@ export class FlowTable {
    */
   dropEarly(chains: number, isOldest: boolean): boolean {
     const index = this.#index;
-    const first = index.chainOf(this.#view, chains);
+    const first = index.chainOf(this.#words, chains);
     const range = isOldest ? 1 : Math.min(EVICTION_RANGE, chains);
     let dropped = 0;
     for (let step = 0; step < range && dropped === 0; step += 1) {
@@ -331,53 +337,44 @@ export class FlowTable {
     for (; at >= 0; at = index.nextInChain(chain, chains, at)) {
       const flow = this.flowAt(index.wayAt(at));
       if (this.#has(flow, Status.Assured)) continue;
-      if (victim === 0 || this.#isOlder(flow, victim)) victim = flow;
+      if (victim === 0 || this.#ageOf(flow) > this.#ageOf(victim)) victim = flow;
     }
     return victim;
   }
 
   /** The latest entry that may have protocol and source of the tuple at `way`; 0 for none. */
   firstSame(way: number): number {
-    return this.#sources.firstSame(this.#view, way);
+    return this.#sources.firstSame(this.#words, way);
   }
 
   /** The one before `flow` that may have its source; 0 for none. */
   nextSame(flow: number): number {
-    return FLOW.nextSame.get(this.#view, flow);
+    return this.#words[(flow >> 2) + FlowWord.NextSame] ?? 0;
   }
 
   #has(flow: number, bits: number): boolean {
-    return (FLOW.status.get(this.#view, flow) & bits) !== 0;
+    return ((this.#words[(flow >> 2) + FlowWord.Status] ?? 0) & bits) !== 0;
   }
 
-  #isOlder(left: number, right: number): boolean {
-    const view = this.#view;
-    return ((FLOW.serial.get(view, left) - FLOW.serial.get(view, right)) | 0) < 0;
+  /** Entries that were confirmed since `flow` was. */
+  #ageOf(flow: number): number {
+    return (this.#serial - (this.#words[(flow >> 2) + FlowWord.Serial] ?? 0)) >>> 0;
   }
 
   /** The reply goes first: where both tuples are one, Linux finds the reply. */
   #place(flow: number): void {
-    this.#index.place(this.#view, flow + TUPLE_LENGTH);
-    if (!this.#has(flow, Status.NatClash)) this.#index.place(this.#view, flow);
-    if (this.#has(flow, ANY_DONE)) this.#sources.link(this.#view, flow);
+    this.#index.place(this.#words, flow + TUPLE_LENGTH);
+    if (!this.#has(flow, Status.NatClash)) this.#index.place(this.#words, flow);
+    if (this.#has(flow, ANY_DONE)) this.#sources.link(this.#words, flow);
   }
 
-  // Records: the free ones wait in a queue, so that a stale handle stays known for long.
-
-  #bury(flow: number): void {
-    FLOW.status.set(this.#view, flow, FLOW.status.get(this.#view, flow) | Status.Dying);
-    this.#release(flow);
-  }
-
+  /** Free records wait in a queue, so that a stale handle stays known for long. */
   #release(flow: number): void {
-    FLOW.nextFree.set(this.#view, flow, 0);
+    const words = this.#words;
+    words[(flow >> 2) + FlowWord.NextFree] = 0;
     if (this.#freeLast === 0) this.#freeFirst = flow;
-    else FLOW.nextFree.set(this.#view, this.#freeLast, flow);
+    else words[(this.#freeLast >> 2) + FlowWord.NextFree] = flow;
     this.#freeLast = flow;
-  }
-
-  #free(first: number, end: number): void {
-    for (let index = first; index < end; index += 1) this.#release(index * FLOW_LENGTH);
   }
 
   #grow(): void {
@@ -388,13 +385,13 @@ export class FlowTable {
     words.set(this.#words);
     this.#words = words;
     this.#view = new DataView(words.buffer);
-    const recordBytes = new Uint8Array(this.#capacity * FLOW_LENGTH);
-    recordBytes.set(this.#recordBytes);
-    this.#recordBytes = recordBytes;
-    this.#records = viewOf(recordBytes);
+    const recordWords = new Int32Array(words.length);
+    recordWords.set(this.#recordWords);
+    this.#recordWords = recordWords;
+    this.#records = new DataView(recordWords.buffer);
     this.#index = new TupleIndex(Math.min(this.#capacity, this.limit) * 2);
     this.#sources = new SourceLists(Math.min(this.#capacity, this.limit));
     for (const flow of this.flows()) this.#place(flow);
-    this.#free(before, this.#capacity);
+    for (let index = before; index < this.#capacity; index += 1) this.#release(index * FLOW_LENGTH);
   }
 }

@@ -5,15 +5,36 @@
  */
 import type { Chance } from "../base/prng.ts";
 import { Protocol } from "../l3/ipv4.ts";
-import type { NatRange } from "../l3/nat-range.ts";
+import type { NatRange } from "../wire/nat-range.ts";
 import type { NatBehaviour } from "./behaviour.ts";
 import { mayClash } from "./clash.ts";
-import { ANY_MAPPED, FLOW, Scratch, Status } from "./flow-record.ts";
+import {
+  ANY_MAPPED,
+  FLOW,
+  FlowWord as ImportedFlowWord,
+  Scratch as ImportedScratch,
+  Status as ImportedStatus,
+} from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { lookup2, lookup3, turnRound } from "./jhash.ts";
 import type { Side } from "./rewrite.ts";
 import { CONNECTION, isAfter, SIDE, TcpState } from "./tcp-record.ts";
-import { copyTuple, invertTuple, isSameTuple, TUPLE, TUPLE_LENGTH } from "./tuple.ts";
+import {
+  copyTuple,
+  hasSameSource,
+  invertTuple,
+  isSameTuple,
+  TUPLE,
+  TUPLE_LENGTH as ImportedTUPLE_LENGTH,
+  TupleWord as ImportedTupleWord,
+} from "./tuple.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const FlowWord = ImportedFlowWord;
+const Scratch = ImportedScratch;
+const Status = ImportedStatus;
+const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
+const TupleWord = ImportedTupleWord;
 
 /** Ports that a random search looks at, before it begins elsewhere with half as many. */
 const MAX_ATTEMPTS = 128;
@@ -51,28 +72,29 @@ export class Mapper {
    * @param range what a rule wants; `null` keeps the address, and the port too if it is free.
    */
   map(flow: number, side: Side, range: NatRange | null): void {
-    const { view } = this.#table;
+    const { words } = this.#table;
     const isSource = side === "source";
     this.#isFree = false;
-    invertTuple(view, flow + TUPLE_LENGTH, Scratch.Current);
+    invertTuple(words, flow + TUPLE_LENGTH, Scratch.Current);
     this.#choose(flow, isSource, range);
-    let status = FLOW.status.get(view, flow);
+    const at = (flow >> 2) + FlowWord.Status;
+    let status = words[at] ?? 0;
     status |= isSource ? Status.SourceDone : Status.DestinationDone;
-    if (!isSameTuple(view, Scratch.Candidate, Scratch.Current)) {
-      invertTuple(view, Scratch.Candidate, flow + TUPLE_LENGTH);
+    if (!isSameTuple(words, Scratch.Candidate, Scratch.Current)) {
+      invertTuple(words, Scratch.Candidate, flow + TUPLE_LENGTH);
       status |= isSource ? Status.SourceMapped : Status.DestinationMapped;
     }
-    FLOW.status.set(view, flow, status);
+    words[at] = status;
     this.#table.noteReply(flow, this.#isFree);
   }
 
   /** Write the tuple that the connection shall show into {@link Scratch.Candidate}. */
   #choose(flow: number, isSource: boolean, range: NatRange | null): void {
-    const { view } = this.#table;
+    const { words } = this.#table;
     const isRandom = range?.isRandom ?? false;
-    copyTuple(view, Scratch.Current, Scratch.Candidate);
+    copyTuple(words, Scratch.Current, Scratch.Candidate);
     if (isSource && !isRandom && this.#keepSource(flow, range)) return;
-    copyTuple(view, Scratch.Current, Scratch.Candidate);
+    copyTuple(words, Scratch.Current, Scratch.Candidate);
     this.#chooseAddress(isSource, range);
     if (!isRandom && this.#isInPorts(isSource, range)) {
       const { takesOnlyPort } = this.#behaviour;
@@ -95,15 +117,11 @@ export class Mapper {
   /** `find_appropriate_src`. */
   #reuse(range: NatRange | null): boolean {
     const table = this.#table;
-    const { view } = table;
+    const { view, words } = table;
     let same = table.firstSame(Scratch.Current);
     for (; same !== 0; same = table.nextSame(same)) {
-      const hasSource =
-        TUPLE.src.get(view, same) === TUPLE.src.get(view, Scratch.Current) &&
-        TUPLE.srcPort.get(view, same) === TUPLE.srcPort.get(view, Scratch.Current) &&
-        TUPLE.protocol.get(view, same) === TUPLE.protocol.get(view, Scratch.Current);
-      if (!hasSource || table.isExpired(same)) continue;
-      invertTuple(view, same + TUPLE_LENGTH, Scratch.Candidate);
+      if (!hasSameSource(words, same, Scratch.Current) || table.isExpired(same)) continue;
+      invertTuple(words, same + TUPLE_LENGTH, Scratch.Candidate);
       TUPLE.dst.set(view, Scratch.Candidate, TUPLE.dst.get(view, Scratch.Current));
       TUPLE.dstPort.set(view, Scratch.Candidate, TUPLE.dstPort.get(view, Scratch.Current));
       if (this.#isInRange(range)) return true;
@@ -113,11 +131,13 @@ export class Mapper {
 
   /** True if the candidate's source is one that `range` allows. */
   #isInRange(range: NatRange | null): boolean {
-    const { view } = this.#table;
-    const src = TUPLE.src.get(view, Scratch.Candidate);
-    if (range === null) return src === TUPLE.src.get(view, Scratch.Current);
+    const { words } = this.#table;
+    const src = words[(Scratch.Candidate >> 2) + TupleWord.Src] ?? 0;
+    if (range === null) return src === words[(Scratch.Current >> 2) + TupleWord.Src];
     const { addresses } = range;
-    const isAddress = addresses === null || (src >= addresses.lower && src <= addresses.upper);
+    const address = src >>> 0;
+    const isAddress =
+      addresses === null || (address >= addresses.lower && address <= addresses.upper);
     return isAddress && this.#isInPorts(true, range);
   }
 
@@ -160,15 +180,15 @@ export class Mapper {
   /** True if another connection's answers would look like the candidate's. */
   #isTaken(flow: number): boolean {
     const table = this.#table;
-    invertTuple(table.view, Scratch.Candidate, Scratch.Probe);
+    const { words } = table;
+    invertTuple(words, Scratch.Candidate, Scratch.Probe);
     const reply = flow + TUPLE_LENGTH;
-    const isKnown = table.isReplyFree(flow) && isSameTuple(table.view, Scratch.Probe, reply);
+    const isKnown = table.isReplyFree(flow) && isSameTuple(words, Scratch.Probe, reply);
     const way = isKnown ? -1 : table.find();
     this.#isFree = way < 0;
     if (way < 0 || table.flowAt(way) === flow) return false;
     // The same connection, whose packets overtook each other before it was confirmed.
-    const isSame =
-      this.#behaviour.toleratesClashes && isSameTuple(table.view, table.flowAt(way), flow);
+    const isSame = this.#behaviour.toleratesClashes && isSameTuple(words, table.flowAt(way), flow);
     return !isSame;
   }
 
@@ -183,7 +203,7 @@ export class Mapper {
     if (way < 0) return false;
     const other = table.flowAt(way);
     if ((FLOW.status.get(view, other) & ANY_MAPPED) !== 0) return false;
-    return isSameTuple(view, other, flow + TUPLE_LENGTH);
+    return isSameTuple(table.words, other, flow + TUPLE_LENGTH);
   }
 
   /** Search for a free port; the last one tried stays if there is none. */

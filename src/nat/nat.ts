@@ -8,7 +8,9 @@ import type { Chance } from "../base/prng.ts";
 import { type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
 import { onesSum } from "../wire/checksum.ts";
 import type { Device } from "../wire/device.ts";
+import type { NatRange } from "../wire/nat-range.ts";
 import type { Packet } from "../wire/packet.ts";
+import type { FlowTranslator } from "../wire/path-notes.ts";
 import { FlowState, isReply } from "../l3/flow-state.ts";
 import {
   Hook,
@@ -24,7 +26,7 @@ import { blankSumOf, mendBlankSum } from "../l3/blank-checksum.ts";
 import { gather } from "../l3/fragment.ts";
 import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
 import { TCP_MIN_LENGTH } from "../l4/tcp.ts";
-import type { NatRules } from "../l3/nat-range.ts";
+import type { NatRules } from "../l3/nat-rules.ts";
 import { UDP_LENGTH } from "../l4/udp.ts";
 import { hasGreVersion, PPTP_GRE_LENGTH } from "../l4/gre.ts";
 import type { NatBehaviour } from "./behaviour.ts";
@@ -62,7 +64,7 @@ export interface NatOptions {
  * POSTROUTING and INPUT, both with a connection's first packet; every later packet of it is changed
  * alike, and those of the other direction back. Packets of no connection pass as they are.
  */
-export class Nat {
+export class Nat implements FlowTranslator {
   readonly #table: FlowTable;
   readonly #behaviour: NatBehaviour;
   readonly #rules: NatRules;
@@ -153,33 +155,53 @@ export class Nat {
     // Too late to translate it (`nf_nat_setup_info`).
     if ((FLOW.status.get(this.#table.view, flow) & Status.Confirmed) !== 0) return true;
     this.#mapper.map(flow, side, range);
+    packet.path?.give(this, side, range);
     if (range?.device !== undefined && this.#behaviour.endsWhereDeviceChanges) {
       this.#masqueraded[flow / FLOW_LENGTH] = { handle: packet.flow, device: range.device };
     }
     return true;
   }
 
+  give(flow: number, destination: NatRange | null, source: NatRange | null): void {
+    this.#mapper.map(flow, "destination", destination);
+    this.#mapper.map(flow, "source", source);
+  }
+
+  change(packet: Packet, flow: number): void {
+    const status = FLOW.status.get(this.#table.view, flow);
+    if ((status & ANY_MAPPED) === 0) return;
+    const answer = flow + TUPLE_LENGTH;
+    const isDone =
+      ((status & Status.DestinationMapped) === 0 || this.#change(packet, answer, "destination")) &&
+      ((status & Status.SourceMapped) === 0 || this.#change(packet, answer, "source"));
+    assert(isDone, "a packet of a known way has ports");
+  }
+
   /** Change the packet as its connection demands. */
   #apply(packet: Packet, context: HookContext, flow: number, side: Side): Verdict {
     if (!this.#isMapped(packet, flow, side)) return Verdict.Accept;
+    const answer = otherWay(packet, flow);
+    packet.path?.translate(this.#behaviour.sendsZeroAsFfff ? 0xffff : 0);
+    if (!this.#change(packet, answer, side)) return drop(context, "nat/truncated");
+    if (packet.pool.isTracing) this.#trace(packet, context, answer, side);
+    return Verdict.Accept;
+  }
+
+  /** Give one side of the packet what the tuple at `answer` asks of it. @returns false as there. */
+  #change(packet: Packet, answer: number, side: Side): boolean {
     const { pool, network, end } = packet;
     const { view } = this.#table;
-    const answer = otherWay(packet, flow);
     const isSource = side === "source";
     const address = ipv4Of((isSource ? TUPLE.dst : TUPLE.src).get(view, answer));
     const protocol = TUPLE.protocol.get(view, answer);
     const usesDstPort = isSource && protocol !== Protocol.Icmp;
     const port = (usesDstPort ? TUPLE.dstPort : TUPLE.srcPort).get(view, answer);
-    packet.path?.translate(this.#behaviour.sendsZeroAsFfff ? 0xffff : 0);
     gather(packet, packet.transport + transportLength(protocol));
     const sum = blankSumOf(packet);
     const before = (isSource ? IPV4.src : IPV4.dst).get(pool.view, network);
-    if (!this.#rewrite(pool.view, network, end, side, address, port)) {
-      return drop(context, "nat/truncated");
-    }
+    if (!this.#rewrite(pool.view, network, end, side, address, port)) return false;
     if (sum >= 0) mendBlankSum(packet, sum, before, address);
-    if (pool.isTracing) this.#trace(packet, context, answer, side);
-    return Verdict.Accept;
+    return true;
   }
 
   /** As {@link rewrite}, for protocols that may have no port here. */
@@ -249,7 +271,7 @@ export class Nat {
   }
 
   #trace(packet: Packet, { hook, now }: HookContext, answer: number, side: Side): void {
-    const way = formatTuple(tupleAt(this.#table.view, answer));
+    const way = formatTuple(tupleAt(this.#table.words, answer));
     const what = `nat: ${side} changed, answers have ${way}`;
     packet.pool.observer?.step(packet, HOOK_NAMES[hook], what, now);
   }

@@ -29,8 +29,8 @@ export function relate(
   const quoted = transport + ICMP_LENGTH;
   const { view } = table;
   const isReadable =
-    readTuple(pool.view, quoted, end, view, Scratch.Current, quotedPortOctets, trackers) &&
-    invertTuple(view, Scratch.Current, Scratch.Probe);
+    readTuple(pool.view, quoted, end, table.words, Scratch.Current, quotedPortOctets, trackers) &&
+    invertTuple(table.words, Scratch.Current, Scratch.Probe);
   if (!isReadable) return "icmp/quotation";
   let way = table.find();
   let isAnswer = way !== table.flowAt(way);

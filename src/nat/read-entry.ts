@@ -28,7 +28,7 @@ export function entryAt(
   tick: Duration,
   countsTraffic: boolean,
 ): FlowEntry {
-  const { view, records, now } = table;
+  const { view, words, records, now } = table;
   const status = FLOW.status.get(view, flow);
   const isTcp = TUPLE.protocol.get(view, flow) === Protocol.Tcp;
   const expires = FLOW.expires.get(view, flow);
@@ -38,8 +38,8 @@ export function entryAt(
     countsTraffic ? tallyAt(view, way + TALLY_OFFSET) : null;
   return {
     handle: table.handleOf(flow),
-    original: tupleAt(view, flow),
-    reply: tupleAt(view, flow + TUPLE_LENGTH),
+    original: tupleAt(words, flow),
+    reply: tupleAt(words, flow + TUPLE_LENGTH),
     tcpState: isTcp ? (TCP_STATE_NAMES[CONNECTION.state.get(records, flow)] ?? null) : null,
     timeout: Math.max(ticks, 0) * tick,
     hasReply: (status & Status.SeenReply) !== 0,

@@ -7,7 +7,7 @@ import type { Ipv4Addr } from "../wire/addr.ts";
 import { update16 } from "../wire/checksum.ts";
 import { ICMP, ICMP_LENGTH } from "../l3/icmp.ts";
 import { headerLengthOf, IPV4, Protocol, rewriteDestination, rewriteSource } from "../l3/ipv4.ts";
-import type { NatRange } from "../l3/nat-range.ts";
+import type { NatRange } from "../wire/nat-range.ts";
 import { mendTcpChecksum, TCP, TCP_MIN_LENGTH } from "../l4/tcp.ts";
 import { mendUdpChecksum, UDP, UDP_LENGTH } from "../l4/udp.ts";
 import { invertIcmpType } from "./tuple.ts";

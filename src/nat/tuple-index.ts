@@ -4,75 +4,77 @@
  * table lie side by side.
  * @module
  */
-import { viewOf } from "../wire/field.ts";
-import { Scratch } from "./flow-record.ts";
-import { isSameTuple, TUPLE } from "./tuple.ts";
+import { Scratch as ImportedScratch } from "./flow-record.ts";
+import { isSameTuple as ImportedisSameTuple, TupleWord as ImportedTupleWord } from "./tuple.ts";
 
-/** Octets of a place: the hash, then the tuple's way or 0. */
-const PLACE = 8;
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const Scratch = ImportedScratch;
+const TupleWord = ImportedTupleWord;
+const isSameTuple = ImportedisSameTuple;
+
+/** Words of a place: the hash, then the tuple's way or 0. */
+const PLACE = 2;
 /** Places for each tuple, at least. */
 const PLACES = 2;
 
-/** Where tuples are; a *way* is a tuple's position in the view that is handed in. */
+/** Where tuples are; a *way* is a tuple's position in octets in the words that are handed in. */
 export class TupleIndex {
-  readonly #places: DataView;
+  readonly #places: Int32Array;
   /** Bits of a hash that do not choose a place. */
   readonly #shift: number;
 
   /** @param tuples the most that will ever be in it. */
   constructor(tuples: number) {
     const bits = Math.ceil(Math.log2(tuples * PLACES));
-    this.#places = viewOf(new Uint8Array(2 ** bits * PLACE));
+    this.#places = new Int32Array(2 ** bits * PLACE);
     this.#shift = 32 - bits;
   }
 
   /** @returns the way of the tuple in {@link Scratch.Probe}; -1 for none. */
-  find(view: DataView): number {
+  find(words: Int32Array): number {
     const places = this.#places;
-    const hash = hashOf(view, Scratch.Probe);
-    const last = places.byteLength - 1;
+    const hash = hashOf(words, Scratch.Probe);
+    const last = places.length - 1;
     for (let place = this.#homeOf(hash); ; place = (place + PLACE) & last) {
-      const way = places.getUint32(place + 4, true);
+      const way = places[place + 1] ?? 0;
       if (way === 0) return -1;
-      if (places.getInt32(place, true) !== hash) continue;
-      if (isSameTuple(view, way, Scratch.Probe)) return way;
+      if (places[place] === hash && isSameTuple(words, way, Scratch.Probe)) return way;
     }
   }
 
   /** Put the tuple at `way` in. */
-  place(view: DataView, way: number): void {
+  place(words: Int32Array, way: number): void {
     const places = this.#places;
-    const hash = hashOf(view, way);
+    const hash = hashOf(words, way);
+    const last = places.length - 1;
     let place = this.#homeOf(hash);
-    while (places.getUint32(place + 4, true) !== 0) {
-      place = (place + PLACE) & (places.byteLength - 1);
-    }
-    places.setInt32(place, hash, true);
-    places.setUint32(place + 4, way, true);
+    while (places[place + 1] !== 0) place = (place + PLACE) & last;
+    places[place] = hash;
+    places[place + 1] = way;
   }
 
   /** Take `way`, which is there, out, and move up what was placed behind it for want of room. */
-  displace(view: DataView, way: number): void {
+  displace(words: Int32Array, way: number): void {
     const places = this.#places;
-    const last = places.byteLength - 1;
-    let gap = this.#homeOf(hashOf(view, way));
-    while (places.getUint32(gap + 4, true) !== way) gap = (gap + PLACE) & last;
+    const last = places.length - 1;
+    let gap = this.#homeOf(hashOf(words, way));
+    while (places[gap + 1] !== way) gap = (gap + PLACE) & last;
     for (let place = (gap + PLACE) & last; ; place = (place + PLACE) & last) {
-      const other = places.getUint32(place + 4, true);
+      const other = places[place + 1] ?? 0;
       if (other === 0) break;
-      const hash = places.getInt32(place, true);
+      const hash = places[place] ?? 0;
       const distance = (place - this.#homeOf(hash)) & last;
       if (distance < ((place - gap) & last)) continue;
-      places.setInt32(gap, hash, true);
-      places.setUint32(gap + 4, other, true);
+      places[gap] = hash;
+      places[gap + 1] = other;
       gap = place;
     }
-    places.setUint32(gap + 4, 0, true);
+    places[gap + 1] = 0;
   }
 
   /** The chain that the tuple in {@link Scratch.Probe} belongs to, of `chains` in all. */
-  chainOf(view: DataView, chains: number): number {
-    return chainOf(hashOf(view, Scratch.Probe), chains);
+  chainOf(words: Int32Array, chains: number): number {
+    return chainOf(hashOf(words, Scratch.Probe), chains);
   }
 
   /**
@@ -82,21 +84,21 @@ export class TupleIndex {
    */
   nextInChain(chain: number, chains: number, after: number): number {
     const places = this.#places;
-    const size = places.byteLength;
+    const size = places.length;
     const first = this.#homeOf(Math.ceil((chain * 2 ** 32) / chains));
     const end = this.#homeOf(Math.ceil(((chain + 1) * 2 ** 32) / chains) - 1);
     for (let at = after === 0 ? first : after - 1 + PLACE; at < first + size; at += PLACE) {
       const place = at & (size - 1);
-      const isEmpty = places.getUint32(place + 4, true) === 0;
+      const isEmpty = places[place + 1] === 0;
       if (isEmpty && at >= end) return -1;
-      if (!isEmpty && chainOf(places.getInt32(place, true), chains) === chain) return at + 1;
+      if (!isEmpty && chainOf(places[place] ?? 0, chains) === chain) return at + 1;
     }
     return -1;
   }
 
   /** The way at a position that {@link nextInChain} returned. */
   wayAt(position: number): number {
-    return this.#places.getUint32(((position - 1) & (this.#places.byteLength - 1)) + 4, true);
+    return this.#places[((position - 1) & (this.#places.length - 1)) + 1] ?? 0;
   }
 
   #homeOf(hash: number): number {
@@ -108,10 +110,11 @@ const chainOf = (hash: number, chains: number): number =>
   Math.floor(((hash >>> 0) * chains) / 2 ** 32);
 
 /** Mix the words of the tuple at `way` to 32 bits, as the finish of MurmurHash3 does. */
-function hashOf(view: DataView, way: number): number {
-  let hash = Math.imul(TUPLE.src.get(view, way) ^ 0x9e3779b9, 0x85ebca6b);
-  hash = Math.imul((hash ^ (hash >>> 15)) + TUPLE.dst.get(view, way), 0xc2b2ae35);
-  hash = Math.imul((hash ^ (hash >>> 13)) + TUPLE.ports.get(view, way), 0x27d4eb2f);
-  hash = Math.imul((hash ^ (hash >>> 16)) + TUPLE.protocol.get(view, way), 0x165667b1);
+function hashOf(words: Int32Array, way: number): number {
+  const at = way >> 2;
+  let hash = Math.imul((words[at + TupleWord.Src] ?? 0) ^ 0x9e3779b9, 0x85ebca6b);
+  hash = Math.imul((hash ^ (hash >>> 15)) + (words[at + TupleWord.Dst] ?? 0), 0xc2b2ae35);
+  hash = Math.imul((hash ^ (hash >>> 13)) + (words[at + TupleWord.Ports] ?? 0), 0x27d4eb2f);
+  hash = Math.imul((hash ^ (hash >>> 16)) + (words[at + TupleWord.Protocol] ?? 0), 0x165667b1);
   return hash ^ (hash >>> 15);
 }

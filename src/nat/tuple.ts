@@ -4,11 +4,23 @@
  */
 import { type Ipv4Addr, ipv4Of } from "../wire/addr.ts";
 import { fieldsOf } from "../wire/field.ts";
-import { struct, u16le, u32le } from "../wire/layout.ts";
+import {
+  IS_LITTLE_ENDIAN as ImportedIS_LITTLE_ENDIAN,
+  struct,
+  u16own,
+  u32own,
+} from "../wire/layout.ts";
 import { ICMP, ICMP_LENGTH, IcmpType } from "../l3/icmp.ts";
-import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol } from "../l3/ipv4.ts";
+import { headerLengthOf, IPV4, IPV4_MIN_LENGTH, Protocol as ImportedProtocol } from "../l3/ipv4.ts";
 import { GRE, hasCall, checkGre } from "../l4/gre.ts";
-import { UDP } from "../l4/udp.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const IS_LITTLE_ENDIAN = ImportedIS_LITTLE_ENDIAN;
+const Protocol = ImportedProtocol;
+// Read of every packet that opens a connection: as fields they would cost a call each.
+const PROTOCOL = IPV4.protocol.offset;
+const SOURCE = IPV4.src.offset;
+const DESTINATION = IPV4.dst.offset;
 
 /** One direction of a connection, for people; connection tracking itself keeps {@link TUPLE}. */
 export interface Tuple {
@@ -22,20 +34,32 @@ export interface Tuple {
 }
 
 const layout = struct([
-  u32le("src"),
-  u32le("dst"),
-  u16le("srcPort"),
-  u16le("dstPort"),
-  u32le("protocol"),
+  u32own("src"),
+  u32own("dst"),
+  u16own("srcPort"),
+  u16own("dstPort"),
+  u32own("protocol"),
 ]);
-const joined = struct([u32le("src"), u32le("dst"), u32le("ports"), u32le("protocol")]);
 
 /** Octets of two ports. */
 const PORTS_LENGTH = 4;
 /** Octets of a tuple in memory. */
 export const TUPLE_LENGTH: number = layout.span;
-/** A tuple in memory; `ports` are both ports as one word. */
-export const TUPLE = Object.freeze({ ...fieldsOf(layout), ports: fieldsOf(joined).ports });
+/** A tuple in memory. */
+export const TUPLE = fieldsOf(layout);
+/** Words of a tuple; `Ports` are both. */
+export const TupleWord = { Src: 0, Dst: 1, Ports: 2, Protocol: 3 } as const;
+const { Src: SRC, Dst: DST, Ports: PORTS, Protocol: PROTO } = TupleWord;
+
+/** Both ports as a word of a tuple. */
+const portsOf = (srcPort: number, dstPort: number): number =>
+  IS_LITTLE_ENDIAN ? srcPort | (dstPort << 16) : dstPort | (srcPort << 16);
+/** The source port of a tuple's word of both. */
+export const srcPortOf = (ports: number): number =>
+  (IS_LITTLE_ENDIAN ? ports : ports >>> 16) & 0xffff;
+const dstPortOf = (ports: number): number => srcPortOf(turn(ports));
+/** Change the halves of a word. */
+const turn = (word: number): number => (word >>> 16) | (word << 16);
 
 /** The type of the message that answers an ICMP query of `type`, and the reverse; -1 for none. */
 export function invertIcmpType(type: number): number {
@@ -63,7 +87,7 @@ export function readTuple(
   view: DataView,
   network: number,
   end: number,
-  target: DataView,
+  target: Int32Array,
   to: number,
   portOctets: number,
   trackers: ReadonlySet<number>,
@@ -72,25 +96,31 @@ export function readTuple(
   if (IPV4.fragmentOffset.get(view, network) !== 0) return false;
   const at = network + headerLengthOf(view, network);
   if (at > end) return false;
-  const protocol = IPV4.protocol.get(view, network);
-  TUPLE.src.set(target, to, IPV4.src.get(view, network));
-  TUPLE.dst.set(target, to, IPV4.dst.get(view, network));
-  TUPLE.protocol.set(target, to, protocol);
+  const protocol = view.getUint8(network + PROTOCOL);
+  const word = to >> 2;
+  target[word + SRC] = view.getInt32(network + SOURCE);
+  target[word + DST] = view.getInt32(network + DESTINATION);
+  target[word + PROTO] = protocol;
   if (protocol === Protocol.Tcp || protocol === Protocol.Udp) {
     if (end - at < portOctets) return false;
     // The ports of TCP and UDP lie in the same place.
-    TUPLE.srcPort.set(target, to, UDP.srcPort.get(view, at));
-    TUPLE.dstPort.set(target, to, UDP.dstPort.get(view, at));
+    target[word + PORTS] = portsAt(view, at);
   } else if (protocol === Protocol.Icmp) {
     if (end - at < ICMP_LENGTH) return false;
-    TUPLE.srcPort.set(target, to, ICMP.id.get(view, at));
-    TUPLE.dstPort.set(target, to, ICMP.type.get(view, at) * 256 + ICMP.code.get(view, at));
+    const kind = ICMP.type.get(view, at) * 256 + ICMP.code.get(view, at);
+    target[word + PORTS] = portsOf(ICMP.id.get(view, at), kind);
   } else {
-    TUPLE.ports.set(target, to, 0);
-    if (trackers.has(protocol)) return readKin(view, at, end, protocol, target, to);
+    target[word + PORTS] = 0;
+    if (trackers.has(protocol)) return readKin(view, at, end, protocol, target, word);
   }
   return true;
 }
+
+/** Both ports of a header that begins with them. */
+const portsAt = (view: DataView, at: number): number => {
+  const ports = view.getInt32(at);
+  return IS_LITTLE_ENDIAN ? turn(ports) : ports;
+};
 
 /** As {@link readTuple}, for the ports of UDP-Lite and SCTP and the call of GRE. */
 function readKin(
@@ -98,16 +128,15 @@ function readKin(
   at: number,
   end: number,
   protocol: number,
-  target: DataView,
-  to: number,
+  target: Int32Array,
+  word: number,
 ): boolean {
   if (protocol === Protocol.Gre) {
-    if (hasCall(view, at, end)) TUPLE.dstPort.set(target, to, GRE.callId.get(view, at));
+    if (hasCall(view, at, end)) target[word + PORTS] = portsOf(0, GRE.callId.get(view, at));
     return checkGre(view, at, end) === null;
   }
   if (end - at < PORTS_LENGTH) return false;
-  TUPLE.srcPort.set(target, to, UDP.srcPort.get(view, at));
-  TUPLE.dstPort.set(target, to, UDP.dstPort.get(view, at));
+  target[word + PORTS] = portsAt(view, at);
   return true;
 }
 
@@ -115,60 +144,78 @@ function readKin(
  * Write the tuple of the answers to the tuple at `from`, at `to`; the two may be one place.
  * @returns false for an ICMP type that has no answer; then nothing is written.
  */
-export function invertTuple(view: DataView, from: number, to: number): boolean {
-  const protocol = TUPLE.protocol.get(view, from);
-  let srcPort = TUPLE.dstPort.get(view, from);
-  let dstPort = TUPLE.srcPort.get(view, from);
+export function invertTuple(words: Int32Array, from: number, to: number): boolean {
+  const at = from >> 2;
+  const protocol = words[at + PROTO] ?? 0;
+  let ports = turn(words[at + PORTS] ?? 0);
   if (protocol === Protocol.Icmp) {
-    const type = invertIcmpType(srcPort >>> 8);
+    // The id stays; the kind lies on the source's side now.
+    const kind = srcPortOf(ports);
+    const type = invertIcmpType(kind >>> 8);
     if (type < 0) return false;
-    const code = srcPort & 255;
-    srcPort = dstPort;
-    dstPort = type * 256 + code;
+    ports = portsOf(dstPortOf(ports), type * 256 + (kind & 255));
   }
-  const src = TUPLE.src.get(view, from);
-  TUPLE.src.set(view, to, TUPLE.dst.get(view, from));
-  TUPLE.dst.set(view, to, src);
-  TUPLE.srcPort.set(view, to, srcPort);
-  TUPLE.dstPort.set(view, to, dstPort);
-  TUPLE.protocol.set(view, to, protocol);
+  const src = words[at + SRC] ?? 0;
+  const dst = words[at + DST] ?? 0;
+  const there = to >> 2;
+  words[there + SRC] = dst;
+  words[there + DST] = src;
+  words[there + PORTS] = ports;
+  words[there + PROTO] = protocol;
   return true;
 }
 
 /** Copy the tuple at `from` to `to`. */
-export function copyTuple(view: DataView, from: number, to: number): void {
-  TUPLE.src.set(view, to, TUPLE.src.get(view, from));
-  TUPLE.dst.set(view, to, TUPLE.dst.get(view, from));
-  TUPLE.ports.set(view, to, TUPLE.ports.get(view, from));
-  TUPLE.protocol.set(view, to, TUPLE.protocol.get(view, from));
+export function copyTuple(words: Int32Array, from: number, to: number): void {
+  const at = from >> 2;
+  const there = to >> 2;
+  words[there + SRC] = words[at + SRC] ?? 0;
+  words[there + DST] = words[at + DST] ?? 0;
+  words[there + PORTS] = words[at + PORTS] ?? 0;
+  words[there + PROTO] = words[at + PROTO] ?? 0;
 }
 
 /** True if the tuples at `left` and `right` are the same. */
-export function isSameTuple(view: DataView, left: number, right: number): boolean {
+export function isSameTuple(words: Int32Array, left: number, right: number): boolean {
+  const at = left >> 2;
+  const there = right >> 2;
   return (
-    TUPLE.src.get(view, left) === TUPLE.src.get(view, right) &&
-    TUPLE.dst.get(view, left) === TUPLE.dst.get(view, right) &&
-    TUPLE.ports.get(view, left) === TUPLE.ports.get(view, right) &&
-    TUPLE.protocol.get(view, left) === TUPLE.protocol.get(view, right)
+    words[at + SRC] === words[there + SRC] &&
+    words[at + DST] === words[there + DST] &&
+    words[at + PORTS] === words[there + PORTS] &&
+    words[at + PROTO] === words[there + PROTO]
+  );
+}
+
+/** True if the tuples at `left` and `right` have one protocol, source and source port. */
+export function hasSameSource(words: Int32Array, left: number, right: number): boolean {
+  const at = left >> 2;
+  const there = right >> 2;
+  return (
+    words[at + SRC] === words[there + SRC] &&
+    srcPortOf(words[at + PORTS] ?? 0) === srcPortOf(words[there + PORTS] ?? 0) &&
+    words[at + PROTO] === words[there + PROTO]
   );
 }
 
 /** The tuple at `at` as an object. Allocates. */
-export function tupleAt(view: DataView, at: number): Tuple {
+export function tupleAt(words: Int32Array, at: number): Tuple {
+  const word = at >> 2;
+  const ports = words[word + PORTS] ?? 0;
   return {
-    protocol: TUPLE.protocol.get(view, at),
-    src: ipv4Of(TUPLE.src.get(view, at)),
-    dst: ipv4Of(TUPLE.dst.get(view, at)),
-    srcPort: TUPLE.srcPort.get(view, at),
-    dstPort: TUPLE.dstPort.get(view, at),
+    protocol: words[word + PROTO] ?? 0,
+    src: ipv4Of(words[word + SRC] ?? 0),
+    dst: ipv4Of(words[word + DST] ?? 0),
+    srcPort: srcPortOf(ports),
+    dstPort: dstPortOf(ports),
   };
 }
 
 /** Write `tuple` at `at`. */
-export function writeTuple(tuple: Tuple, view: DataView, at: number): void {
-  TUPLE.protocol.set(view, at, tuple.protocol);
-  TUPLE.src.set(view, at, tuple.src);
-  TUPLE.dst.set(view, at, tuple.dst);
-  TUPLE.srcPort.set(view, at, tuple.srcPort);
-  TUPLE.dstPort.set(view, at, tuple.dstPort);
+export function writeTuple(tuple: Tuple, words: Int32Array, at: number): void {
+  const word = at >> 2;
+  words[word + PROTO] = tuple.protocol;
+  words[word + SRC] = tuple.src;
+  words[word + DST] = tuple.dst;
+  words[word + PORTS] = portsOf(tuple.srcPort, tuple.dstPort);
 }

@@ -63,6 +63,12 @@ export const u16le = <N extends string>(property: N): Layout<number, N> =>
 /** Four octets, least significant first. */
 export const u32le = <N extends string>(property: N): Layout<number, N> =>
   wrap(untyped.u32(property), property, "little");
+/** True on a computer that keeps the least significant octet first. */
+export const IS_LITTLE_ENDIAN: boolean = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+/** Two octets in this computer's own order, for memory that is read as words, too. */
+export const u16own = IS_LITTLE_ENDIAN ? u16le : u16be;
+/** Four octets in this computer's own order. */
+export const u32own = IS_LITTLE_ENDIAN ? u32le : u32be;
 /** `length` octets as they are. */
 export const octets = <N extends string>(length: number, property: N): Layout<Uint8Array, N> =>
   wrap(untyped.blob(length, property), property, "octets");

@@ -4,12 +4,44 @@
  * @module
  */
 import type { Instant } from "../base/time.ts";
+import type { NatRange } from "./nat-range.ts";
 import type { Packet } from "./packet.ts";
+
+/** Which ports of a packet, as bits. */
+export const PortBits = { None: 0, Source: 1, Destination: 2, Both: 3 } as const;
 
 /** Packets that passed a place, and their octets from the IP header on. */
 export interface PassCounters {
   packets: number;
   octets: number;
+}
+
+/** What becomes of a packet that may open a connection. */
+export const Opened = {
+  /** It does not, or nobody can say: nothing was done, the packet must go its whole way. */
+  No: 0,
+  /** It does, and is changed as the connection demands. */
+  Yes: 1,
+  /** It would, but another connection has what this one was given: the packet must go. */
+  Clash: 2,
+} as const;
+/** One of {@link Opened}. */
+export type Opened = (typeof Opened)[keyof typeof Opened];
+
+/** Address translation, which gives each new connection what the rules want. */
+export interface FlowTranslator {
+  /** Give the unconfirmed entry at `flow` both ranges, `null` for a null binding. */
+  give(flow: number, destination: NatRange | null, source: NatRange | null): void;
+  /** Change the first packet of `flow` as was given. */
+  change(packet: Packet, flow: number): void;
+}
+
+/** What rules gave the first packet of a connection, and would give others alike. */
+export interface Given {
+  /** `null` if nothing is translated. */
+  readonly translator: FlowTranslator | null;
+  readonly destination: NatRange | null;
+  readonly source: NatRange | null;
 }
 
 /** Connection tracking, which must hear of every packet. */
@@ -32,6 +64,12 @@ export interface FlowTracker {
     isJudged: boolean,
     now: Instant,
   ): boolean;
+  /**
+   * Do for `packet`, whose positions are set, what its whole way would if it opens a connection
+   * that the rules give what is `given`.
+   * @param isJudged as in {@link follow}.
+   */
+  open(packet: Packet, given: Given, isJudged: boolean, now: Instant): Opened;
   /** True if the entry at `flow` is still as it was in `state`. */
   isCurrent(flow: number, state: number): boolean;
   /** Packets of the entries at the first `count` of `flows`, 0 for none, will be followed soon. */
@@ -47,6 +85,16 @@ export interface PathNotes {
    * @param state tells the entry from later ones at `flow`, and from itself once it has changed.
    */
   track(tracker: FlowTracker, flow: number, state: number, isReply: boolean): void;
+  /** The packet opens a connection: an entry that is not confirmed yet. */
+  open(tracker: FlowTracker): void;
+  /** The rules of `translator` give one side of the connection that is opened this range. */
+  give(translator: FlowTranslator, side: NatRange["side"], range: NatRange | null): void;
+  /** Who decided about the packet asked whether its source port, `port`, is one of a range. */
+  askSourcePort(port: number, lower: number, upper: number): void;
+  /** As {@link askSourcePort}, of the destination port. */
+  askDestinationPort(port: number, lower: number, upper: number): void;
+  /** What opens the connection is not what the next packet like this one would meet. */
+  spoilOpening(): void;
   /** An address was changed; a UDP checksum that then becomes 0 is sent as `zeroUdpChecksum`. */
   translate(zeroUdpChecksum: number): void;
   /** Something looked at more than the flow, or did more than can be noted: ask each packet. */

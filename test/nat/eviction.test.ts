@@ -68,14 +68,14 @@ describe("A full table of a current Linux", () => {
     const chains = 1000;
     const index = new TupleIndex(1000);
     const chainOf = (port: number, isReply: boolean): number => {
-      const { view } = new Stand({ behaviour: FLOWS_6 }).conntrack.table;
+      const { words } = new Stand({ behaviour: FLOWS_6 }).conntrack.table;
       const [src, dst] = [ipv4Of(0x0a00_0001), ipv4Of(0x0808_0808)];
       const tuple = isReply
         ? { protocol: 17, src: dst, dst: src, srcPort: 53, dstPort: port }
         : { protocol: 17, src, dst, srcPort: port, dstPort: 53 };
-      writeTuple(tuple, view, Scratch.Current);
-      copyTuple(view, Scratch.Current, Scratch.Probe);
-      return index.chainOf(view, chains);
+      writeTuple(tuple, words, Scratch.Current);
+      copyTuple(words, Scratch.Current, Scratch.Probe);
+      return index.chainOf(words, chains);
     };
     const held = Array.from({ length: 200 }, (_, port) => port + 1);
     const taken = new Set(held.flatMap((port) => [chainOf(port, false), chainOf(port, true)]));

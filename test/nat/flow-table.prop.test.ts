@@ -17,8 +17,8 @@ const tupleOf = (number: number): Tuple => ({
 
 function insert(table: FlowTable, number: number, ticks = 1000): number {
   const flow = table.allocate();
-  writeTuple(tupleOf(number), table.view, flow);
-  invertTuple(table.view, flow, flow + TUPLE_LENGTH);
+  writeTuple(tupleOf(number), table.words, flow);
+  invertTuple(table.words, flow, flow + TUPLE_LENGTH);
   FLOW.status.set(table.view, flow, Status.SourceDone);
   FLOW.expires.set(table.view, flow, ticks);
   table.insert(flow);
@@ -26,14 +26,14 @@ function insert(table: FlowTable, number: number, ticks = 1000): number {
 }
 
 function find(table: FlowTable, number: number, isReply: boolean): number {
-  writeTuple(tupleOf(number), table.view, Scratch.Probe);
-  if (isReply) invertTuple(table.view, Scratch.Probe, Scratch.Probe);
+  writeTuple(tupleOf(number), table.words, Scratch.Probe);
+  if (isReply) invertTuple(table.words, Scratch.Probe, Scratch.Probe);
   return table.find();
 }
 
 /** How many entries with the number's source the list of its source has. */
 function countSame(table: FlowTable, number: number): number {
-  writeTuple(tupleOf(number), table.view, Scratch.Current);
+  writeTuple(tupleOf(number), table.words, Scratch.Current);
   const { src, srcPort } = tupleOf(number);
   let found = 0;
   for (let flow = table.firstSame(Scratch.Current); flow !== 0; flow = table.nextSame(flow)) {

@@ -4,7 +4,7 @@ import { FlowState } from "../../src/l3/flow-state.ts";
 import { Hook } from "../../src/l3/hooks.ts";
 import { IcmpType } from "../../src/l3/icmp.ts";
 import { IPV4 } from "../../src/l3/ipv4.ts";
-import type { NatRange } from "../../src/l3/nat-range.ts";
+import type { NatRange } from "../../src/wire/nat-range.ts";
 import { FLOWS_2618, FLOWS_6, type FlowBehaviour } from "../../src/nat/behaviour.ts";
 import { Nat } from "../../src/nat/nat.ts";
 import { parseIpv4 } from "../../src/wire/addr.ts";

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { viewOf } from "../../src/wire/field.ts";
 import { ipv4Of } from "../../src/wire/addr.ts";
 import { Scratch } from "../../src/nat/flow-record.ts";
 import { copyTuple, TUPLE_LENGTH, writeTuple } from "../../src/nat/tuple.ts";
@@ -10,13 +9,13 @@ const MOST = 64;
 /** Three places for scratch tuples come first, as in the table of connections. */
 const wayOf = (number: number): number => (number + 4) * TUPLE_LENGTH;
 
-function tuples(): DataView {
-  const view = viewOf(new Uint8Array((MOST + 4) * TUPLE_LENGTH));
+function tuples(): Int32Array {
+  const words = new Int32Array(((MOST + 4) * TUPLE_LENGTH) / 4);
   for (let number = 0; number < MOST; number += 1) {
     const src = ipv4Of(0x0a00_0000 + number);
-    writeTuple({ protocol: 17, src, dst: src, srcPort: 7, dstPort: number }, view, wayOf(number));
+    writeTuple({ protocol: 17, src, dst: src, srcPort: 7, dstPort: number }, words, wayOf(number));
   }
-  return view;
+  return words;
 }
 
 function waysOf(index: TupleIndex, chain: number, chains: number): number[] {
@@ -27,8 +26,8 @@ function waysOf(index: TupleIndex, chain: number, chains: number): number[] {
 }
 
 describe("the index of tuples", () => {
-  const view = tuples();
-  const probe = (number: number): void => copyTuple(view, wayOf(number), Scratch.Probe);
+  const words = tuples();
+  const probe = (number: number): void => copyTuple(words, wayOf(number), Scratch.Probe);
   const numbers = fc.array(fc.nat(MOST - 1), { maxLength: 200 });
 
   it("finds what was put in and not taken out", () => {
@@ -37,15 +36,15 @@ describe("the index of tuples", () => {
         const index = new TupleIndex(MOST);
         const held = new Set<number>();
         for (const number of steps) {
-          if (held.delete(number)) index.displace(view, wayOf(number));
+          if (held.delete(number)) index.displace(words, wayOf(number));
           else {
             held.add(number);
-            index.place(view, wayOf(number));
+            index.place(words, wayOf(number));
           }
         }
         for (let number = 0; number < MOST; number += 1) {
           probe(number);
-          expect(index.find(view)).toBe(held.has(number) ? wayOf(number) : -1);
+          expect(index.find(words)).toBe(held.has(number) ? wayOf(number) : -1);
         }
       }),
       { numRuns: 60 },
@@ -58,9 +57,9 @@ describe("the index of tuples", () => {
         const index = new TupleIndex(MOST);
         const expected = Array.from({ length: n }, (): number[] => []);
         for (const number of held) {
-          index.place(view, wayOf(number));
+          index.place(words, wayOf(number));
           probe(number);
-          expected[index.chainOf(view, n)]?.push(wayOf(number));
+          expected[index.chainOf(words, n)]?.push(wayOf(number));
         }
         const sorted = expected.map((ways) => ways.toSorted((left, right) => left - right));
         expect(sorted.map((_, chain) => waysOf(index, chain, n))).toEqual(sorted);

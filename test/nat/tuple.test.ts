@@ -17,7 +17,7 @@ import { viewOf } from "../../src/wire/field.ts";
 import { type Ends, ipv4, query, tcp, udp } from "./packets.ts";
 
 const ends: Ends = { src: "10.0.0.1", dst: "255.255.255.254", srcPort: 65_535, dstPort: 53 };
-const memory = new DataView(new ArrayBuffer(2 * TUPLE_LENGTH));
+const memory = new Int32Array((2 * TUPLE_LENGTH) / 4);
 
 function tupleOf(packet: Uint8Array, portOctets = 4): Tuple | null {
   const view = viewOf(packet);

@@ -2,7 +2,8 @@
 import type { Chance } from "../../src/base/prng.ts";
 import type { HookContext } from "../../src/l3/hooks.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
-import type { NatRange, NatRules } from "../../src/l3/nat-range.ts";
+import type { NatRange } from "../../src/wire/nat-range.ts";
+import type { NatRules } from "../../src/l3/nat-rules.ts";
 import type { Packet } from "../../src/wire/packet.ts";
 import type { NewFlow } from "./kernel.ts";
 

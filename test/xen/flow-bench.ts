@@ -124,6 +124,11 @@ export class FlowBench {
     return router.hooks.paths.hits + gateway.hooks.paths.hits;
   }
 
+  get openingHits(): number {
+    const { router, gateway } = this.dom0;
+    return router.hooks.paths.openingHits + gateway.hooks.paths.openingHits;
+  }
+
   /** The last frame that was sent, in hexadecimal. */
   get lastOctets(): string {
     return this.sent.at(-1)?.split(" ")[2] ?? "";
@@ -158,6 +163,8 @@ export interface Talk {
   readonly peer: number;
   readonly protocol: number;
   readonly port: number;
+  /** The other one's port; 7. */
+  readonly peerPort?: number;
 }
 
 /** What one frame of a talk is like. */
@@ -175,7 +182,7 @@ export interface Parts {
 
 /** The frame of one side of a talk as it comes in, and by which device. */
 export function frameOf(talk: Talk, parts: Parts, vifMac: Mac): [number, Uint8Array] {
-  const { guest, peer, protocol, port } = talk;
+  const { guest, peer, protocol, port, peerPort = 7 } = talk;
   const inside = GUESTS[guest]?.own ?? ipv4Of(0);
   const outside = PEERS[peer] ?? PUBLIC[1 - guest] ?? ipv4Of(0);
   const isTcp = protocol === Protocol.Tcp;
@@ -200,7 +207,7 @@ export function frameOf(talk: Talk, parts: Parts, vifMac: Mac): [number, Uint8Ar
   IPV4.dst.set(view, at, to);
   if (parts.fault === "fragment") IPV4.flagsFragment.set(view, at, 0x2000);
   sealHeader(view, at);
-  const ports = parts.isBack ? [7, port] : [port, 7];
+  const ports = parts.isBack ? [peerPort, port] : [port, peerPort];
   writeTransport(view, at + 20, octets.length, isTcp, ports, parts, [from, to]);
   const damaged = { checksum: at + 20 + (isTcp ? 16 : 6), header: at + 1 }[parts.fault] ?? 0;
   if (damaged > 0) view.setUint8(damaged, view.getUint8(damaged) ^ 0x55);

@@ -13,6 +13,11 @@ const talk: fc.Arbitrary<Talk> = fc.record({
   protocol: fc.constantFrom(Protocol.Udp, Protocol.Udp, Protocol.Tcp),
   port: fc.constantFrom(40_000, 40_001),
 });
+/** Many talks between the same ends: their first frames take one way. */
+const ports = fc.uniqueArray(fc.integer({ min: 39_995, max: 40_012 }), {
+  minLength: 1,
+  maxLength: 12,
+});
 const parts: fc.Arbitrary<Parts> = fc.record({
   isBack: fc.boolean(),
   flags: fc.constantFrom(
@@ -40,6 +45,25 @@ const RULES = [
   "-I FORWARD -m mac --mac-source 12:31:39:00:A5:12 -j DROP",
   "-t nat -A POSTROUTING -o peth0 -p udp -j SNAT --to-source 216.182.232.10",
   "-I FORWARD -m conntrack --ctstate NEW -j ACCEPT",
+  ...["-s", "-d"].map(
+    (side) => `-I FORWARD ${side} 10.254.170.223 -p udp -m udp --sport 40003 -j DROP`,
+  ),
+  "-I FORWARD -p udp -m udp ! --sport 40000:40005 -j ACCEPT",
+  "-I FORWARD -p udp -m multiport --dports 40001,40003:40008 -j DROP",
+  "-I FORWARD -p udp -m multiport --ports 7,40002 -j ACCEPT",
+  "-t mangle -A FORWARD -p udp -m mac --mac-source 12:31:39:00:A5:11 -m udp --dport 7:9",
+  "-t mangle -A POSTROUTING -m conntrack --ctorigdstport 40004 -j DROP",
+  "-t mangle -A FORWARD -m conntrack --ctstate DNAT",
+  "-t raw -A PREROUTING -p udp -m udp --sport 40006:40007 -j NOTRACK",
+  "-t nat -I POSTROUTING -o peth0 -p udp -j SNAT --to-source 216.182.232.10:3000-3004",
+  "-t nat -I POSTROUTING -o peth0 -p udp -j SNAT --to-source 216.182.232.10:3000-3040 --random",
+  "-t nat -I POSTROUTING -o peth0 -p udp -m udp --sport 40002 -j SNAT --to-source 75.101.160.8",
+  "-t nat -I POSTROUTING -o peth0 -p tcp -j MASQUERADE",
+  "-t nat -I PREROUTING -p udp -m udp --dport 7 -j DNAT --to-destination 93.184.216.35:9",
+  "-t nat -I PREROUTING -p udp -j DNAT --to-destination 93.184.216.35-93.184.216.38",
+  "-t nat -I PREROUTING -p udp -m udp --dport 40000:40006 -j DNAT --to-destination :40006",
+  "-t nat -F PREROUTING",
+  "-t nat -F POSTROUTING",
   "-F FORWARD",
   "-Z FORWARD",
   "-P FORWARD DROP",
@@ -52,6 +76,13 @@ type Step =
       readonly talk: Talk;
       readonly isBurst: boolean;
       readonly all: readonly Parts[];
+    }
+  | {
+      readonly kind: "openings";
+      readonly talk: Talk;
+      readonly isBurst: boolean;
+      readonly one: Parts;
+      readonly ports: readonly number[];
     }
   | { readonly kind: "wait"; readonly duration: number }
   | { readonly kind: "rule"; readonly isGateway: boolean; readonly rule: string }
@@ -68,6 +99,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       all: fc
         .array(fc.tuple(parts, fc.integer({ min: 1, max: 5 })), { minLength: 1, maxLength: 4 })
         .map((each) => each.flatMap(([one, times]) => Array.from({ length: times }, () => one))),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("openings" as const),
+      talk,
+      isBurst: fc.boolean(),
+      one: parts,
+      ports,
     }),
   },
   fc.record({
@@ -93,6 +134,14 @@ function play(bench: FlowBench, profile: Profile, one: Step): void {
         for (const each of one.all) bench.receive(...frameOf(one.talk, each, profile.vifMac));
       }
       break;
+    case "openings": {
+      const frames = one.ports.map((port) =>
+        frameOf({ ...one.talk, port }, one.one, profile.vifMac),
+      );
+      if (one.isBurst) bench.receiveBurst(frames);
+      else for (const frame of frames) bench.receive(...frame);
+      break;
+    }
     case "wait":
       bench.wait(one.duration);
       break;
@@ -114,6 +163,7 @@ function play(bench: FlowBench, profile: Profile, one: Step): void {
 describe.each([EC2_2010, LINUX])("the flow cache of a host like $name", (profile) => {
   it("leaves no trace but time", () => {
     let hits = 0;
+    let openingHits = 0;
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40, size: "max" }), (steps) => {
         const benches = [new FlowBench(profile, true), new FlowBench(profile, false)];
@@ -121,10 +171,13 @@ describe.each([EC2_2010, LINUX])("the flow cache of a host like $name", (profile
         const [cached, asked] = benches.map((bench) => bench.state());
         expect(cached).toEqual(asked);
         hits += benches[0]?.hits ?? 0;
+        openingHits += benches[0]?.openingHits ?? 0;
         expect(benches[1]?.hits).toBe(0);
+        expect(benches[1]?.openingHits).toBe(0);
       }),
       { numRuns: 60 },
     );
     expect(hits).toBeGreaterThan(1000);
+    expect(openingHits).toBeGreaterThan(500);
   });
 });

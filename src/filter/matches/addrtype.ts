@@ -2,6 +2,7 @@
 import type { Device } from "../../wire/device.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { Ipv4Addr } from "../../wire/addr.ts";
+import { PortBits } from "../../wire/path-notes.ts";
 import { Hook, type HookContext } from "../../l3/hooks.ts";
 import { IPV4 } from "../../l3/ipv4.ts";
 import { refuse, RuleError } from "../errors.ts";
@@ -97,6 +98,7 @@ export const addrtype: MatchKind = {
       ].join(""),
       placement: { ...ANYWHERE, hooks: hooksOf(limit) },
       isPure: true,
+      askedPorts: PortBits.None,
       bind({ addressTypes }) {
         if (addressTypes === null) {
           throw new RuleError("rule-service", "addrtype", "nobody here knows types of addresses");

@@ -1,5 +1,6 @@
 /** `-m comment`: words for people; every packet matches. @module */
 import { type MatchKind, newMatch } from "../match.ts";
+import { PortBits } from "../../wire/path-notes.ts";
 import { option, printOption } from "../options.ts";
 import { quote } from "../words.ts";
 
@@ -18,6 +19,7 @@ export const comment: MatchKind = {
       text: printOption("comment", quote(words)),
       comment: words,
       isPure: true,
+      askedPorts: PortBits.None,
       bind: () => null,
     });
   },

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Packet } from "../../wire/packet.ts";
+import { PortBits } from "../../wire/path-notes.ts";
 import { ConnectionFacts, type Connections, ConnectionStatus } from "../../l3/connections.ts";
 import { FlowState, isReply } from "../../l3/flow-state.ts";
 import type { HookContext } from "../../l3/hooks.ts";
@@ -117,6 +118,7 @@ export const state: MatchKind = {
       text: printState("state", test),
       usesConntrack: true,
       isPure: true,
+      askedPorts: PortBits.None,
       bind: () => matcher,
     });
   },
@@ -139,6 +141,7 @@ export const conntrack: MatchKind = {
       text: (asked === null ? "" : printState("ctstate", asked)) + printConnectionTest(test),
       usesConntrack: true,
       isPure: isConnectionTestPure(test),
+      askedPorts: isPlain ? PortBits.None : PortBits.Both,
       bind({ connections }) {
         if (isPlain) return new StateMatcher(asked);
         if (connections !== null) return new ConnectionMatcher(connections, asked, test);

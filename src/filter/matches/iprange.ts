@@ -1,6 +1,7 @@
 /** `-m iprange`: addresses from one to another (Linux `net/netfilter/xt_iprange.c`). @module */
 import type { Packet } from "../../wire/packet.ts";
 import { formatIpv4, ipv4Of, parseIpv4 } from "../../wire/addr.ts";
+import { PortBits } from "../../wire/path-notes.ts";
 import { IPV4 } from "../../l3/ipv4.ts";
 import { refuse } from "../errors.ts";
 import { type Matcher, type MatchKind, MatchResult, newMatch } from "../match.ts";
@@ -55,6 +56,7 @@ export const iprange: MatchKind = {
       name: "iprange",
       text: printRange("src-range", source) + printRange("dst-range", destination),
       isPure: true,
+      askedPorts: PortBits.None,
       bind: () => matcher,
     });
   },

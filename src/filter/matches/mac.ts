@@ -1,6 +1,7 @@
 /** `-m mac`: who sent the frame (Linux `net/netfilter/xt_mac.c`). @module */
 import { formatMac, type Mac, MAC_ZERO, parseMac } from "../../wire/addr.ts";
 import type { Packet } from "../../wire/packet.ts";
+import { PortBits } from "../../wire/path-notes.ts";
 import { ETHERNET, ETHERNET_LENGTH } from "../../l2/ethernet.ts";
 import { Hook } from "../../l3/hooks.ts";
 import { refuse } from "../errors.ts";
@@ -40,6 +41,7 @@ export const mac: MatchKind = {
       text: printOption("mac-source", formatMac(source), isInverted),
       placement: { ...ANYWHERE, hooks: hookBits(Hook.Prerouting, Hook.Input, Hook.Forward) },
       isPure: true,
+      askedPorts: PortBits.None,
       bind: () => matcher,
     });
   },

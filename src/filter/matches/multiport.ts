@@ -1,5 +1,6 @@
 /** `-m multiport`: up to 15 ports and ranges (Linux `net/netfilter/xt_multiport.c`). @module */
 import type { Packet } from "../../wire/packet.ts";
+import { PortBits } from "../../wire/path-notes.ts";
 import { IPV4, Protocol } from "../../l3/ipv4.ts";
 import { UDP } from "../../l4/udp.ts";
 import { refuse } from "../errors.ts";
@@ -18,6 +19,12 @@ const UDPLITE = 136;
 const PROTOCOLS: readonly number[] = [Protocol.Tcp, Protocol.Udp, UDPLITE, SCTP, DCCP];
 
 type Side = "sports" | "dports" | "ports";
+
+const ASKED_PORTS = {
+  sports: PortBits.Source,
+  dports: PortBits.Destination,
+  ports: PortBits.Both,
+} as const;
 
 class MultiportMatcher implements Matcher {
   readonly #ranges: readonly NumberRange[];
@@ -71,6 +78,7 @@ export const multiport: MatchKind = {
       text: printOption(side, ranges.map(formatRange).join(","), isInverted),
       placement: { ...ANYWHERE, protocols: PROTOCOLS },
       isPure: true,
+      askedPorts: ASKED_PORTS[side],
       bind: () => matcher,
     });
   },

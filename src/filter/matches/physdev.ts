@@ -4,6 +4,7 @@
  * @module
  */
 import { Hook } from "../../l3/hooks.ts";
+import { PortBits } from "../../wire/path-notes.ts";
 import { type Given, option, printOption } from "../options.ts";
 import { type Matcher, type MatchKind, MatchResult, newMatch } from "../match.ts";
 import { ALL_HOOKS, ANYWHERE, hookBits } from "../placement.ts";
@@ -56,6 +57,7 @@ export const physdev: MatchKind = {
         hooks: asksOutput && !isBridged ? ALL_HOOKS & ~hookBits(Hook.Output) : ALL_HOOKS,
       },
       isPure: true,
+      askedPorts: PortBits.None,
       bind: () => (mayMatch ? null : NEVER),
     });
   },

@@ -1,5 +1,6 @@
 /** `-m pkttype`: how the frame was addressed (Linux `net/netfilter/xt_pkttype.c`). @module */
 import { Cast, type Packet } from "../../wire/packet.ts";
+import { PortBits } from "../../wire/path-notes.ts";
 import { refuse } from "../errors.ts";
 import { judge, type Matcher, type MatchKind, type MatchResult, newMatch } from "../match.ts";
 import { option, printOption } from "../options.ts";
@@ -44,6 +45,7 @@ export const pkttype: MatchKind = {
       name: "pkttype",
       text: printOption("pkt-type", printed, isInverted),
       isPure: true,
+      askedPorts: PortBits.None,
       bind: () => matcher,
     });
   },

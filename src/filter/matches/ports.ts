@@ -1,5 +1,6 @@
 /** Ports of TCP and UDP as rules see them (Linux `net/netfilter/xt_tcpudp.c`). @module */
 import type { Packet } from "../../wire/packet.ts";
+import { PortBits } from "../../wire/path-notes.ts";
 import { IPV4, Protocol } from "../../l3/ipv4.ts";
 import { TCP_MIN_LENGTH } from "../../l4/tcp.ts";
 import { UDP, UDP_LENGTH } from "../../l4/udp.ts";
@@ -89,6 +90,11 @@ export function readPorts(given: Options, name: "sport" | "dport"): PortTest {
 /** What `iptables-save` prints of ports that a rule asks for. */
 export const printPorts = (name: "sport" | "dport", test: PortTest): string =>
   isAll(test) ? "" : printOption(name, formatRange(test), test.isInverted);
+
+/** Which ports of a packet the tests depend on: {@link PortBits}. */
+export const askedPorts = (source: PortTest, destination: PortTest): number =>
+  (isAll(source) ? PortBits.None : PortBits.Source) |
+  (isAll(destination) ? PortBits.None : PortBits.Destination);
 
 const isAll = ({ lower, upper }: NumberRange): boolean =>
   lower === ALL_PORTS.lower && upper === ALL_PORTS.upper;

@@ -11,6 +11,7 @@ import { parseNumber } from "../values.ts";
 import {
   destinationPort,
   NO_PORTS,
+  askedPorts,
   passes,
   PORT_OPTIONS,
   PortMatcher,
@@ -118,6 +119,7 @@ export const tcp: MatchKind = {
       placement: { ...ANYWHERE, protocols: [Protocol.Tcp] },
       asksForSyn: (flags.set & TcpFlag.Syn) !== 0 && !flags.isInverted,
       isPure: !asksMore,
+      askedPorts: askedPorts(source, destination),
       bind: () => matcher,
     });
   },

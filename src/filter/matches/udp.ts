@@ -2,7 +2,7 @@
 import { Protocol } from "../../l3/ipv4.ts";
 import { type MatchKind, newMatch } from "../match.ts";
 import { ANYWHERE } from "../placement.ts";
-import { PORT_OPTIONS, PortMatcher, printPorts, readPorts } from "./ports.ts";
+import { askedPorts, PORT_OPTIONS, PortMatcher, printPorts, readPorts } from "./ports.ts";
 
 /** Loaded by `-p udp` too. */
 export const udp: MatchKind = {
@@ -18,6 +18,7 @@ export const udp: MatchKind = {
       text: printPorts("sport", source) + printPorts("dport", destination),
       placement: { ...ANYWHERE, protocols: [Protocol.Udp] },
       isPure: true,
+      askedPorts: askedPorts(source, destination),
       bind: () => matcher,
     });
   },

@@ -1,6 +1,6 @@
 /** What the targets of the nat table ask of translation, in words (`libxt_NAT.c`). @module */
 import { formatIpv4, parseIpv4 } from "../../wire/addr.ts";
-import type { NatRange } from "../../l3/nat-range.ts";
+import type { NatRange } from "../../wire/nat-range.ts";
 import { Protocol } from "../../l3/ipv4.ts";
 import { refuse } from "../errors.ts";
 import { option, type Options } from "../options.ts";

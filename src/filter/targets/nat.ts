@@ -1,6 +1,6 @@
 /** `-j SNAT`, `-j DNAT`: translate to given addresses (Linux `net/netfilter/xt_nat.c`). @module */
 import { Hook } from "../../l3/hooks.ts";
-import type { NatRange } from "../../l3/nat-range.ts";
+import type { NatRange } from "../../wire/nat-range.ts";
 import { option, printOption } from "../options.ts";
 import { hookBits } from "../placement.ts";
 import { type Bound, newExtension, type TargetKind, type Translator } from "../target.ts";

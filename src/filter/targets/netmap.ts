@@ -3,7 +3,7 @@ import { ipv4Of } from "../../wire/addr.ts";
 import type { Packet } from "../../wire/packet.ts";
 import { Hook, type HookContext } from "../../l3/hooks.ts";
 import { IPV4 } from "../../l3/ipv4.ts";
-import type { NatRange } from "../../l3/nat-range.ts";
+import type { NatRange } from "../../wire/nat-range.ts";
 import { refuse } from "../errors.ts";
 import { option, printOption } from "../options.ts";
 import { hookBits } from "../placement.ts";

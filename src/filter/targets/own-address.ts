@@ -6,7 +6,7 @@
 import { type Ipv4Addr, ipv4Of } from "../../wire/addr.ts";
 import type { Packet } from "../../wire/packet.ts";
 import { Hook, type HookContext } from "../../l3/hooks.ts";
-import type { NatRange } from "../../l3/nat-range.ts";
+import type { NatRange } from "../../wire/nat-range.ts";
 import { RuleError } from "../errors.ts";
 import { option, type Options, printOption } from "../options.ts";
 import { hookBits } from "../placement.ts";

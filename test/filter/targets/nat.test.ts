@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Hook } from "../../../src/l3/hooks.ts";
-import type { NatRange } from "../../../src/l3/nat-range.ts";
+import type { NatRange } from "../../../src/wire/nat-range.ts";
 import { parseIpv4 } from "../../../src/wire/addr.ts";
 import { Cast, PacketPool } from "../../../src/wire/packet.ts";
 import { type Circumstances, deviceOf, type FrameParts, packetOf } from "../facts.ts";

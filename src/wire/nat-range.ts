@@ -1,12 +1,10 @@
 /**
- * What a rule of the nat table asks of address translation (Linux `struct nf_nat_range2`).
- * Rules live in `filter`, translation in `nat`; both know this.
+ * What a rule asks of address translation for one side of a connection (Linux
+ * `struct nf_nat_range2`).
  * @module
  */
-import type { Ipv4Addr } from "../wire/addr.ts";
-import type { Device } from "../wire/device.ts";
-import type { Packet } from "../wire/packet.ts";
-import type { HookContext } from "./hooks.ts";
+import type { Ipv4Addr } from "./addr.ts";
+import type { Device } from "./device.ts";
 
 /** New addresses and ports for one side of a connection. */
 export interface NatRange {
@@ -28,13 +26,4 @@ export interface NatRange {
   readonly device?: Device;
   /** `--persistent`: one source always gets the same address. */
   readonly isPersistent: boolean;
-}
-
-/** The rules that translation asks, once for each side of each new connection. */
-export interface NatRules {
-  /**
-   * @returns what to change; `null` for a null binding; "drop" if a rule forbids the packet
-   * (the rules then have set `context.reason`).
-   */
-  selectNat(packet: Packet, context: HookContext): NatRange | null | "drop";
 }

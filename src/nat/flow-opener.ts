@@ -1,0 +1,104 @@
+/**
+ * How connections begin: the look-up of a packet's tuple, an entry for it, and that entry's place
+ * in the table once the packet has passed all rules (`resolve_normal_ct`, `init_conntrack` and
+ * `__nf_conntrack_confirm` of Linux).
+ * @module
+ */
+import { assert } from "../base/assert.ts";
+import type { Packet } from "../wire/packet.ts";
+import type { ConntrackBehaviour } from "./behaviour.ts";
+import { resolveClash } from "./clash.ts";
+import type { Evictor } from "./eviction.ts";
+import { Scratch as ImportedScratch } from "./flow-record.ts";
+import type { FlowTable } from "./flow-table.ts";
+import type { Trackers } from "./trackers.ts";
+import {
+  copyTuple as ImportedcopyTuple,
+  invertTuple as ImportedinvertTuple,
+  readTuple as ImportedreadTuple,
+  TUPLE_LENGTH as ImportedTUPLE_LENGTH,
+} from "./tuple.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const Scratch = ImportedScratch;
+const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
+const copyTuple = ImportedcopyTuple;
+const invertTuple = ImportedinvertTuple;
+const readTuple = ImportedreadTuple;
+
+/** Records that each new entry lets the sweep look at, so that it overtakes what new ones leave. */
+const SWEEP_STEPS = 2;
+
+/** Why no entry was opened; never a way. */
+export const Unopened = { Invalid: -1, Full: -2 } as const;
+
+/** What a {@link FlowOpener} works with. */
+export interface FlowOpenerOptions {
+  readonly table: FlowTable;
+  readonly behaviour: ConntrackBehaviour;
+  readonly trackers: Trackers;
+  readonly evictor: Evictor;
+  /** How long an entry lives that is in the table by its reply alone. */
+  readonly clashTicks: number;
+}
+
+/** Opens the entries of one table. */
+export class FlowOpener {
+  readonly #table: FlowTable;
+  readonly #behaviour: ConntrackBehaviour;
+  readonly #trackers: Trackers;
+  readonly #evictor: Evictor;
+  readonly #clashTicks: number;
+
+  constructor({ table, behaviour, trackers, evictor, clashTicks }: FlowOpenerOptions) {
+    this.#table = table;
+    this.#behaviour = behaviour;
+    this.#trackers = trackers;
+    this.#evictor = evictor;
+    this.#clashTicks = clashTicks;
+  }
+
+  /** The way of the checked `packet`, whose tuple stays in the probe; -1 for none. */
+  find({ pool, network, end }: Packet): number {
+    const table = this.#table;
+    const { quotedPortOctets, trackers } = this.#behaviour;
+    const { words } = table;
+    const to = Scratch.Probe;
+    const hasTuple = readTuple(pool.view, network, end, words, to, quotedPortOctets, trackers);
+    assert(hasTuple, "a checked packet has a tuple");
+    return table.find();
+  }
+
+  /** A new entry for the tuple in the probe. @returns its way, or what prevents it. */
+  open(packet: Packet): number {
+    const table = this.#table;
+    if (!invertTuple(table.words, Scratch.Probe, Scratch.Current)) {
+      this.#trackers.cause = "icmp/no-query";
+      return Unopened.Invalid;
+    }
+    if (!this.#evictor.makeRoom()) return Unopened.Full;
+    const flow = table.allocate();
+    copyTuple(table.words, Scratch.Probe, flow);
+    copyTuple(table.words, Scratch.Current, flow + TUPLE_LENGTH);
+    table.noteFree(flow);
+    if (this.#trackers.open(flow, packet)) return flow;
+    table.abandon(flow);
+    return Unopened.Invalid;
+  }
+
+  /** The entry that `packet` opened goes into the table. @returns false if the packet must go. */
+  insert(packet: Packet, flow: number): boolean {
+    const table = this.#table;
+    const isTaken =
+      (!table.isOriginalFree(flow) && table.findSame(flow) >= 0) ||
+      (!table.isReplyFree(flow) && table.findSame(flow + TUPLE_LENGTH) >= 0);
+    if (isTaken) {
+      packet.path?.spoilOpening();
+      const { resolvesClashes } = this.#behaviour;
+      return resolvesClashes && resolveClash(table, packet, flow, this.#clashTicks);
+    }
+    table.insert(flow);
+    table.sweep(SWEEP_STEPS);
+    return true;
+  }
+}
