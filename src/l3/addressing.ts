@@ -102,6 +102,27 @@ export class Addressing {
     }
   }
 
+  /**
+   * `ip link set` down or up. What is down loses all routes but those to its own addresses; what
+   * comes up gets those of its addresses again (`fib_disable_ip`, `fib_netdev_event`).
+   */
+  setUp(via: Interface, isUp: boolean): void {
+    if (via.isUp === isUp) return;
+    via.isUp = isUp;
+    via.device.attachStack(isUp ? via : null);
+    if (isUp) {
+      for (const own of via.addresses) {
+        for (const route of this.#routesOf(via, own)) this.fib.add(route);
+      }
+      return;
+    }
+    const lost = [...this.fib.local, ...this.fib.main].filter(
+      ({ device }) => device === via.device,
+    );
+    this.fib.remove(({ device }) => device === via.device);
+    for (const route of lost) if (route.origin === "kernel") this.#restore(route);
+  }
+
   /** True if `address` is this host's own, on whichever device. */
   isLocal(address: Ipv4Addr): boolean {
     return this.fib.kindOf(address) === RouteKind.Local;
@@ -190,6 +211,7 @@ export class Addressing {
       scope: "host",
     });
     const routes = [local];
+    if (!via.isUp) return routes;
     const addBroadcast = (to: Ipv4Addr): void => {
       const prefix = { address: to, length: 32 };
       routes.push(newRoute({ ...made, kind: RouteKind.Broadcast, prefix, device: via.device }));

@@ -77,6 +77,8 @@ export interface InterfaceOwner {
 export class Interface implements Stack {
   readonly device: Device;
   readonly isLoopback: boolean;
+  /** False: nothing comes in or leaves, and nothing but its own addresses has routes. */
+  isUp = true;
   #settings: InterfaceSettings;
   #filters: readonly FrameFilter[] = [];
   #judgesPackets = false;

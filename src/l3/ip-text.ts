@@ -61,8 +61,8 @@ function destinationText({ prefix }: Route): string {
 }
 
 function interfaceText(shown: Interface, index: number): string {
-  const { device, isLoopback } = shown;
-  const flags = isLoopback ? "LOOPBACK,UP,LOWER_UP" : "BROADCAST,MULTICAST,UP,LOWER_UP";
+  const { device, isLoopback, isUp } = shown;
+  const flags = (isLoopback ? "LOOPBACK" : "BROADCAST,MULTICAST") + (isUp ? ",UP,LOWER_UP" : "");
   const kind = isLoopback ? "loopback" : "ether";
   const broadcast = isLoopback ? formatMac(device.mac) : formatMac(MAC_BROADCAST);
   const note = isGroupMac(device.mac) ? " (a group address)" : "";

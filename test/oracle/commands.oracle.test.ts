@@ -1,5 +1,6 @@
 /** Commands in mid-run: what the random worlds meet too seldom, or must not ask. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { RouterWorld } from "../../src/zone/world/router-world.ts";
 import { udp } from "../nat/packets.ts";
 import { Kernel, missingForKernel } from "./kernel.ts";
 import { differencesOf, recordTalk, type TalkRecording } from "./talk-case.ts";
@@ -48,6 +49,26 @@ describe.skipIf(missing !== null)(`a router at work, beside the kernel${skipped}
     const { recording } = await recordTalk(kernel, one);
     return recording;
   }
+
+  it("has the kernel's routes after each change of a link", async () => {
+    const world = { interfaces: INTERFACES, routes: ["8.8.8.0/24 via 10.2.2.2 src 10.1.2.1"] };
+    const twin = new RouterWorld(world);
+    const said: string[] = [];
+    for (const text of [
+      "ip link set e0 down",
+      "ip addr add 10.1.3.1/24 dev e0",
+      "ip link set e1 down",
+      "ip link set e0 up",
+      "ip addr del 10.1.2.1/24 dev e0",
+      "ip link set e1 up",
+    ]) {
+      said.push(text);
+      const frames = said.map((one) => ({ at: 0, interface: "", octets: "", command: one }));
+      const { shown } = await kernel.play(world, frames, 0, [["ip", "route"]]);
+      twin.command(text);
+      expect(twin.routes(), text).toBe((shown[0] ?? "").replaceAll(/ +$/gm, ""));
+    }
+  });
 
   it("leaves each interface alone when forwarding of all stays what it was", async () => {
     const steps = [command("sysctl -w net.ipv4.conf.e0.forwarding=0"), talk()];

@@ -9,6 +9,7 @@ The far ends serve all routers. A router's own namespace does not: a kernel cann
 forget the fragments that it holds and whom it sent how many errors.
 """
 
+import errno
 import json
 import os
 import shlex
@@ -71,6 +72,16 @@ class Ends:
         self.made += 1
         return f"far{self.made}"
 
+    def offer(self, octets, far):
+        """Send a frame to what is down, which refuses it; when."""
+        before = now()
+        try:
+            self.sender.sendto(octets, (far, 0))
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+        return before
+
     def receive(self):
         """The next frame, its far end and its time in microseconds; None if there is none."""
         try:
@@ -90,6 +101,7 @@ class World:
         self.near = {far: name for name, far in self.far.items()}
         self.router = Namespace()
         self.connections = None
+        self.down = set()
         self.start = 0
         try:
             self.build(request)
@@ -150,7 +162,11 @@ class World:
         if "command" in frame:
             return self.command(frame["command"])
         far = self.far[frame["interface"]]
-        before = transmit(self.ends.sender, bytes.fromhex(frame["octets"]), far)
+        octets = bytes.fromhex(frame["octets"])
+        if frame["interface"] in self.down:
+            before = self.ends.offer(octets, far)
+        else:
+            before = transmit(self.ends.sender, octets, far)
         sent = [before // 1000, now() // 1000]
         return self.came(sent, False)
 
@@ -163,11 +179,24 @@ class World:
                 set_all(words[1:])
             else:
                 run([*PROGRAMS.get(program, [program]), *words])
+            if words[:2] == ["link", "set"]:
+                self.set_link(*words[2:4])
             is_refused = False
         except RuntimeError:
             # conntrack fails, too, if it finds nothing to delete.
             is_refused = program != "conntrack"
         return self.came([begun, now() // 1000], is_refused)
+
+    def set_link(self, name, state):
+        """Note whether a link is up; wait for both ends of one that came up."""
+        if state == "down":
+            self.down.add(name)
+            return
+        self.down.discard(name)
+        wait_until_running(name)
+        self.ends.namespace.enter()
+        wait_until_running(self.far[name])
+        self.router.enter()
 
     def came(self, sent, is_refused):
         received, flows = self.take(), self.connections.take()

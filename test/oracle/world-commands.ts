@@ -1,6 +1,6 @@
 /**
  * Random changes of a router at work: of rules, connections, routes, addresses, neighbors,
- * settings.
+ * links, settings.
  * @module
  */
 import fc from "fast-check";
@@ -92,6 +92,14 @@ const neighborChange = fc
     return `ip neigh ${verb} ${address} ${to}dev e${at}${state}`;
   });
 
+const linkChange = fc
+  .record({ state: fc.constantFrom("down", "up", "up"), on: nat })
+  .map(({ state, on }) => ({ world, rules }: Site): string | null => {
+    if (rules.includes("MASQUERADE")) return null;
+    const name = pick(Object.keys(world.interfaces), on);
+    return `ip link set ${name} ${state}`;
+  });
+
 /** Settings of an interface, or of all, and what they may become. */
 const CONF: Readonly<Record<string, readonly number[]>> = {
   forwarding: [1, 1, 0],
@@ -139,6 +147,7 @@ export const commandSpec: fc.Arbitrary<StepSpec> = fc
     { arbitrary: routeChange, weight: 2 },
     { arbitrary: addressChange, weight: 1 },
     { arbitrary: neighborChange, weight: 1 },
+    { arbitrary: linkChange, weight: 2 },
     { arbitrary: confChange, weight: 2 },
     { arbitrary: settingChange, weight: 1 },
   )

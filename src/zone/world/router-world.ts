@@ -179,7 +179,7 @@ export class RouterWorld implements Machine, Carrier {
   /**
    * Change the router as a command of Linux does: "iptables -t nat -F", "conntrack -D -p udp",
    * "ip route del 10.0.0.0/8", "ip addr add 10.1.0.9/24 dev e0", "ip neigh del 10.1.0.2 dev e0",
-   * "sysctl -w net.ipv4.conf.e0.rp_filter=1".
+   * "ip link set e0 down", "sysctl -w net.ipv4.conf.e0.rp_filter=1".
    * All that is due before happens first.
    * @param at when, at the earliest {@link now}, which it is if left out.
    * @throws {ParseError} with the word that is wrong, or as the kernel refuses the change;

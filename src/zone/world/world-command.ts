@@ -1,6 +1,6 @@
 /**
  * Changes of a router at work, in the words of Linux's tools: `iptables`, `conntrack -F` and `-D`,
- * `ip route`, `ip addr` and `ip neigh`, to add and to delete, `sysctl -w`.
+ * `ip route`, `ip addr` and `ip neigh`, to add and to delete, `ip link set`, `sysctl -w`.
  * @module
  */
 import { ParseError } from "../../base/errors.ts";
@@ -70,6 +70,7 @@ const CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
   ["route del", (place, words) => deleteRoute(place, words.join(" "))],
   ["addr add", addAddress],
   ["addr del", deleteAddress],
+  ["link set", setLink],
   ["neigh replace", replaceNeighbor],
   ["neigh del", deleteNeighbor],
 ]);
@@ -78,7 +79,10 @@ const CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
 export function addRoute({ router, devices }: CommandPlace, text: string): void {
   const words = parseRouteWords(text);
   const dev = words.dev === null ? null : deviceOf(devices, words.dev);
-  if (!router.addressing.fib.add(routeOf(words, dev, router.addressing))) {
+  const route = routeOf(words, dev, router.addressing);
+  const via = route.device === null ? undefined : router.addressing.interfaces.get(route.device);
+  if (via?.isUp === false) refuse(text, "the device of the next hop is not up");
+  if (!router.addressing.fib.add(route)) {
     refuse(text, "there is a route of this prefix and metric already");
   }
 }
@@ -157,6 +161,23 @@ function loseAddress({ addressing }: Router, via: Interface, own: InterfaceAddre
     ({ kind, source }) =>
       source === own.address && kind !== RouteKind.Local && kind !== RouteKind.Broadcast,
   );
+}
+
+/** "e0 down": the device loses its neighbors, too. */
+function setLink(
+  { router, devices }: CommandPlace,
+  [name = "", state = "", ...others]: readonly string[],
+  now: Instant,
+): void {
+  const device = deviceOf(devices, name);
+  const via = router.addressing.interfaces.get(device);
+  const isKnown = (state === "up" || state === "down") && others.length === 0;
+  if (via === undefined || !isKnown) return refuse(state, "expected DEVICE up or DEVICE down");
+  if (via.isUp === (state === "up")) return;
+  router.addressing.setUp(via, state === "up");
+  if (via.isUp) return;
+  router.neighbors.removeDevice(device, now);
+  router.arp.removeDevice(device, now);
 }
 
 /** "10.1.0.2 lladdr 02:00:00:00:00:09 dev e0 nud permanent". */

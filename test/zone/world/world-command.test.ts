@@ -77,6 +77,25 @@ describe("a command to a router at work", () => {
     expect(router.routes()).toContain("10.1.2.0/24 dev e0");
   });
 
+  it("takes a link down, with its routes and neighbors, and up again", () => {
+    const router = opened();
+    router.command("ip link set e1 down");
+    expect(sentTo(router)).toBe(0);
+    expect(router.routes()).toBe(
+      "blackhole 7.7.7.7\n10.1.2.0/24 dev e0 proto kernel scope link src 10.1.2.1\n",
+    );
+    expect(router.neighbors()).not.toContain("e1");
+    expect(router.addresses()).toContain("e1: <BROADCAST,MULTICAST> mtu");
+    expect(() => router.command("ip route add 8.8.8.0/24 dev e1")).toThrow(EmulatorError);
+    router.command("ip addr add 10.3.0.1/24 dev e1");
+    expect(router.routes()).not.toContain("10.3.0.0");
+    router.command("ip link set e1 up");
+    router.command("ip link set e1 up");
+    expect(router.routes()).toContain("10.3.0.0/24 dev e1");
+    router.command("ip neigh replace 10.2.2.2 lladdr 02:00:00:00:00:09 dev e1 nud permanent");
+    expect(sentTo(router)).toBe(1);
+  });
+
   it("sets and deletes neighbors, and tells who waited for one", () => {
     const router = opened();
     router.command("ip neigh del 10.2.2.2 dev e1");
@@ -105,7 +124,8 @@ describe("a command to a router at work", () => {
     "sysctl -w net.ipv4.icmp_ratelimit=0",
     "sysctl -w net.ipv4.conf.e9.rp_filter=1",
     "sysctl -w net.ipv4.ip_forward=2",
-    "ip link set e0 down",
+    "ip link set e9 down",
+    "ip link set e0 mtu 900",
     "ip route del 6.6.6.6",
     "ip route add 8.8.8.0/24 via 10.2.2.2",
     "ip route add 8.8.4.0/24 dev e9",
