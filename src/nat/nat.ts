@@ -136,6 +136,18 @@ export class Nat implements FlowTranslator {
     return known !== undefined && known.handle === handle && known.device !== output;
   }
 
+  /** `device` loses `address`, or all: what it masqueraded as it ends (`masq_inet_event`). */
+  endMasqueraded(device: Device, address: Ipv4Addr | null): void {
+    const table = this.#table;
+    this.#masqueraded.forEach((known, index) => {
+      const flow = index * FLOW_LENGTH;
+      const isLive = table.flowOf(known.handle) === flow && table.isLive(flow);
+      if (!isLive || known.device !== device) return;
+      const own = TUPLE.dst.get(table.view, flow + TUPLE_LENGTH);
+      if (address === null || own === address) table.remove(flow);
+    });
+  }
+
   /** A packet of no connection passes as it is: the private source of one may leak. */
   #passStray(packet: Packet, context: HookContext): Verdict {
     const { pool, network, transport, end, flowState } = packet;

@@ -5,7 +5,8 @@
  */
 import type { Machine } from "../base/machine.ts";
 import type { Chance } from "../base/prng.ts";
-import { IPV4_ANY } from "../wire/addr.ts";
+import { IPV4_ANY, type Ipv4Addr } from "../wire/addr.ts";
+import type { Device } from "../wire/device.ts";
 import { RouterRejecter } from "../filter/rejecter.ts";
 import { RuleSet } from "../filter/rule-set.ts";
 import type { RuleServices } from "../filter/services.ts";
@@ -94,6 +95,14 @@ export class Firewall {
   restore(text: string): void {
     this.rules.restore(text);
     this.#update();
+  }
+
+  /**
+   * `device` lost `address`, or went down (`null`): what was masqueraded there ends, where the
+   * kernel notes devices.
+   */
+  loseAddress(device: Device, address: Ipv4Addr | null): void {
+    this.#nat?.endMasqueraded(device, address);
   }
 
   /** Connections are tracked once a rule needs it, translated once there is a nat table. */

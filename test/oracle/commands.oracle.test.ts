@@ -50,6 +50,56 @@ describe.skipIf(missing !== null)(`a router at work, beside the kernel${skipped}
     return recording;
   }
 
+  it("ends what was masqueraded as an address that goes, and nothing else", async () => {
+    const rules = "*nat\n-A POSTROUTING -o e1 -j MASQUERADE\nCOMMIT\n";
+    const recording = await play(
+      rules,
+      talk(),
+      talk("10.2.9.2"),
+      command("ip addr del 10.2.9.1/24 dev e1"),
+      talk("10.2.2.2", 4001),
+    );
+    expect(differencesOf(recording)).toEqual([]);
+    expect(recording.sent).toHaveLength(3);
+    expect(recording.end.connections).toHaveLength(2);
+    expect(recording.end.connections.join("\n")).not.toContain("dst=10.2.9.1");
+  });
+
+  it("ends the third as the first of what is masqueraded alike", async () => {
+    const recording = await play(
+      "*nat\n-A POSTROUTING -o e1 -j MASQUERADE\nCOMMIT\n",
+      ...[4000, 4001, 4002, 4003].map((port) => talk("10.2.9.2", port)),
+      command("ip addr del 10.2.9.1/24 dev e1"),
+    );
+    expect(differencesOf(recording)).toEqual([]);
+    expect(recording.sent).toHaveLength(4);
+    expect(recording.end.connections).toEqual([]);
+  });
+
+  it("goes on to mask as another address of the device", async () => {
+    const recording = await play(
+      "*nat\n-A POSTROUTING -o e1 -j MASQUERADE\nCOMMIT\n",
+      talk(),
+      command("ip addr add 10.2.2.7/24 dev e1"),
+      command("ip addr del 10.2.2.7/24 dev e1"),
+      talk(),
+    );
+    expect(differencesOf(recording)).toEqual([]);
+    expect(recording.end.connections).toHaveLength(1);
+  });
+
+  it("ends what a device masqueraded when its link goes down", async () => {
+    const rules = "*nat\n-A POSTROUTING -o e1 -j MASQUERADE\nCOMMIT\n";
+    for (const [name, left] of [
+      ["e0", 1],
+      ["e1", 0],
+    ] as const) {
+      const recording = await play(rules, talk(), command(`ip link set ${name} down`));
+      expect(differencesOf(recording)).toEqual([]);
+      expect(recording.end.connections).toHaveLength(left);
+    }
+  });
+
   it("has the kernel's routes after each change of a link", async () => {
     const world = { interfaces: INTERFACES, routes: ["8.8.8.0/24 via 10.2.2.2 src 10.1.2.1"] };
     const twin = new RouterWorld(world);

@@ -16,6 +16,7 @@ import shlex
 import socket
 import struct
 import sys
+import time
 
 from namespaces import (
     RESTORE,
@@ -45,6 +46,11 @@ NEW_CONNECTIONS = 1
 # CTA_TUPLE_REPLY, CTA_TUPLE_PROTO; CTA_PROTO_NUM, _SRC_PORT, _DST_PORT, _ICMP_ID
 REPLY, PROTOCOL = 2, 2
 NUMBER, SOURCE_PORT, TARGET_PORT, ICMP_ID = 1, 2, 3, 4
+
+
+# What a kernel ends of its connections after these, it leaves to a worker.
+DEFERRED = {("ip", "addr", "del"), ("ip", "link", "set")}
+DEFERRED_SECONDS = 0.002
 
 
 def set_all(words):
@@ -179,6 +185,8 @@ class World:
                 set_all(words[1:])
             else:
                 run([*PROGRAMS.get(program, [program]), *words])
+            if (program, *words[:2]) in DEFERRED:
+                time.sleep(DEFERRED_SECONDS)
             if words[:2] == ["link", "set"]:
                 self.set_link(*words[2:4])
             is_refused = False

@@ -72,9 +72,7 @@ const routeChange = fc
 
 const addressChange = fc
   .record({ verb: fc.constantFrom("add", "del"), on: nat, address: nat })
-  .map(({ verb, on, address }) => ({ world, rules }: Site): string | null => {
-    // What is masqueraded ends with its address: docs/deviations.md.
-    if (rules.includes("MASQUERADE")) return null;
+  .map(({ verb, on, address }) => ({ world }: Site): string | null => {
     const at = on % Object.keys(world.interfaces).length;
     const own = world.interfaces[`e${at}`]?.addresses ?? [];
     const words = pick([...own, `10.${at + 1}.2.6/24`, `10.77.${at}.1/24 brd +`], address);
@@ -94,8 +92,7 @@ const neighborChange = fc
 
 const linkChange = fc
   .record({ state: fc.constantFrom("down", "up", "up"), on: nat })
-  .map(({ state, on }) => ({ world, rules }: Site): string | null => {
-    if (rules.includes("MASQUERADE")) return null;
+  .map(({ state, on }) => ({ world }: Site): string => {
     const name = pick(Object.keys(world.interfaces), on);
     return `ip link set ${name} ${state}`;
   });

@@ -148,14 +148,19 @@ function deleteAddress(place: CommandPlace, words: readonly string[], now: Insta
     : via.addresses.filter(
         (one) => one.length === found.length && networkOf(one).address === address,
       );
-  for (const one of kin.toReversed()) loseAddress(place.router, via, one);
+  for (const one of kin.toReversed()) loseAddress(place, via, one);
   if (via.addresses.length > 0) return;
   place.router.addressing.fib.remove(({ device }) => device === via.device);
   place.router.neighbors.removeDevice(via.device, now);
 }
 
-function loseAddress({ addressing }: Router, via: Interface, own: InterfaceAddress): void {
+function loseAddress(
+  { router: { addressing }, firewall }: CommandPlace,
+  via: Interface,
+  own: InterfaceAddress,
+): void {
   addressing.removeAddress(via, own);
+  firewall.loseAddress(via.device, own.address);
   if (addressing.isLocal(own.address)) return;
   addressing.fib.remove(
     ({ kind, source }) =>
@@ -163,9 +168,9 @@ function loseAddress({ addressing }: Router, via: Interface, own: InterfaceAddre
   );
 }
 
-/** "e0 down": the device loses its neighbors, too. */
+/** "e0 down": the device loses its neighbors, too, and what it masqueraded. */
 function setLink(
-  { router, devices }: CommandPlace,
+  { router, firewall, devices }: CommandPlace,
   [name = "", state = "", ...others]: readonly string[],
   now: Instant,
 ): void {
@@ -178,6 +183,7 @@ function setLink(
   if (via.isUp) return;
   router.neighbors.removeDevice(device, now);
   router.arp.removeDevice(device, now);
+  firewall.loseAddress(device, null);
 }
 
 /** "10.1.0.2 lladdr 02:00:00:00:00:09 dev e0 nud permanent". */

@@ -118,6 +118,16 @@ describe("a command to a router at work", () => {
     expect(router.sent("e1")).toEqual([]);
   });
 
+  it("ends what was masqueraded as an address that goes", () => {
+    const router = opened("*nat\n-A POSTROUTING -o e1 -j MASQUERADE\nCOMMIT\n");
+    router.command("ip addr add 10.9.0.1/24 dev e1");
+    sentTo(router);
+    router.command("ip addr del 10.9.0.1/24 dev e1");
+    expect(router.connections()).toContain("dst=10.2.2.1");
+    router.command("ip addr del 10.2.2.1/24 dev e1");
+    expect(router.connections()).toBe("");
+  });
+
   it.each([
     "route -n",
     "sysctl net.ipv4.ip_forward",
