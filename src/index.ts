@@ -93,6 +93,7 @@ export { Guest } from "./guest/guest.ts";
 export { Host } from "./guest/host.ts";
 export {
   type BlockDevice,
+  type DiscardUnit,
   DiskStatus,
   MemoryDisk,
   type MemoryDiskOptions,
