@@ -3,10 +3,12 @@ import type { ExternalVif } from "../zone/external-vif.ts";
 import type { Jack } from "./plug.ts";
 import type { RealTime } from "./real-time.ts";
 
-/** The jack of `vif`, which people call `name`. */
-export function vifJack(name: string, vif: ExternalVif, realTime: RealTime): Jack {
+/** The jack of `vif`, which people call `nameOf()` at the time. */
+export function vifJack(nameOf: () => string, vif: ExternalVif, realTime: RealTime): Jack {
   return {
-    name,
+    get name() {
+      return nameOf();
+    },
     transmit: (frame) => {
       let isTaken = false;
       realTime.enter(() => {

@@ -68,9 +68,10 @@ interface Service {
   readonly signal: AbortSignal;
 }
 
-/** True if domains may have come or gone. */
+/** True if domains may have come or gone, or have other vifs. */
 const changesDomains = (event: RunEvent): boolean =>
-  event.event === "settled" || (event.event === "life" && event.what === "ended");
+  event.event === "settled" ||
+  (event.event === "life" && (event.what === "ended" || event.what === "started"));
 
 async function serve(service: Service): Promise<ExitCode> {
   const { plan, options, folder, disks, capture, told, err, signal } = service;

@@ -24,7 +24,7 @@ export interface SocketsOptions {
   readonly realTime: RealTime;
   readonly folder: StateFolder;
   readonly log: Logger;
-  /** Told the vif and the address of each plug that is opened later than {@link Sockets.open}. */
+  /** Told the vif and the address of each plug that is in another vif than it was told to be. */
   readonly onPlug: (vif: string, address: string) => void;
   /** Told why a socket could not be opened later. */
   readonly onError: (error: unknown) => void;
@@ -39,6 +39,8 @@ export class Sockets {
   readonly #stores = new Map<ZoneHost, UnixListener>();
   readonly #guestStores = new Map<Domain, UnixListener>();
   readonly #plugs = new Map<Domain, Plug>();
+  /** The vif that each plug was told to be in last: a restarted domain has another. */
+  readonly #told = new Map<Domain, string>();
   /** Changes are made one after the other. */
   #changes: Promise<void> = Promise.resolve();
 
@@ -58,9 +60,7 @@ export class Sockets {
 
   /** The plugs, by vif. */
   get vifs(): Addresses {
-    const { world } = this.#options;
-    const nameOf = (domain: Domain): string => world.nameOf(domain.backend.device);
-    return new Map([...this.#plugs].map(([one, { address }]) => [nameOf(one), address]));
+    return new Map([...this.#plugs].map(([one, { address }]) => [this.#vifOf(one), address]));
   }
 
   /** Open what there is to be opened. @throws {InputError} if one cannot be, with its place. */
@@ -74,6 +74,7 @@ export class Sockets {
       await this.#openGuestStore(running);
       await this.#plug(running);
     }
+    for (const domain of this.#plugs.keys()) this.#told.set(domain, this.#vifOf(domain));
   }
 
   /** The domains may be others now. */
@@ -96,13 +97,19 @@ export class Sockets {
       for (const [domain, one] of all) {
         if (running.has(domain)) continue;
         all.delete(domain);
+        this.#told.delete(domain);
         await one.close();
       }
     }
     for (const one of world.running) {
       await this.#openGuestStore(one);
-      const plug = await this.#plug(one);
-      if (plug !== null) onPlug(world.nameOf(one.domain.backend.device), plug.address);
+      await this.#plug(one);
+    }
+    for (const [domain, { address }] of this.#plugs) {
+      const vif = this.#vifOf(domain);
+      if (this.#told.get(domain) === vif) continue;
+      this.#told.set(domain, vif);
+      onPlug(vif, address);
     }
   }
 
@@ -127,19 +134,23 @@ export class Sockets {
     return openXenstoreSocket({ path, connect, realTime, log });
   }
 
-  /** @returns the new plug; `null` if there is nothing to plug into, or there is one. */
-  async #plug(running: Running): Promise<Plug | null> {
+  /** As people call it, now. */
+  #vifOf(domain: Domain): string {
+    return this.#options.world.nameOf(domain.backend.device);
+  }
+
+  /** Plug it in, if there is something to plug into, and it is not yet. */
+  async #plug(running: Running): Promise<void> {
     const { domain, listen } = running;
     const { external } = domain;
-    if (external === null || this.#plugs.has(domain)) return null;
-    const { world, folder, realTime, log } = this.#options;
-    const name = world.nameOf(domain.backend.device);
+    if (external === null || this.#plugs.has(domain)) return;
+    const { folder, realTime, log } = this.#options;
+    const name = this.#vifOf(domain);
     const address = listen ?? `unix:${folder.pathOf(`${name.replace("/", "-")}.sock`)}`;
-    const jack = vifJack(name, external, realTime);
+    const jack = vifJack(() => this.#vifOf(domain), external, realTime);
     try {
       const plug = await openPlug(address, { jack, log });
       this.#plugs.set(domain, plug);
-      return plug;
     } catch (error) {
       if (!(error instanceof EmulatorError) || listen === null) throw error;
       throw this.#blame(running, error);
