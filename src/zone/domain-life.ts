@@ -40,6 +40,8 @@ export class DomainLife {
   readonly #services: ZoneServices;
   /** Of the user's own vif; `null` for a simulated domU. */
   readonly #own: Device | null;
+  /** How it stands, as the host says that it is on. */
+  #stateOf: () => VmState;
   #boots = 0;
   /** True: the guest that is there goes on. */
   #isResumed = false;
@@ -53,7 +55,14 @@ export class DomainLife {
     this.#own = isExternal ? new Device({ name: "eth0", mac }) : null;
     const external =
       this.#own === null ? null : new ExternalVif(this.#own, services.pool, () => services.now());
-    this.domain = new Domain({ serial, mac, privateAddress, external, state: stateOf });
+    this.#stateOf = stateOf;
+    const state = (): VmState => this.#stateOf();
+    this.domain = new Domain({ serial, mac, privateAddress, external, state });
+  }
+
+  /** It is on another host, which says how it stands. */
+  move(stateOf: () => VmState): void {
+    this.#stateOf = stateOf;
   }
 
   /** The domU boots, or goes on where its image was taken. @returns its end of its network. */

@@ -274,6 +274,7 @@ export class ZoneHost {
     from.#lives.delete(name);
     this.#below.adopt(saved);
     this.#lives.set(name, life);
+    life.move(() => this.#below.stateOf(name));
   }
 
   /** Plug the domU into its vif. */

@@ -260,7 +260,7 @@ it("restores a domain without disks on another host beside its address", async (
   expect(() => other.restore(domain)).toThrow("a domain of the host");
   other.restore(domain, host);
   expect([...host.domains, ...other.domains]).toEqual([domain]);
-  expect([domain.domid, domain.guest]).toEqual([1, guest]);
+  expect([domain.domid, domain.guest, domain.state]).toEqual([1, guest, "running"]);
   expect(await repliesOf(zone, outside, publicAddress)).toBe(3);
   const heavy = host.launch();
   host.save(heavy);

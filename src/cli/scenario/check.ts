@@ -140,13 +140,19 @@ function referencesOf(action: Action, plan: Plan): Reference[] {
     }
     case "associate":
       return [domain(action.domain, "domain")];
+    case "restore": {
+      const { domain: name, host } = action;
+      if (host === undefined) return [domain(name)];
+      const what = `there is no host "${host}"`;
+      const among = plan.hosts.map((one) => one.name);
+      return [domain(name, "domain"), { key: ["host"], name: host, what, among }];
+    }
     case "shutdown":
     case "reboot":
     case "crash":
     case "pause":
     case "unpause":
     case "save":
-    case "restore":
     case "disassociate":
       return [domain(action.domain)];
     case "securityGroup":

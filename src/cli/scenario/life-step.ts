@@ -10,8 +10,12 @@ import type { Running, World } from "./world.ts";
 const RESTART_TIME: Duration = 3 * SECOND;
 
 /** Do what a step says. @throws {EmulatorError} if that is not possible now. */
-export function act({ kind }: LifeAction, { host, domain }: Running): void {
+export function act({ kind, host: target }: LifeAction, world: World, running: Running): void {
+  const { host, domain } = running;
   switch (kind) {
+    case "restore":
+      world.restore(domain.name, target ?? host.name);
+      break;
     case "reboot":
       host.shutdown(domain, "reboot");
       break;

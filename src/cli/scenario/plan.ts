@@ -30,6 +30,8 @@ export const LIFE_KINDS = ["reboot", "crash", "pause", "unpause", "save", "resto
 export interface LifeAction {
   readonly kind: (typeof LIFE_KINDS)[number];
   readonly domain: string;
+  /** Where it is restored; left out: where it was saved. */
+  readonly host?: string;
 }
 
 /** What a step does. */

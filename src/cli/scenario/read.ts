@@ -118,8 +118,9 @@ function actionOf(step: StepText, path: Path, faults: FaultList): Action | null 
   }
   if (shutdown !== undefined) return { kind: "shutdown", domain: shutdown };
   for (const kind of LIFE_KINDS) {
-    const domain = step[kind];
-    if (domain !== undefined) return { kind, domain };
+    const text = step[kind];
+    if (text === undefined) continue;
+    return typeof text === "string" ? { kind, domain: text } : { kind, ...text };
   }
   if (associate !== undefined) return { kind: "associate", ...associate };
   if (step.disassociate !== undefined) return { kind: "disassociate", domain: step.disassociate };

@@ -17,6 +17,7 @@ import {
   mac,
   name,
   oneOf,
+  only,
   plugAddress,
   prefix,
   probability,
@@ -90,6 +91,10 @@ const DOMAIN = {
   onCrash: action
     .optional()
     .meta({ description: "After a crash. Left out: ec2-2010 restarts, linux destroys." }),
+  instanceStore: z
+    .boolean({ error: only("true or false") })
+    .optional()
+    .meta({ description: "Disks of the host; true. A domain with disks stays on its host." }),
   volumes: z
     .array(volume)
     .optional()
@@ -187,7 +192,9 @@ export const ACTIONS = {
   pause: domainName.meta({ description: "Hold a domain: nothing of its guest runs." }),
   unpause: domainName.meta({ description: "Let a held domain go on." }),
   save: domainName.meta({ description: "Make an image of a domain, and no domain (xm save)." }),
-  restore: domainName.meta({ description: "Let a saved domain go on (xm restore)." }),
+  restore: z.union([domainName, z.strictObject({ domain: domainName, host: name })]).meta({
+    description: "Let a saved domain go on (xm restore), where it was saved or on another host.",
+  }),
   associate: z
     .strictObject({ domain: domainName, address: ipv4 })
     .meta({ description: "Map a public address to a domain, instead of its own." }),

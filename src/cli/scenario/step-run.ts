@@ -80,7 +80,7 @@ export class StepRun {
       case "restore": {
         const running = this.#context.world.domain(action.domain);
         this.#domain = running.domain;
-        act(action, running);
+        act(action, this.#context.world, running);
         awaitLife(this.#context.world, running.domain, (at) => this.#finish(at));
         break;
       }

@@ -31,7 +31,7 @@ export function wordsOf(action: Action): string {
     case "save":
       return `${action.domain} is saved`;
     case "restore":
-      return `${action.domain} is restored`;
+      return `${action.domain} is restored${action.host === undefined ? "" : ` on ${action.host}`}`;
     case "associate":
       return `${action.domain} gets the public address ${formatIpv4(action.address)}`;
     case "disassociate":

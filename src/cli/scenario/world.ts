@@ -130,7 +130,7 @@ export class World {
   launch(name: string, plan: DomainPlan): Running {
     const host = this.#hosts.get(name);
     if (host === undefined) throw new EmulatorError("host", name, `there is no host "${name}"`);
-    const { securityGroups, guest, onReboot, onCrash, link, rate } = plan;
+    const { securityGroups, guest, onReboot, onCrash, link, rate, instanceStore } = plan;
     const domain = host.launch({
       ...namesOf(plan),
       ...(securityGroups === undefined ? {} : { securityGroups }),
@@ -139,6 +139,7 @@ export class World {
       ...(onCrash === undefined ? {} : { onCrash }),
       ...(link === undefined ? {} : { link: wayOf(link, VIF_DELAY) }),
       ...(rate === undefined ? {} : { rate }),
+      ...(instanceStore === undefined ? {} : { hasInstanceStore: instanceStore }),
     });
     for (const { device, path, gib } of plan.volumes ?? []) {
       host.attachVolume(domain, { dev: device, path, sectors: gib * SECTORS_OF_GIB });
@@ -146,6 +147,25 @@ export class World {
     const running = { host, domain, listen: plan.vif?.listen ?? null };
     this.#domains.set(domain.name, running);
     return running;
+  }
+
+  /**
+   * Let a saved domain go on, on another host from now on.
+   * @throws {EmulatorError} as {@link ZoneHost.restore}.
+   */
+  restore(name: string, hostName: string): void {
+    const running = this.domain(name);
+    const host = this.#hosts.get(hostName);
+    if (host === undefined) throw new EmulatorError("host", hostName, `there is no "${hostName}"`);
+    // Its listeners ask where it is as soon as it runs.
+    this.#domains.set(name, { ...running, host });
+    try {
+      host.restore(running.domain, running.host);
+    } catch (error) {
+      const isMoved = [...host.domains].includes(running.domain);
+      if (!isMoved) this.#domains.set(name, running);
+      throw error;
+    }
   }
 
   /** A domain ended: it is known no more. */
