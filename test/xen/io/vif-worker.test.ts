@@ -7,7 +7,12 @@ import { Device, PatchCable, type Stack } from "../../../src/wire/device.ts";
 import { viewOf } from "../../../src/wire/field.ts";
 import { type Packet, PacketPool } from "../../../src/wire/packet.ts";
 import { Doorbell } from "../../../src/xen/hypervisor/doorbell.ts";
-import { Hypervisor } from "../../../src/xen/hypervisor/hypervisor.ts";
+import {
+  type EventBehaviour,
+  EVENTS_3_1,
+  EVENTS_4_17,
+} from "../../../src/xen/hypervisor/event-behaviour.ts";
+import { type DomainIo, Hypervisor } from "../../../src/xen/hypervisor/hypervisor.ts";
 import { joinVif } from "../../../src/xen/io/join-vif.ts";
 import { Netback, type NetfrontAnnouncement } from "../../../src/xen/io/netback.ts";
 import { NETBACK_2618 } from "../../../src/xen/io/netif-behaviour.ts";
@@ -29,15 +34,17 @@ beforeAll(async () => {
 
 /** Dom0's side: sends a frame for each that it gets, and keeps both. */
 class Host implements Stack {
-  readonly hypervisor = new Hypervisor();
+  readonly hypervisor: Hypervisor;
   readonly pool = new PacketPool({ slots: 600 });
   readonly vif = new Device({ name: "vif1.0", mac: parseMac("fe:ff:ff:ff:ff:ff") });
   readonly netback: Netback;
-  readonly domain = this.hypervisor.createDomain({ domid: 1, pages: 1024, isShared: true });
+  readonly domain: DomainIo;
   readonly frames: { readonly isOut: boolean; readonly octets: Uint8Array }[] = [];
   sent = 0;
 
-  constructor() {
+  constructor(shape: EventBehaviour) {
+    this.hypervisor = new Hypervisor(shape);
+    this.domain = this.hypervisor.createDomain({ domid: 1, pages: 1024, isShared: true });
     const { vif, pool, hypervisor } = this;
     const behaviour = NETBACK_2618;
     this.netback = new Netback({ domid: 1, vif, pool, hypervisor, behaviour }, 0);
@@ -66,10 +73,11 @@ class Host implements Stack {
   }
 }
 
-function here(): Host {
-  const host = new Host();
+function here(shape: EventBehaviour): Host {
+  const host = new Host(shape);
   const { hypervisor, netback, domain, pool } = host;
   const guest = new EchoGuest(domain.grants, pool);
+  hypervisor.events.startKernel(1);
   joinVif({ hypervisor, netback, netfront: guest.netfront }, 0);
   guest.greet(0);
   expect(guest.received).toBe(TOTAL);
@@ -83,21 +91,26 @@ function messageOf<T>(worker: Worker): Promise<T> {
   });
 }
 
-async function elsewhere(): Promise<Host> {
-  const host = new Host();
+async function elsewhere(shape: EventBehaviour): Promise<Host> {
+  const host = new Host(shape);
   const { hypervisor, netback, domain } = host;
   const { events } = hypervisor;
   const { memory, table } = domain;
   const doorbell = new Doorbell();
   const { buffer } = memory.bytes;
   if (!(buffer instanceof SharedArrayBuffer)) throw new Error("the memory is shared");
+  const kernel = events.startKernel(1);
+  const port = events.allocUnbound(1, 0);
+  expect(events.setUpPort(1, port, 0)).toBe(0);
+  expect(kernel !== null).toBe(shape.hasFifo);
   const workerData: VifBootInfo = {
     memory: buffer,
     taken: memory.allocated,
     sharedInfo: events.sharedInfo(1)?.gfn ?? -1,
     grantFrames: table.frames,
     doorbell: doorbell.buffer,
-    port: events.allocUnbound(1, 0),
+    port,
+    fifo: kernel?.frames ?? null,
     total: TOTAL,
   };
   const worker = new Worker(program, { eval: true, workerData });
@@ -117,11 +130,15 @@ async function elsewhere(): Promise<Host> {
 }
 
 describe("a vif whose domU runs in a worker thread", () => {
-  it("shows the same capture as one of this thread, octet for octet", async () => {
-    const expected = here();
-    const found = await elsewhere();
+  it.each([
+    ["two-level", EVENTS_3_1],
+    ["FIFO", EVENTS_4_17],
+  ])("shows the same capture as one of this thread, octet for octet: %s", async (_, shape) => {
+    const expected = here(shape);
+    const found = await elsewhere(shape);
     expect(expected.frames).toHaveLength(2 * TOTAL + 1);
     expect(Buffer.compare(found.capture, expected.capture)).toBe(0);
+    expect(Buffer.compare(found.capture, here(EVENTS_3_1).capture)).toBe(0);
     expect([found.pool.live, expected.pool.live]).toEqual([0, 0]);
   });
 });

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { sleepUntilEvent } from "../../../src/backend/domain-thread.ts";
 import { DomainMemory } from "../../../src/xen/hypervisor/domain-memory.ts";
 import { Doorbell } from "../../../src/xen/hypervisor/doorbell.ts";
+import type { FifoFrames } from "../../../src/xen/hypervisor/fifo-kernel.ts";
 import { GuestEvents } from "../../../src/xen/hypervisor/guest-events.ts";
 import { GuestGrants } from "../../../src/xen/hypervisor/guest-grants.ts";
 import { EchoGuest } from "./echo-guest.ts";
@@ -13,6 +14,8 @@ export interface VifBootInfo {
   /** Frames that the host allocated before. */
   readonly taken: number;
   readonly sharedInfo: number;
+  /** `null`: events in the two-level shape. */
+  readonly fifo: FifoFrames | null;
   readonly grantFrames: readonly number[];
   readonly doorbell: SharedArrayBuffer;
   readonly port: number;
@@ -23,7 +26,7 @@ export interface VifBootInfo {
 const boot = workerData as VifBootInfo;
 const memory = new DomainMemory({ domid: 1, buffer: boot.memory, taken: boot.taken });
 const doorbell = new Doorbell(boot.doorbell);
-const events = new GuestEvents({ memory, gfn: boot.sharedInfo, doorbell });
+const events = new GuestEvents({ memory, gfn: boot.sharedInfo, doorbell, fifo: boot.fifo });
 const notifier = events.notifierOf(boot.port);
 const guest = new EchoGuest(new GuestGrants(memory, boot.grantFrames));
 const { netfront } = guest;
