@@ -1,6 +1,11 @@
 /** Rings, events and grants: what a request costs on its way between two domains. @module */
 import { MemoryDisk } from "../src/storage/block-device.ts";
 import { DomainMemory } from "../src/xen/hypervisor/domain-memory.ts";
+import {
+  type EventBehaviour,
+  EVENTS_3_1,
+  EVENTS_4_17,
+} from "../src/xen/hypervisor/event-behaviour.ts";
 import { EventChannels } from "../src/xen/hypervisor/event-channels.ts";
 import { GrantMap } from "../src/xen/hypervisor/grant-operations.ts";
 import { GrantTables } from "../src/xen/hypervisor/grant-table.ts";
@@ -45,20 +50,22 @@ function ringRoundTrip(isShared: boolean): Case {
 }
 
 /** A domU's event runs Dom0's handler. */
-function eventSend(isShared: boolean): Case {
-  const events = new EventChannels();
+function eventSend(isShared: boolean, behaviour: EventBehaviour = EVENTS_3_1): Case {
+  const events = new EventChannels(behaviour);
   const dom0 = new DomainMemory({ domid: 0, pages: 4, isShared });
   const domU = new DomainMemory({ domid: 1, pages: 4, isShared });
   events.create({ memory: dom0, isPrivileged: true });
   events.create({ memory: domU });
+  events.startKernel(0);
   const port = events.allocUnbound(1, 0);
   const peer = events.bindInterdomain(0, 1, port);
   let heard = 0;
   events.setHandler(0, peer, { upcall: () => void (heard += 1) }, 0);
   heard = 0;
   const sender = events.portOf(1, port);
+  const shape = behaviour.hasFifo ? ", FIFO" : "";
   return {
-    name: `event: sent and handled${isShared ? ", shared memory" : ""}`,
+    name: `event: sent and handled${shape}${isShared ? ", shared memory" : ""}`,
     run: (count) => {
       heard = 0;
       for (let done = 0; done < count; done += 1) sender?.notify(done);
@@ -149,6 +156,7 @@ export function measureRings(): string {
     ringRoundTrip(true),
     eventSend(false),
     eventSend(true),
+    eventSend(false, EVENTS_4_17),
     grantCheck(),
     grantMap(),
     blockRequests(4096, false),

@@ -173,7 +173,7 @@ describe.each([
     );
   });
 
-  it("leave a domain's memory alike, whether they are taken at once or by a kernel elsewhere", () => {
+  it("leave a domain's memory alike, taken at once or by a kernel elsewhere", () => {
     const spot = fc.oneof(
       fc.nat(6).map((port) => ARRAY + port),
       fc.nat(18).map((at) => CONTROL + at),
@@ -191,8 +191,9 @@ describe.each([
           real.connect(0, 1);
           real.connect(2, 1);
         }
-        for (const domid of [0, 2])
+        for (const domid of [0, 2]) {
           for (let port = 1; port <= 5; port += 1) real.listen(domid, port);
+        }
         for (const [what, one, two] of all) {
           for (const domid of [0, 2]) {
             const words = real.memories[domid]?.words;
