@@ -14,7 +14,10 @@ function censusOf(seed: number): Census {
     census.addRules(world.iptables ?? "");
     for (const spec of steps) {
       const frames = spec?.(site, { seen: [], said: [] }) ?? [];
-      for (const { octets } of frames) census.addInput(Buffer.from(octets).toString("hex"));
+      for (const { octets, command } of frames) {
+        if (command === undefined) census.addInput(Buffer.from(octets).toString("hex"));
+        else census.addCommand(command);
+      }
     }
   }
   return census;
@@ -31,4 +34,14 @@ describe("the worlds of the oracle", () => {
     "have frames with %s",
     (kind) => expect(census.get(`in: ${kind}`)).toBeGreaterThan(0),
   );
+
+  it.each([
+    ...["iptables -t filter", "iptables -t nat", "conntrack -F", "conntrack -D -p"],
+    ...["ip route add", "ip route del", "ip addr add", "ip addr del"],
+    ...["ip neigh replace", "ip neigh del", "ip link set"],
+    ...["sysctl rp_filter", "sysctl forwarding", "sysctl ip_forward", "sysctl ip_default_ttl"],
+    ...["sysctl icmp_ratemask", "sysctl icmp_echo_ignore_all", "sysctl accept_local"],
+  ])("have commands with %s", (kind) => {
+    expect(census.get(`commands: ${kind}`)).toBeGreaterThan(0);
+  });
 });

@@ -26,7 +26,7 @@ export class Census {
     this.#count("connections", flows.flat().length);
     for (const { octets, command } of frames) {
       if (command === undefined) this.addInput(octets);
-      else this.#count(`commands: ${kindOfCommand(command)}`);
+      else this.addCommand(command);
     }
     for (const { octets } of sent) this.#count(`out: ${kindOf(octets)}`);
     this.#count("frames in", frames.length);
@@ -49,6 +49,11 @@ export class Census {
   /** Count a frame, in hexadecimal, that the router gets. */
   addInput(octets: string): void {
     this.#count(`in: ${kindOf(octets)}`);
+  }
+
+  /** Count a command that the router gets. */
+  addCommand(command: string): void {
+    this.#count(`commands: ${kindOfCommand(command)}`);
   }
 
   /** One line a kind, in alphabetical order. */
