@@ -1,5 +1,5 @@
 /**
- * Event channels: one bit from one domain to another (Xen 3.1: `common/event_channel.c`).
+ * Event channels: one bit from one domain to another (Xen 3.1, 4.17: `common/event_channel.c`).
  *
  * A port's pending bit stands in the domain's own page; many sends before the domain looks are one
  * event. Where the domain's kernel is objects of this thread, its handlers run within the sender's

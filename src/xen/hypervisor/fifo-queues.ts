@@ -19,12 +19,13 @@ import type { SharedInfo } from "./shared-info.ts";
 
 /** Tries to write a link that the domain's processors change meanwhile. */
 const LINK_TRIES = 4;
-/** Bit of the ready word or of an event word. */
+/** Bits of an event word, by number. */
 const PENDING_BIT = 31;
+const MASKED_BIT = 30;
 const LINKED_BIT = 29;
 const BUSY_BIT = 28;
 
-/** What an event array page or a control block is mapped from (`EVTCHNOP_init_control`). */
+/** Where a processor's control block lies (`EVTCHNOP_init_control`). */
 export interface ControlPlace {
   readonly vcpu: number;
   /** Frame of the domain. */
@@ -123,7 +124,7 @@ export class FifoQueues {
   unmask(port: number, vcpu: number): boolean {
     const at = this.#wordOf(port);
     if (at < 0) return false;
-    this.#info.testAndClear(at, 30);
+    this.#info.testAndClear(at, MASKED_BIT);
     return this.#info.test(at, PENDING_BIT) && this.setPending(port, vcpu);
   }
 
@@ -215,5 +216,5 @@ export class FifoQueues {
 }
 
 /** True if a control block may start at the octet `offset` of a frame. */
-export const isControlOffset = (offset: number): boolean =>
+const isControlOffset = (offset: number): boolean =>
   offset >= 0 && offset <= FRAME_OCTETS - ControlBlock.octets && offset % 8 === 0;
