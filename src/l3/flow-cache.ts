@@ -23,12 +23,13 @@ import type { Crossing } from "./crossing.ts";
 import {
   Change as ImportedChange,
   change as Importedchange,
+  changeHere as ImportedchangeHere,
   joinChanges,
-  lowerTtl as ImportedlowerTtl,
   noteChange,
 } from "./flow-change.ts";
 import { FlowNotes, type Lane } from "./flow-path.ts";
 import { FlowRecords, Word as ImportedWord } from "./flow-records.ts";
+import { FlowRuns } from "./flow-run.ts";
 import { FlowState as ImportedFlowState } from "./flow-state.ts";
 import {
   HeaderWord as ImportedHeaderWord,
@@ -49,7 +50,7 @@ const Word = ImportedWord;
 const NO_RECORD = ImportedNO_RECORD;
 const Change = ImportedChange;
 const change = Importedchange;
-const lowerTtl = ImportedlowerTtl;
+const changeHere = ImportedchangeHere;
 const ASK = ImportedASK;
 
 /** Packets whose ways are looked up together. */
@@ -75,6 +76,7 @@ export class FlowCache {
   readonly #records: FlowRecords;
   readonly #lanes = new Lanes();
   readonly #openings = new Openings();
+  readonly #runs: FlowRuns;
   /** Packets that came in together, while they are on their ways; most stacks never have such. */
   #burst: Burst | null = null;
   #isReading = false;
@@ -90,6 +92,7 @@ export class FlowCache {
   /** @param limit of records, one for each direction of a flow; a power of two from 256 to 2^20. */
   constructor(limit?: number) {
     this.#records = new FlowRecords(limit);
+    this.#runs = new FlowRuns(this.#records, this.#lanes);
   }
 
   /** Forget all ways: what they were noted from has changed. */
@@ -169,14 +172,19 @@ export class FlowCache {
     this.#tracker?.expect(burst.flows, to - from);
     this.#nextTracker?.expect(burst.nextFlows, to - from);
     const changes = this.#changes;
-    for (let index = from; index < to; index += 1) {
+    for (let index = from; index < to;) {
       const packet = packets[index];
       if (packet === undefined) break;
-      const isKnown =
-        changes === this.#changes &&
-        this.#isOpen(via, packet.pool) &&
-        this.#pass(via, burst, index - from, packet, now) === Found.Gone;
-      if (!isKnown) via.receive(via.device, packet, now);
+      const isOpen = changes === this.#changes && this.#isOpen(via, packet.pool);
+      const sent =
+        isOpen && this.#tracker !== null
+          ? this.#runs.pass(via, packets, burst, from, index, to, this.#tracker, now)
+          : 0;
+      this.hits += sent;
+      index += Math.max(sent, 1);
+      if (sent > 0) continue;
+      const isGone = isOpen && this.#pass(via, burst, index - 1 - from, packet, now) === Found.Gone;
+      if (!isGone) via.receive(via.device, packet, now);
     }
   }
 
@@ -293,7 +301,7 @@ export class FlowCache {
     lane.packets += 1;
     lane.octets += packet.end - packet.network;
     const octets = packet.pool.words;
-    this.#changeHere(record, octets, at);
+    changeHere(this.#records.words, record, octets, at);
     const { crossing } = lane;
     if (crossing?.isClear(packet) === true) this.#join(record, lane, crossing, octets, at);
     lane.send(packet, at, now);
@@ -313,7 +321,7 @@ export class FlowCache {
     const isReply = ((words[record + Word.Change] ?? 0) & Change.NextReply) !== 0;
     const isJudged = packet.hasSoundChecksums && (words[record + Word.Flow] ?? 0) !== 0;
     if (flow !== 0 && !passage.tracker.follow(packet, flow, state, isReply, isJudged, now)) {
-      this.#changeHere(record, octets, at);
+      changeHere(this.#records.words, record, octets, at);
       words[record + Word.Passage] = 0;
       crossing.takeAsked(packet, passage.header, now);
       return;
@@ -325,13 +333,6 @@ export class FlowCache {
     change(words, record, octets, at, 2);
     second.neighbor.header.writeBefore(octets, at);
     second.output.transmit(packet, now);
-  }
-
-  /** What this router alone changes. */
-  #changeHere(record: number, octets: Int32Array, at: number): void {
-    const { words } = this.#records;
-    if (((words[record + Word.Change] ?? 0) & Change.NextChanges) !== 0) lowerTtl(octets, at);
-    else change(words, record, octets, at, 1);
   }
 
   /** If the way of a packet, which is about to cross, is known beyond, both become one. */

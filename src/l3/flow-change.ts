@@ -147,6 +147,17 @@ export function lowerTtl(octets: Int32Array, at: number): void {
   octets[at + HeaderWord.Life] = ((life & 0xffff) - 1) | (mend(life >>> 16, HOP_DELTA) << 16);
 }
 
+/** As {@link change}, of what the first router of a passage alone changes. */
+export function changeHere(
+  words: Int32Array,
+  record: number,
+  octets: Int32Array,
+  at: number,
+): void {
+  if (((words[record + Word.Change] ?? 0) & Change.NextChanges) !== 0) lowerTtl(octets, at);
+  else change(words, record, octets, at, 1);
+}
+
 /** What the change of a 16-bit word adds to the complement of a checksum. */
 const difference = (before: number, after: number): number => (~before & 0xffff) + (after & 0xffff);
 

@@ -171,8 +171,7 @@ export class Conntrack implements Machine, FlowTracker {
   ): boolean {
     if (now !== this.#instant) this.#setClock(now);
     const { table } = this;
-    const { words } = table;
-    if (!isSteady(words, flow >> 2, state, table.now)) return false;
+    if (!isSteady(table.words, flow >> 2, state, table.now)) return false;
     if (!isJudged) {
       if (checkPacket(packet, this.#behaviour, this.judgesChecksums) !== null) return false;
       packet.hasSoundChecksums ||= this.judgesChecksums;
@@ -180,13 +179,27 @@ export class Conntrack implements Machine, FlowTracker {
     const direction = isAnswer ? 1 : 0;
     if (packet.pool.view.getUint8(packet.network + PROTOCOL) === Protocol.Udp) {
       const octets = packet.end - packet.network;
-      return this.#trackers.followUdp(words, flow >> 2, state & STATUS_MASK, direction, octets);
+      return this.#trackers.followUdp(flow, state & STATUS_MASK, direction, 1, octets);
     }
     const outcome = this.#trackers.followTcp(flow, direction, packet);
     if (outcome === Outcome.Accept && this.isCurrent(flow, state)) return true;
     if (outcome === Outcome.Accept) this.#give(packet, flow, isAnswer);
     else if (outcome === Outcome.Invalid) this.#refuse(packet, this.#trackers.cause);
     return false;
+  }
+
+  followAll(
+    flow: number,
+    state: number,
+    isAnswer: boolean,
+    packets: number,
+    octets: number,
+    now: Instant,
+  ): boolean {
+    if (now !== this.#instant) this.#setClock(now);
+    if (!isSteady(this.table.words, flow >> 2, state, this.table.now)) return false;
+    const direction = isAnswer ? 1 : 0;
+    return this.#trackers.followUdp(flow, state & STATUS_MASK, direction, packets, octets);
   }
 
   open(packet: Packet, given: Given, isJudged: boolean, now: Instant): Opened {

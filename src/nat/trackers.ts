@@ -136,19 +136,20 @@ export class Trackers {
   }
 
   /**
-   * A datagram of `octets` of a known way, whose confirmed entry begins with word `at` of `words`
-   * and has `status`.
-   * @returns false, and nothing is done, if it may change more than how long the entry lives and
+   * Datagrams of a known way, `octets` in all, whose confirmed entry at `flow` has `status`.
+   * @returns false, and nothing is done, if they may change more than how long the entry lives and
    * what it counts.
    */
   followUdp(
-    words: Int32Array,
-    at: number,
+    flow: number,
     status: number,
     direction: number,
+    packets: number,
     octets: number,
   ): boolean {
     const table = this.#table;
+    const { words } = table;
+    const at = flow >> 2;
     const isOld = this.#streamAge < 0 || (((words[at + STREAM_FROM] ?? 0) - table.now) | 0) < 0;
     const isStream = (status & Status.SeenReply) !== 0 && isOld;
     if (isStream && (status & Status.Assured) === 0) return false;
@@ -159,7 +160,7 @@ export class Trackers {
     }
     if (!this.#behaviour.countsTraffic) return true;
     const tally = at + (direction * TUPLE_LENGTH + TALLY_OFFSET) / 4;
-    words[tally + PACKETS] = ((words[tally + PACKETS] ?? 0) + 1) | 0;
+    words[tally + PACKETS] = ((words[tally + PACKETS] ?? 0) + packets) | 0;
     const before = words[tally + OCTETS] ?? 0;
     const after = (before + octets) | 0;
     words[tally + OCTETS] = after;

@@ -65,6 +65,18 @@ export interface FlowTracker {
     now: Instant,
   ): boolean;
   /**
+   * As {@link follow}, for `packets` datagrams of UDP that were found sound, `octets` in all from
+   * their IP headers on. @returns false if nothing was done.
+   */
+  followAll(
+    flow: number,
+    state: number,
+    isReply: boolean,
+    packets: number,
+    octets: number,
+    now: Instant,
+  ): boolean;
+  /**
    * Do for `packet`, whose positions are set, what its whole way would if it opens a connection
    * that the rules give what is `given`.
    * @param isJudged as in {@link follow}.

@@ -175,7 +175,7 @@ describe.each([EC2_2010, LINUX])("the flow cache of a host like $name", (profile
         expect(benches[1]?.hits).toBe(0);
         expect(benches[1]?.openingHits).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: 80 },
     );
     expect(hits).toBeGreaterThan(1000);
     expect(openingHits).toBeGreaterThan(500);

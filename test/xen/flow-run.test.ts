@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest";
+import { SECOND } from "../../src/base/time.ts";
+import { Protocol } from "../../src/l3/ipv4.ts";
+import { TcpFlag } from "../../src/l4/tcp.ts";
+import { EC2_2010, LINUX } from "../../src/xen/profile.ts";
+import { FlowBench, frameOf, type Parts, type Talk } from "./flow-bench.ts";
+
+const UDP: Talk = { guest: 0, peer: 0, protocol: Protocol.Udp, port: 40_000 };
+const TCP: Talk = { ...UDP, protocol: Protocol.Tcp };
+const PARTS: Parts = { isBack: false, flags: 0, seq: 1, size: 22, ttl: 64, tos: 0, fault: "" };
+
+describe.each([EC2_2010, LINUX])("runs of one flow on a host like $name", (profile) => {
+  /** Do the same with and without known ways. @returns the host that has them. */
+  function compare(act: (bench: FlowBench) => void): FlowBench {
+    const [cached, asked] = [true, false].map((hasCache) => {
+      const bench = new FlowBench(profile, hasCache);
+      act(bench);
+      return bench;
+    });
+    expect(cached?.state()).toEqual(asked?.state());
+    if (cached === undefined) throw new Error("there are two");
+    return cached;
+  }
+  const frame = (talk: Talk, parts: Partial<Parts>): [number, Uint8Array] =>
+    frameOf(talk, { ...PARTS, ...parts }, profile.vifMac);
+  const establish = (bench: FlowBench, talk: Talk): void => {
+    for (let time = 0; time < 4; time += 1) {
+      bench.receive(...frame(talk, {}));
+      bench.receive(...frame(talk, { isBack: true }));
+      bench.wait(3 * SECOND);
+    }
+  };
+  /** `count` frames together, of which the one in the middle is other. */
+  const burst = (bench: FlowBench, talk: Talk, count: number, middle: Partial<Parts>): void =>
+    bench.receiveBurst(
+      Array.from({ length: count }, (_, index) => {
+        const usual: Partial<Parts> = { size: 22 + (index % 5), ttl: 64 - (index % 3) };
+        return frame(talk, index === count >> 1 ? middle : usual);
+      }),
+    );
+
+  it("pass both routers together", () => {
+    const { hits, sent } = compare((bench) => {
+      establish(bench, UDP);
+      const before = bench.hits;
+      burst(bench, UDP, 150, {});
+      if (before > 0) expect(bench.hits - before).toBe(2 * 150);
+    });
+    expect(hits).toBeGreaterThan(300);
+    expect(sent).toHaveLength(8 + 150);
+  });
+
+  it.each<Partial<Parts>>([
+    ...["mac", "source", "checksum", "zero", "padding", "fragment", "header"].map((fault) => ({
+      fault,
+    })),
+    ...[{ ttl: 3 }, { ttl: 2 }, { ttl: 1 }, { size: 1480 }, { size: 0 }, { isBack: true }],
+  ])("part where a frame is other: %o", (middle) => {
+    const { sent } = compare((bench) => {
+      establish(bench, UDP);
+      burst(bench, UDP, 20, middle);
+      burst(bench, UDP, 9, middle);
+    });
+    expect(sent.length).toBeGreaterThanOrEqual(8 + 19 + 8);
+  });
+
+  it("are of datagrams: each segment of TCP is followed", () => {
+    const { hits } = compare((bench) => {
+      bench.receive(...frame(TCP, { flags: TcpFlag.Syn, size: 0 }));
+      const answer = { isBack: true, flags: TcpFlag.Syn | TcpFlag.Ack, size: 0 };
+      bench.receive(...frame(TCP, answer));
+      for (let time = 0; time < 10; time += 1) {
+        bench.receive(...frame(TCP, { flags: TcpFlag.Ack, size: 0 }));
+      }
+      bench.receiveBurst(
+        Array.from({ length: 30 }, (_, index) =>
+          frame(TCP, { flags: TcpFlag.Ack, seq: index === 20 ? 900_000 : 1, size: 10 }),
+        ),
+      );
+    });
+    expect(hits).toBeGreaterThan(30);
+  });
+
+  it("go nowhere while a neighbor must be asked", () => {
+    compare((bench) => {
+      establish(bench, UDP);
+      for (const seconds of [20, 40, 60, 100, 10, 3]) {
+        bench.wait(seconds * SECOND);
+        burst(bench, UDP, 12, {});
+        bench.receive(...frame(UDP, { isBack: true }));
+      }
+      expect(bench.sent.filter((line) => line.includes("0806"))).not.toHaveLength(0);
+    });
+  });
+
+  it("are asked about one by one where the second router has forgotten them", () => {
+    compare((bench) => {
+      establish(bench, UDP);
+      burst(bench, UDP, 12, {});
+      bench.dom0.gatewayFirewall.conntrack?.flush();
+      burst(bench, UDP, 12, {});
+      burst(bench, UDP, 12, {});
+      expect(bench.dom0.gatewayFirewall.conntrack?.entries(bench.now)).toHaveLength(1);
+      bench.dom0.firewall.conntrack?.flush();
+      burst(bench, UDP, 12, {});
+      expect(bench.sent).toHaveLength(8 + 4 * 12);
+    });
+  });
+});
