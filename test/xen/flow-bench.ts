@@ -1,4 +1,5 @@
 /** One host of which everything can be told, and the frames of talks across it. @module */
+import { expect } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
 import { ETHERNET_LENGTH, EtherType, writeEthernet } from "../../src/l2/ethernet.ts";
 import { IPV4, Protocol, sealHeader } from "../../src/l3/ipv4.ts";
@@ -154,6 +155,16 @@ export class FlowBench {
       live: this.#pool.live,
     };
   }
+}
+
+/** Do the same with and without known ways. @returns the host that has them. */
+export function compareWays(profile: Profile, act: (bench: FlowBench) => void): FlowBench {
+  const cached = new FlowBench(profile, true);
+  const asked = new FlowBench(profile, false);
+  act(cached);
+  act(asked);
+  expect(cached.state()).toEqual(asked.state());
+  return cached;
 }
 
 /** Who talks to whom. */

@@ -5,7 +5,15 @@ import { TcpFlag } from "../../src/l4/tcp.ts";
 import { UDP } from "../../src/l4/udp.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { EC2_2010, LINUX } from "../../src/xen/profile.ts";
-import { FABRIC, FlowBench, frameOf, GUESTS, type Parts, type Talk } from "./flow-bench.ts";
+import {
+  compareWays,
+  FABRIC,
+  type FlowBench,
+  frameOf,
+  GUESTS,
+  type Parts,
+  type Talk,
+} from "./flow-bench.ts";
 
 const UDP_TALK: Talk = { guest: 0, peer: 0, protocol: Protocol.Udp, port: 40_000 };
 const TCP_TALK: Talk = { ...UDP_TALK, protocol: Protocol.Tcp };
@@ -13,17 +21,7 @@ const PARTS: Parts = { isBack: false, flags: 0, seq: 1, size: 22, ttl: 64, tos: 
 const [GUEST] = GUESTS;
 
 describe.each([EC2_2010, LINUX])("known ways on a host like $name", (profile) => {
-  /** Do the same with and without them. @returns what was sent and how many took a known way. */
-  function compare(act: (bench: FlowBench) => void): FlowBench {
-    const [cached, asked] = [true, false].map((hasCache) => {
-      const bench = new FlowBench(profile, hasCache);
-      act(bench);
-      return bench;
-    });
-    expect(cached?.state()).toEqual(asked?.state());
-    if (cached === undefined) throw new Error("there are two");
-    return cached;
-  }
+  const compare = (act: (bench: FlowBench) => void): FlowBench => compareWays(profile, act);
   const send = (bench: FlowBench, talk: Talk, parts: Partial<Parts> = {}): void =>
     bench.receive(...frameOf(talk, { ...PARTS, ...parts }, profile.vifMac));
   /** Known both ways: each of the entry's states asks for the whole way once more. */

@@ -3,24 +3,14 @@ import { SECOND } from "../../src/base/time.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
 import { TcpFlag } from "../../src/l4/tcp.ts";
 import { EC2_2010, LINUX } from "../../src/xen/profile.ts";
-import { FlowBench, frameOf, type Parts, type Talk } from "./flow-bench.ts";
+import { compareWays, type FlowBench, frameOf, type Parts, type Talk } from "./flow-bench.ts";
 
 const UDP: Talk = { guest: 0, peer: 0, protocol: Protocol.Udp, port: 40_000 };
 const TCP: Talk = { ...UDP, protocol: Protocol.Tcp };
 const PARTS: Parts = { isBack: false, flags: 0, seq: 1, size: 22, ttl: 64, tos: 0, fault: "" };
 
 describe.each([EC2_2010, LINUX])("runs of one flow on a host like $name", (profile) => {
-  /** Do the same with and without known ways. @returns the host that has them. */
-  function compare(act: (bench: FlowBench) => void): FlowBench {
-    const [cached, asked] = [true, false].map((hasCache) => {
-      const bench = new FlowBench(profile, hasCache);
-      act(bench);
-      return bench;
-    });
-    expect(cached?.state()).toEqual(asked?.state());
-    if (cached === undefined) throw new Error("there are two");
-    return cached;
-  }
+  const compare = (act: (bench: FlowBench) => void): FlowBench => compareWays(profile, act);
   const frame = (talk: Talk, parts: Partial<Parts>): [number, Uint8Array] =>
     frameOf(talk, { ...PARTS, ...parts }, profile.vifMac);
   const establish = (bench: FlowBench, talk: Talk): void => {
