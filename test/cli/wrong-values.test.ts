@@ -35,6 +35,7 @@ const DOMAIN = {
   onCrash: "destroy",
   volumes: [{ device: "sdf", path: "/dev/gnbd89", gib: 1 }],
   vif: { listen: "unix:/tmp/vif3.sock" },
+  instanceStore: true,
 };
 
 const PERMISSIONS = [
@@ -96,6 +97,8 @@ const SCENARIO = {
     { at: "5s", unpause: "dom_2" },
     { at: "6s", save: "dom_2" },
     { at: "7s", restore: "dom_2" },
+    { at: "7s", save: "dom_3" },
+    { at: "8s", restore: { domain: "dom_3", host: "host-a" } },
     { at: "8s", associate: { domain: "dom_2", address: "75.101.160.50" } },
     { at: "9s", disassociate: "dom_2" },
     { at: "10s", securityGroup: { name: "web", permissions: PERMISSIONS } },
