@@ -197,6 +197,7 @@ export class Conntrack implements Machine, FlowTracker {
     now: Instant,
   ): boolean {
     if (now !== this.#instant) this.#setClock(now);
+    if ((state & Status.SeenReply) === 0) return false;
     if (!isSteady(this.table.words, flow >> 2, state, this.table.now)) return false;
     const direction = isAnswer ? 1 : 0;
     return this.#trackers.followUdp(flow, state & STATUS_MASK, direction, packets, octets);

@@ -66,7 +66,8 @@ export interface FlowTracker {
   ): boolean;
   /**
    * As {@link follow}, for `packets` datagrams of UDP that were found sound, `octets` in all from
-   * their IP headers on. @returns false if nothing was done.
+   * their IP headers on. @returns false if nothing was done, as when the first answer, which may
+   * come while they leave, would change what becomes of the rest.
    */
   followAll(
     flow: number,

@@ -54,6 +54,27 @@ describe.each([EC2_2010, LINUX])("runs of one flow on a host like $name", (profi
     expect(sent.length).toBeGreaterThanOrEqual(8 + 19 + 8);
   });
 
+  it.each([false, true])("hear of an answer while they leave, answered before: %o", (isOld) => {
+    const { sent } = compare((bench) => {
+      for (let time = 0; time < 4; time += 1) {
+        bench.receive(...frame(UDP, {}));
+        if (isOld) bench.receive(...frame(UDP, { isBack: true }));
+      }
+      const { uplink } = bench.dom0;
+      const { carrier } = uplink;
+      let count = 0;
+      uplink.attachCarrier({
+        carry: (from, packet, now) => {
+          carrier?.carry(from, packet, now);
+          count += 1;
+          if (count === 3) bench.receive(...frame(UDP, { isBack: true }));
+        },
+      });
+      burst(bench, UDP, 20, {});
+    });
+    expect(sent).toHaveLength((isOld ? 8 : 4) + 20 + 1);
+  });
+
   it("are of datagrams: each segment of TCP is followed", () => {
     const { hits } = compare((bench) => {
       bench.receive(...frame(TCP, { flags: TcpFlag.Syn, size: 0 }));
