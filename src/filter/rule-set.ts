@@ -19,6 +19,7 @@ import { splitWords } from "./words.ts";
 
 /** Tables by name, each made when it is first asked for, as Linux does. */
 export class RuleSet implements NatRules {
+  readonly notesPaths = true;
   readonly #services: RuleServices;
   readonly #tables = new Map<TableName, Table>();
   #hooks: Hooks | null = null;

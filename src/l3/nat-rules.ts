@@ -9,6 +9,11 @@ import type { HookContext } from "./hooks.ts";
 /** The rules that translation asks, once for each side of each new connection. */
 export interface NatRules {
   /**
+   * True if they answer connections between the same ends alike until known ways are forgotten,
+   * but for what they tell `Packet.path`; the first packets of others are asked about each.
+   */
+  readonly notesPaths?: boolean;
+  /**
    * @returns what to change; `null` for a null binding; "drop" if a rule forbids the packet
    * (the rules then have set `context.reason`).
    */

@@ -168,6 +168,7 @@ export class Nat implements FlowTranslator {
     if ((FLOW.status.get(this.#table.view, flow) & Status.Confirmed) !== 0) return true;
     this.#mapper.map(flow, side, range);
     packet.path?.give(this, side, range);
+    if (this.#rules.notesPaths !== true) packet.path?.spoilOpening();
     if (range?.device !== undefined && this.#behaviour.endsWhereDeviceChanges) {
       this.#masqueraded[flow / FLOW_LENGTH] = { handle: packet.flow, device: range.device };
     }

@@ -1,8 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { OptionError } from "../../src/base/errors.ts";
-import { FLOWS_2618 } from "../../src/nat/behaviour.ts";
+import { Prng } from "../../src/base/prng.ts";
+import { FLOWS_2618, FLOWS_6 } from "../../src/nat/behaviour.ts";
 import { Bindings } from "../../src/nat/bindings.ts";
+import { Conntrack } from "../../src/nat/conntrack.ts";
+import { Nat } from "../../src/nat/nat.ts";
 import { parseIpv4, parsePrefix } from "../../src/wire/addr.ts";
+import { Bench } from "../l3/bench.ts";
 import { type Ends, read, turned, udp } from "./packets.ts";
 import { Stand } from "./stand.ts";
 
@@ -93,5 +97,30 @@ describe("bindings", () => {
     expect(() => rules.add(second)).toThrow(OptionError);
     expect(() => rules.add(second)).toThrow(option);
     expect(rules.list()).toHaveLength(1);
+  });
+});
+
+describe("bindings of a router that knows ways", () => {
+  it("hold for the next connection from the moment they are made", () => {
+    const bench = new Bench();
+    const { hooks, jiffies } = bench.router;
+    const conntrack = new Conntrack({ behaviour: FLOWS_6.conntrack, jiffies });
+    conntrack.attach(hooks);
+    const rules = new Bindings();
+    new Nat({ conntrack, behaviour: FLOWS_6.nat, rules, chance: new Prng(1) }).attach(hooks);
+    const inside = bench.addDevice("inside", ["10.254.170.1/24"]);
+    bench.know(bench.addDevice("outside", ["8.8.8.1/24"]), "8.8.8.8", "02:00:00:00:00:08");
+    const send = (srcPort: number): string | undefined => {
+      const frame = new Uint8Array([
+        ...[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 3, 8, 0],
+        ...udp({ ...ends, srcPort }),
+      ]);
+      return bench.receive(inside, frame).map(({ octets }) => sourceOf(octets.subarray(14)))[0];
+    };
+    expect([4000, 4001, 4002].map(send)).toEqual([PRIVATE, PRIVATE, PRIVATE]);
+    rules.add(pair(PRIVATE, PUBLIC));
+    expect([4003, 4000].map(send)).toEqual([PUBLIC, PRIVATE]);
+    rules.remove(pair(PRIVATE, PUBLIC).privateAddress);
+    expect([4004, 4003].map(send)).toEqual([PRIVATE, PUBLIC]);
   });
 });
