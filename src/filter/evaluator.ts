@@ -218,6 +218,7 @@ function noteMatches(path: PathNotes, step: Step, packet: Packet): void {
   if (step.askedPorts === PortBits.None) return;
   const sport = UDP.srcPort.get(packet.pool.view, packet.transport);
   const dport = destinationPort(packet);
+  if ((step.askedPorts & PortBits.Connection) !== 0) path.spoilOpening();
   if ((step.askedPorts & PortBits.Source) !== 0) path.askSourcePort(sport, sport, sport);
   if ((step.askedPorts & PortBits.Destination) !== 0) path.askDestinationPort(dport, dport, dport);
 }

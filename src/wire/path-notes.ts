@@ -7,8 +7,11 @@ import type { Instant } from "../base/time.ts";
 import type { NatRange } from "./nat-range.ts";
 import type { Packet } from "./packet.ts";
 
-/** Which ports of a packet, as bits. */
-export const PortBits = { None: 0, Source: 1, Destination: 2, Both: 3 } as const;
+/**
+ * Which ports of a packet, as bits. `Connection`: those that its connection began with, whatever
+ * translation made of them since.
+ */
+export const PortBits = { None: 0, Source: 1, Destination: 2, Both: 3, Connection: 4 } as const;
 
 /** Packets that passed a place, and their octets from the IP header on. */
 export interface PassCounters {

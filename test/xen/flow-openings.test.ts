@@ -62,6 +62,18 @@ describe.each([EC2_2010, LINUX])("ways of first packets on a host like $name", (
     expect(dom0.gateway.hooks.paths.openingHits).toBeGreaterThan(6);
   });
 
+  it("are not where a rule asks for a port that translation has changed since", () => {
+    const { sent } = compare((bench) => {
+      const { gatewayFirewall } = bench.dom0;
+      gatewayFirewall.iptables(
+        "-t nat -I PREROUTING -i gw0 -p udp -j DNAT --to-destination 93.184.216.34:9",
+      );
+      gatewayFirewall.iptables("-I FORWARD -m conntrack --ctorigdstport 11 -j DROP");
+      for (const peerPort of [7, 8, 6, 12, 13, 11, 14]) send(bench, { peerPort });
+    });
+    expect(sent).toHaveLength(6);
+  });
+
   it("part where a rule asks whether the destination was changed", () => {
     const { sent } = compare((bench) => {
       const { gatewayFirewall } = bench.dom0;

@@ -141,7 +141,7 @@ export const conntrack: MatchKind = {
       text: (asked === null ? "" : printState("ctstate", asked)) + printConnectionTest(test),
       usesConntrack: true,
       isPure: isConnectionTestPure(test),
-      askedPorts: isPlain ? PortBits.None : PortBits.Both,
+      askedPorts: isPlain ? PortBits.None : PortBits.Connection,
       bind({ connections }) {
         if (isPlain) return new StateMatcher(asked);
         if (connections !== null) return new ConnectionMatcher(connections, asked, test);
