@@ -176,15 +176,15 @@ export class FlowCache {
       const packet = packets[index];
       if (packet === undefined) break;
       const isOpen = changes === this.#changes && this.#isOpen(via, packet.pool);
+      const tracker = isOpen ? this.#tracker : null;
       const sent =
-        isOpen && this.#tracker !== null
-          ? this.#runs.pass(via, packets, burst, from, index, to, this.#tracker, now)
-          : 0;
+        tracker === null ? 0 : this.#runs.pass(via, packets, burst, from, index, to, tracker, now);
       this.hits += sent;
-      index += Math.max(sent, 1);
-      if (sent > 0) continue;
-      const isGone = isOpen && this.#pass(via, burst, index - 1 - from, packet, now) === Found.Gone;
-      if (!isGone) via.receive(via.device, packet, now);
+      if (sent === 0) {
+        const found = isOpen ? this.#pass(via, burst, index - from, packet, now) : Found.Ask;
+        if (found !== Found.Gone) via.receive(via.device, packet, now);
+      }
+      index += sent === 0 ? 1 : sent;
     }
   }
 
