@@ -172,10 +172,7 @@ export class Conntrack implements Machine, FlowTracker {
     if (now !== this.#instant) this.#setClock(now);
     const { table } = this;
     if (!isSteady(table.words, flow >> 2, state, table.now)) return false;
-    if (!isJudged) {
-      if (checkPacket(packet, this.#behaviour, this.judgesChecksums) !== null) return false;
-      packet.hasSoundChecksums ||= this.judgesChecksums;
-    }
+    if (!isJudged && !this.#isSound(packet)) return false;
     const direction = isAnswer ? 1 : 0;
     if (packet.pool.view.getUint8(packet.network + PROTOCOL) === Protocol.Udp) {
       const octets = packet.end - packet.network;
@@ -203,13 +200,17 @@ export class Conntrack implements Machine, FlowTracker {
     return this.#trackers.followUdp(flow, state & STATUS_MASK, direction, packets, octets);
   }
 
+  /** Judge `packet` of a known way, and note that its checksums hold. */
+  #isSound(packet: Packet): boolean {
+    if (checkPacket(packet, this.#behaviour, this.judgesChecksums) !== null) return false;
+    packet.hasSoundChecksums ||= this.judgesChecksums;
+    return true;
+  }
+
   open(packet: Packet, given: Given, isJudged: boolean, now: Instant): Opened {
     this.#setClock(now);
     const { table } = this;
-    if (!isJudged) {
-      if (checkPacket(packet, this.#behaviour, this.judgesChecksums) !== null) return Opened.No;
-      packet.hasSoundChecksums ||= this.judgesChecksums;
-    }
+    if (!isJudged && !this.#isSound(packet)) return Opened.No;
     if (this.#opener.find(packet) >= 0) return Opened.No;
     const flow = this.#opener.open(packet);
     if (flow < 0) return Opened.No;

@@ -3,14 +3,13 @@
  * in a table of heads, the latest first.
  * @module
  */
-import { FLOW as ImportedFLOW } from "./flow-record.ts";
+import { FlowWord as ImportedFlowWord } from "./flow-record.ts";
 import { srcPortOf as ImportedsrcPortOf, TupleWord as ImportedTupleWord } from "./tuple.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const TupleWord = ImportedTupleWord;
 const srcPortOf = ImportedsrcPortOf;
-const NEXT = ImportedFLOW.nextSame.offset;
-const PREVIOUS = ImportedFLOW.previousSame.offset;
+const { NextSame: NEXT, PreviousSame: PREVIOUS } = ImportedFlowWord;
 
 /** Lists by the hash of protocol and source; entries lie in the words that are handed in. */
 export class SourceLists {
@@ -30,19 +29,19 @@ export class SourceLists {
   link(words: Int32Array, flow: number): void {
     const head = this.#headOf(words, flow);
     const next = this.#heads[head] ?? 0;
-    words[(flow + NEXT) >> 2] = next;
-    words[(flow + PREVIOUS) >> 2] = 0;
-    if (next !== 0) words[(next + PREVIOUS) >> 2] = flow;
+    words[(flow >> 2) + NEXT] = next;
+    words[(flow >> 2) + PREVIOUS] = 0;
+    if (next !== 0) words[(next >> 2) + PREVIOUS] = flow;
     this.#heads[head] = flow;
   }
 
   /** Take `flow` out of its list. */
   unlink(words: Int32Array, flow: number): void {
-    const next = words[(flow + NEXT) >> 2] ?? 0;
-    const previous = words[(flow + PREVIOUS) >> 2] ?? 0;
-    if (next !== 0) words[(next + PREVIOUS) >> 2] = previous;
+    const next = words[(flow >> 2) + NEXT] ?? 0;
+    const previous = words[(flow >> 2) + PREVIOUS] ?? 0;
+    if (next !== 0) words[(next >> 2) + PREVIOUS] = previous;
     if (previous === 0) this.#heads[this.#headOf(words, flow)] = next;
-    else words[(previous + NEXT) >> 2] = next;
+    else words[(previous >> 2) + NEXT] = next;
   }
 
   #headOf(words: Int32Array, way: number): number {

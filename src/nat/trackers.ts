@@ -15,6 +15,7 @@ import { TCP, TcpFlag } from "../l4/tcp.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
 import {
   FLOW as ImportedFLOW,
+  FlowWord as ImportedFlowWord,
   Status as ImportedStatus,
   TALLY as ImportedTALLY,
   TALLY_OFFSET as ImportedTALLY_OFFSET,
@@ -35,6 +36,7 @@ import { isIcmpQuery, TUPLE, TUPLE_LENGTH as ImportedTUPLE_LENGTH } from "./tupl
 const IPV4 = ImportedIPV4;
 const Protocol = ImportedProtocol;
 const FLOW = ImportedFLOW;
+const FlowWord = ImportedFlowWord;
 const Status = ImportedStatus;
 const TALLY = ImportedTALLY;
 const TALLY_OFFSET = ImportedTALLY_OFFSET;
@@ -42,8 +44,6 @@ const Outcome = ImportedOutcome;
 type Outcome = ImportedOutcome;
 const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
 // Read and written for every packet, as words: as fields they would cost a call each.
-const STREAM_FROM = FLOW.streamFrom.offset / 4;
-const EXPIRES = FLOW.expires.offset / 4;
 const PACKETS = TALLY.packets.offset / 4;
 const OCTETS = TALLY.octetsLow.offset / 4;
 
@@ -150,12 +150,13 @@ export class Trackers {
     const table = this.#table;
     const { words } = table;
     const at = flow >> 2;
-    const isOld = this.#streamAge < 0 || (((words[at + STREAM_FROM] ?? 0) - table.now) | 0) < 0;
+    const isOld =
+      this.#streamAge < 0 || (((words[at + FlowWord.StreamFrom] ?? 0) - table.now) | 0) < 0;
     const isStream = (status & Status.SeenReply) !== 0 && isOld;
     if (isStream && (status & Status.Assured) === 0) return false;
     if ((status & Status.FixedTimeout) === 0) {
       const expires = (table.now + (isStream ? this.#udpStream : this.#udp)) | 0;
-      words[at + EXPIRES] = expires;
+      words[at + FlowWord.Expires] = expires;
       table.noteExpiry(expires);
     }
     if (!this.#behaviour.countsTraffic) return true;
