@@ -1,24 +1,7 @@
 /** Steps in which a domain reboots, crashes, is held, saved or restored. */
 import { describe, expect, it } from "vitest";
-import { SILENT } from "../../../src/base/log.ts";
 import type { RunEvent } from "../../../src/cli/scenario/events.ts";
-import { play } from "../../../src/cli/scenario/play.ts";
-import { readScenario } from "../../../src/cli/scenario/read.ts";
-
-async function playText(text: string): Promise<{ events: RunEvent[]; failed: number }> {
-  const events: RunEvent[] = [];
-  const { failed } = await play({
-    plan: readScenario("s.yaml", text),
-    seed: null,
-    until: null,
-    capture: null,
-    traceLimit: 0,
-    log: SILENT,
-    signal: new AbortController().signal,
-    onEvent: (event) => events.push(event),
-  });
-  return { events, failed };
-}
+import { playText } from "./play-text.ts";
 
 const zoneOf = (profile: string): string => `
 profile: ${profile}

@@ -1,9 +1,6 @@
 /** A domain that is saved on one host and restored on another one. */
 import { describe, expect, it } from "vitest";
-import { SILENT } from "../../../src/base/log.ts";
-import type { RunEvent } from "../../../src/cli/scenario/events.ts";
-import { play, type PlayOutcome } from "../../../src/cli/scenario/play.ts";
-import { readScenario } from "../../../src/cli/scenario/read.ts";
+import { playText } from "./play-text.ts";
 
 const textOf = (profile: string, steps: string): string => `
 profile: ${profile}
@@ -24,21 +21,6 @@ securityGroups:
 internet: [{ name: www, address: 93.184.216.34 }]
 steps:
 ${steps}`;
-
-async function playText(text: string): Promise<PlayOutcome & { readonly events: RunEvent[] }> {
-  const events: RunEvent[] = [];
-  const outcome = await play({
-    plan: readScenario("s.yaml", text),
-    seed: null,
-    until: null,
-    capture: null,
-    traceLimit: 0,
-    log: SILENT,
-    signal: new AbortController().signal,
-    onEvent: (event) => events.push(event),
-  });
-  return { ...outcome, events };
-}
 
 describe.each(["ec2-2010", "linux"])("a restore on another host, %s", (profile) => {
   it("takes address, vif, groups and the public address with it", async () => {

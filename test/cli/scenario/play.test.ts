@@ -1,32 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { SILENT } from "../../../src/base/log.ts";
 import { SECOND } from "../../../src/base/time.ts";
 import { InputError } from "../../../src/cli/failure.ts";
 import type { EventOf, RunEvent } from "../../../src/cli/scenario/events.ts";
-import { play, type PlayOptions, type PlayOutcome } from "../../../src/cli/scenario/play.ts";
-import { readScenario } from "../../../src/cli/scenario/read.ts";
-
-interface Played extends PlayOutcome {
-  readonly events: readonly RunEvent[];
-  readonly capture: Uint8Array;
-}
-
-async function playText(text: string, options: Partial<PlayOptions> = {}): Promise<Played> {
-  const events: RunEvent[] = [];
-  const chunks: Uint8Array[] = [];
-  const outcome = await play({
-    plan: readScenario("s.yaml", text),
-    seed: null,
-    until: null,
-    capture: { sink: (chunk) => chunks.push(chunk.slice()), flush: async () => {} },
-    traceLimit: 0,
-    log: SILENT,
-    signal: new AbortController().signal,
-    onEvent: (event) => events.push(event),
-    ...options,
-  });
-  return { ...outcome, events, capture: Buffer.concat(chunks) };
-}
+import { type Played, playText } from "./play-text.ts";
 
 function of<K extends RunEvent["event"]>({ events }: Played, kind: K): EventOf<K>[] {
   return events.filter((event): event is EventOf<K> => event.event === kind);
