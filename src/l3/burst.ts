@@ -48,11 +48,15 @@ const FRAGMENT_BITS = 0xff3f_0000 | 0;
 
 /** No known way: what is in the record's place of a packet that must be asked. */
 export const NO_RECORD = { Unknown: -1, Odd: -2 } as const;
+/** In the record's place while packets are read: as the packet before, whose flow it is of. */
+const SAME = -3;
 
 /** Room for what is read of some packets at a time, and of their flows. */
 export class Burst {
   /** Where the record of each one's flow lies; else one of {@link NO_RECORD}. */
   readonly records: Int32Array;
+  /** The word where its IP header begins. */
+  readonly places: Int32Array;
   /** Octets from the IP header on. */
   readonly lengths: Int32Array;
   /** The header's word with the TTL. */
@@ -63,18 +67,28 @@ export class Burst {
   readonly sources: Int32Array;
   readonly destinations: Int32Array;
   readonly ports: Int32Array;
-  /** The flow of each packet as its record says it; 0 for none. */
+  /** Connection tracking's flows of the records, as far as they have any: {@link known} of them. */
   readonly flows: Int32Array;
-  /** Its flow in the next router. */
+  /** Each one's flow in the next router. */
   readonly nextFlows: Int32Array;
+  known = 0;
+  /** Packets that were read last. */
+  count = 0;
+  /** Where they lie, but those that are odd. */
+  octets: Int32Array = new Int32Array(0);
+  #packets: readonly Packet[] = [];
+  #from = 0;
   /** What was read ahead, so that it is read at all. */
   sum = 0;
+  /** Where records are looked for; packets of one flow that follow each other have one. */
   readonly #homes: Int32Array;
+  #homesUsed = 0;
 
   /** @param limit packets at a time. */
   constructor(limit: number) {
     const room = (): Int32Array => new Int32Array(limit);
     this.records = room();
+    this.places = room();
     this.lengths = room();
     this.lives = room();
     this.areSound = new Uint8Array(limit);
@@ -88,8 +102,9 @@ export class Burst {
 
   /** Read `packet` alone. Borrows it. */
   readOne(packet: Packet, table: FlowRecords): void {
+    this.#homesUsed = 0;
     this.#parse(packet, 0, packet.pool.words);
-    this.#find(0, table);
+    this.#findAll(1, table);
   }
 
   /** Read the packets from `from` to before `to`, for which there must be room. Borrows them. */
@@ -97,43 +112,67 @@ export class Burst {
     const count = to - from;
     const words = packets[from]?.pool.words;
     if (words === undefined) return;
+    this.octets = words;
+    this.count = count;
+    this.#packets = packets;
+    this.#from = from;
+    this.#homesUsed = 0;
     for (let slot = 0; slot < count; slot += 1) {
       const packet = packets[from + slot];
       if (packet !== undefined) this.#parse(packet, slot, words);
     }
-    this.#touch(count, table.words);
-    for (let slot = 0; slot < count; slot += 1) this.#find(slot, table);
+    this.#touch(table.words);
+    this.#findAll(count, table);
+  }
+
+  /** The packet that was read into `slot`. */
+  packetAt(slot: number): Packet | undefined {
+    return this.#packets[this.#from + slot];
   }
 
   /** The line of each record, and the next one, where a record lies that found no room there. */
-  #touch(count: number, records: Int32Array): void {
+  #touch(records: Int32Array): void {
     const homes = this.#homes;
     const last = records.length - 1;
     let sum = 0;
-    for (let slot = 0; slot < count; slot += 1) {
-      const home = (homes[slot] ?? 0) * WORDS;
+    for (let index = 0; index < this.#homesUsed; index += 1) {
+      const home = (homes[index] ?? 0) * WORDS;
       sum ^= (records[home & last] ?? 0) ^ (records[(home + WORDS) & last] ?? 0);
     }
     this.sum = sum;
   }
 
-  #find(slot: number, table: FlowRecords): void {
-    if (this.records[slot] === NO_RECORD.Odd) {
-      this.flows[slot] = 0;
-      this.nextFlows[slot] = 0;
-      return;
-    }
+  #findAll(count: number, table: FlowRecords): void {
+    const { records, flows, nextFlows } = this;
     const { words } = table;
-    const record = table.findFrom(
-      (this.#homes[slot] ?? 0) * WORDS,
+    let home = 0;
+    let known = 0;
+    let last: number = NO_RECORD.Odd;
+    for (let slot = 0; slot < count; slot += 1) {
+      const before = records[slot];
+      if (before === NO_RECORD.Odd) continue;
+      if (before !== SAME) {
+        last = this.#find(slot, this.#homes[home] ?? 0, table);
+        home += 1;
+        if (last >= 0) {
+          flows[known] = words[last + Word.Flow] ?? 0;
+          nextFlows[known] = words[last + Word.NextFlow] ?? 0;
+          known += 1;
+        }
+      }
+      records[slot] = last;
+    }
+    this.known = known;
+  }
+
+  #find(slot: number, home: number, table: FlowRecords): number {
+    return table.findFrom(
+      home * WORDS,
       this.sources[slot] ?? 0,
       this.destinations[slot] ?? 0,
       this.ports[slot] ?? 0,
       ((this.lives[slot] ?? 0) >>> 8) & 0xff,
     );
-    this.records[slot] = record;
-    this.flows[slot] = record < 0 ? 0 : (words[record + Word.Flow] ?? 0);
-    this.nextFlows[slot] = record < 0 ? 0 : (words[record + Word.NextFlow] ?? 0);
   }
 
   /** Read the headers of `packet`, which lies in `words` unless it is odd. */
@@ -165,17 +204,41 @@ export class Burst {
       return;
     }
     const ports = words[at + HeaderWord.Ports] ?? 0;
-    this.records[slot] = NO_RECORD.Unknown;
+    if (this.#isAsBefore(slot, source, destination, ports, protocol)) this.records[slot] = SAME;
+    else {
+      this.records[slot] = NO_RECORD.Unknown;
+      this.#homes[this.#homesUsed] = hashOf(source, destination, ports, protocol);
+      this.#homesUsed += 1;
+    }
+    this.places[slot] = at;
     this.lengths[slot] = length;
     this.lives[slot] = life;
     this.sources[slot] = source;
     this.destinations[slot] = destination;
     this.ports[slot] = ports;
-    this.#homes[slot] = hashOf(source, destination, ports, protocol);
     const isSound =
       protocol === Protocol.Udp &&
       isSoundUdp(words, at, length, addresses, packet.hasSoundChecksums);
     this.areSound[slot] = isSound ? 1 : 0;
+  }
+
+  /** True if the packet before is of the same flow. */
+  #isAsBefore(
+    slot: number,
+    source: number,
+    destination: number,
+    ports: number,
+    protocol: number,
+  ): boolean {
+    const before = slot - 1;
+    return (
+      slot > 0 &&
+      this.sources[before] === source &&
+      this.ports[before] === ports &&
+      this.destinations[before] === destination &&
+      (((this.lives[before] ?? 0) >>> 8) & 0xff) === protocol &&
+      this.records[before] !== NO_RECORD.Odd
+    );
   }
 }
 

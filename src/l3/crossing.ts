@@ -5,7 +5,7 @@
  */
 import type { Instant } from "../base/time.ts";
 import { type Device, PatchCable } from "../wire/device.ts";
-import type { Packet } from "../wire/packet.ts";
+import type { Packet, PacketPool } from "../wire/packet.ts";
 import type { EthernetTemplate } from "../l2/ethernet.ts";
 import { Interface } from "./interface.ts";
 
@@ -37,7 +37,7 @@ export class Crossing {
   }
 
   /** True if it is as it was found, and nobody looks at the frames there. */
-  isClear({ pool }: Packet): boolean {
+  isClear(pool: PacketPool): boolean {
     return (
       pool.observer === null &&
       this.#from.carrier === this.#cable &&
@@ -61,13 +61,17 @@ export class Crossing {
 
   /** Both devices count `packet`, and it is one that came in on the other side. */
   count(packet: Packet): void {
-    const { device } = this.#to;
-    const octets = packet.end - packet.frame;
-    this.#from.txFrames += 1;
-    this.#from.txOctets += octets;
-    device.rxFrames += 1;
-    device.rxOctets += octets;
-    packet.input = device;
+    this.countAll(1, packet.end - packet.frame);
+    packet.input = this.#to.device;
     packet.output = null;
+  }
+
+  /** Both devices count `frames` of together `octets`. */
+  countAll(frames: number, octets: number): void {
+    const { device } = this.#to;
+    this.#from.txFrames += frames;
+    this.#from.txOctets += octets;
+    device.rxFrames += frames;
+    device.rxOctets += octets;
   }
 }

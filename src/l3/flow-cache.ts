@@ -169,16 +169,15 @@ export class FlowCache {
   ): void {
     const burst = (this.#burst ??= new Burst(TOGETHER));
     burst.read(packets, from, to, this.#records);
-    this.#tracker?.expect(burst.flows, to - from);
-    this.#nextTracker?.expect(burst.nextFlows, to - from);
+    this.#tracker?.expect(burst.flows, burst.known);
+    this.#nextTracker?.expect(burst.nextFlows, burst.known);
     const changes = this.#changes;
     for (let index = from; index < to;) {
       const packet = packets[index];
       if (packet === undefined) break;
       const isOpen = changes === this.#changes && this.#isOpen(via, packet.pool);
       const tracker = isOpen ? this.#tracker : null;
-      const sent =
-        tracker === null ? 0 : this.#runs.pass(via, packets, burst, from, index, to, tracker, now);
+      const sent = tracker === null ? 0 : this.#runs.pass(via, burst, index - from, tracker, now);
       this.hits += sent;
       if (sent === 0) {
         const found = isOpen ? this.#pass(via, burst, index - from, packet, now) : Found.Ask;
@@ -216,7 +215,7 @@ export class FlowCache {
       return packet.flowState === FlowState.None ? Found.Note : Found.Ask;
     }
     const passage = this.#lanes.passageAt(words[record + Word.Passage] ?? 0);
-    const mayPass = passage !== null && length <= passage.mtu && passage.isOpen(packet);
+    const mayPass = passage !== null && length <= passage.mtu && passage.isOpen(packet.pool);
     if (mayPass && ((burst.lives[slot] ?? 0) & 0xff) > 2) {
       this.#sendThrough(record, passage, packet, at, now);
     } else this.#send(record, lane, packet, at, now);
@@ -303,7 +302,7 @@ export class FlowCache {
     const octets = packet.pool.words;
     changeHere(this.#records.words, record, octets, at);
     const { crossing } = lane;
-    if (crossing?.isClear(packet) === true) this.#join(record, lane, crossing, octets, at);
+    if (crossing?.isClear(packet.pool) === true) this.#join(record, lane, crossing, octets, at);
     lane.send(packet, at, now);
   }
 

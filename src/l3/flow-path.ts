@@ -263,7 +263,7 @@ export class Lane {
   send(packet: Packet, at: number, now: Instant): void {
     const { crossing } = this;
     const { header } = this.neighbor;
-    if (crossing?.isClear(packet) === true) crossing.take(packet, header, now);
+    if (crossing?.isClear(packet.pool) === true) crossing.take(packet, header, now);
     else {
       header.writeBefore(packet.pool.words, at);
       this.output.transmit(packet, now);

@@ -1,6 +1,6 @@
 /**
- * Runs: packets of one flow that come in together, one behind the other, and leave together. What
- * they share is asked and counted once.
+ * Runs: datagrams that come in together, one behind the other, and leave together by one passage.
+ * What all share is asked and counted once; what those of a flow share, once for each flow.
  * @module
  */
 import type { Instant } from "../base/time.ts";
@@ -37,7 +37,7 @@ export class FlowRuns {
   readonly #lanes: Lanes;
   /** Where a run waits until it leaves. */
   readonly #run: Packet[] = [];
-  /** Of the run that was set aside last, from the IP headers on. */
+  /** Of the datagrams that were measured last, from the IP headers on. */
   #octets = 0;
 
   constructor(records: FlowRecords, lanes: Lanes) {
@@ -46,110 +46,144 @@ export class FlowRuns {
   }
 
   /**
-   * Send the run that begins with packet `first` and ends before `to`, if both routers know its
-   * way and `tracker` of the first one finds its entry as it was. Takes ownership of those sent.
+   * Send the run that begins in slot `first` of `burst`, if both routers know its way and `tracker`
+   * of the first one finds the entries of its flows as they were. Takes ownership of those sent.
    * @returns how many were sent; 0 if nothing was done.
    */
-  pass(
-    via: Interface,
-    packets: readonly Packet[],
-    burst: Burst,
-    from: number,
-    first: number,
-    to: number,
-    tracker: FlowTracker,
-    now: Instant,
-  ): number {
-    const record = burst.records[first - from] ?? -1;
-    if (record < 0 || burst.records[first - from + SHORTEST - 1] !== record) return 0;
+  pass(via: Interface, burst: Burst, first: number, tracker: FlowTracker, now: Instant): number {
+    const { records } = burst;
     const { words } = this.#records;
-    const passage = this.#lanes.passageAt(words[record + Word.Passage] ?? 0);
-    const flow = words[record + Word.Flow] ?? 0;
-    const nextFlow = words[record + Word.NextFlow] ?? 0;
-    const [head] = packets;
-    if (passage === null || head === undefined || flow === 0 || nextFlow === 0) return 0;
-    const lane = passage.first;
+    const record = records[first] ?? -1;
+    const last = records[first + SHORTEST - 1] ?? -1;
+    if (record < 0 || last < 0 || first + SHORTEST > burst.count) return 0;
+    const number = words[record + Word.Passage] ?? 0;
+    const laneNumber = words[record + Word.Lane] ?? ASK;
+    const passage = this.#lanes.passageAt(number);
+    const head = burst.packetAt(first);
+    const isShort = words[last + Word.Passage] !== number;
+    if (passage === null || head === undefined || isShort) return 0;
+    const { first: lane } = passage;
     const isOpen =
-      lane === this.#lanes.at(words[record + Word.Lane] ?? ASK) &&
+      lane === this.#lanes.at(laneNumber) &&
       lane.via === via &&
       lane.neighbor.isReady &&
-      passage.isOpen(head);
+      passage.isOpen(head.pool);
     if (!isOpen) return 0;
-    const count = this.#collect(passage, packets, burst, from, first, to);
-    if (count < SHORTEST) return 0;
-    const octets = this.#octets;
-    const changes = words[record + Word.Change] ?? 0;
-    const isReply = (changes & Change.Reply) !== 0;
-    const state = words[record + Word.State] ?? 0;
-    if (!tracker.followAll(flow, state, isReply, count, octets, now)) return 0;
-    lane.packets += count;
-    lane.octets += octets;
-    const isNextReply = (changes & Change.NextReply) !== 0;
-    const nextState = words[record + Word.NextState] ?? 0;
-    if (passage.tracker.followAll(nextFlow, nextState, isNextReply, count, octets, now)) {
-      this.#send(record, passage, count, octets, now);
-    } else this.#ask(record, passage, count, now);
-    return count;
+    let next = first;
+    let octets = 0;
+    let asked = 0;
+    while (next < burst.count && asked === 0) {
+      const flow = records[next] ?? -1;
+      if (flow < 0 || words[flow + Word.Passage] !== number) break;
+      if (words[flow + Word.Lane] !== laneNumber) break;
+      const count = this.#measure(passage, burst, next);
+      if (count === 0 || !this.#follow(flow, count, tracker, now)) break;
+      lane.packets += count;
+      lane.octets += this.#octets;
+      if (this.#followNext(flow, count, passage.tracker, now)) {
+        octets += this.#octets;
+        this.#change(flow, passage, burst, next - first, next, count);
+        next += count;
+      } else asked = count;
+    }
+    const sent = next - first;
+    if (sent > 0) this.#send(passage, sent, octets, now);
+    if (asked > 0) this.#ask(records[next] ?? 0, passage, burst, next, asked, now);
+    return sent + asked;
   }
 
-  /** Set aside those of the run that may pass, and say where their parts are. @returns how many. */
-  #collect(
-    { first: lane, mtu }: Passage,
-    packets: readonly Packet[],
-    burst: Burst,
-    from: number,
-    first: number,
-    to: number,
-  ): number {
-    const { records, lengths, lives, areSound } = burst;
-    const record = records[first - from];
+  /** How many packets of one flow from slot `first` on may pass. */
+  #measure({ first: lane, mtu }: Passage, burst: Burst, first: number): number {
+    const { records, places, lengths, lives, areSound, count, octets: words } = burst;
+    const record = records[first];
     const most = Math.min(lane.mtu, mtu);
-    const run = this.#run;
-    let count = 0;
     let octets = 0;
-    for (let index = first; index < to; index += 1) {
-      const packet = packets[index];
-      const slot = index - from;
-      if (packet === undefined || records[slot] !== record || areSound[slot] !== 1) break;
-      const at = (packet.frame + ETHERNET_LENGTH) >> 2;
+    let slot = first;
+    for (; slot < count && records[slot] === record && areSound[slot] === 1; slot += 1) {
       const length = lengths[slot] ?? 0;
       if (length > most || ((lives[slot] ?? 0) & 0xff) < 3) break;
-      if (!lane.isOf(packet.pool.words, at)) break;
-      placeHeaders(packet, at, length);
-      run[count] = packet;
-      count += 1;
+      if (!lane.isOf(words, places[slot] ?? 0)) break;
       octets += length;
     }
     this.#octets = octets;
-    return count;
+    return slot - first;
   }
 
-  /** The run passes both routers. */
-  #send(record: number, passage: Passage, count: number, octets: number, now: Instant): void {
+  #follow(record: number, count: number, tracker: FlowTracker, now: Instant): boolean {
     const { words } = this.#records;
-    const { second, crossing, paths, tracker } = passage;
-    const { header } = second.neighbor;
+    const flow = words[record + Word.Flow] ?? 0;
+    const state = words[record + Word.State] ?? 0;
+    const isReply = ((words[record + Word.Change] ?? 0) & Change.Reply) !== 0;
+    if (flow === 0 || words[record + Word.NextFlow] === 0) return false;
+    return tracker.followAll(flow, state, isReply, count, this.#octets, now);
+  }
+
+  #followNext(record: number, count: number, tracker: FlowTracker, now: Instant): boolean {
+    const { words } = this.#records;
+    const flow = words[record + Word.NextFlow] ?? 0;
+    const state = words[record + Word.NextState] ?? 0;
+    const isReply = ((words[record + Word.Change] ?? 0) & Change.NextReply) !== 0;
+    return tracker.followAll(flow, state, isReply, count, this.#octets, now);
+  }
+
+  /** `count` packets of one flow, from slot `first` on, join the run of `before`. */
+  #change(
+    record: number,
+    passage: Passage,
+    burst: Burst,
+    before: number,
+    first: number,
+    count: number,
+  ): void {
+    const { words } = this.#records;
+    const run = this.#run;
+    const { octets } = burst;
+    const { judgesChecksums } = passage.tracker;
+    const { header } = passage.second.neighbor;
+    const { device } = passage.second.via;
+    for (let index = 0; index < count; index += 1) {
+      const packet = burst.packetAt(first + index);
+      if (packet === undefined) break;
+      const at = burst.places[first + index] ?? 0;
+      placeHeaders(packet, at, burst.lengths[first + index] ?? 0);
+      packet.hasSoundChecksums ||= judgesChecksums;
+      packet.input = device;
+      change(words, record, octets, at, 2);
+      header.writeBefore(octets, at);
+      run[before + index] = packet;
+    }
+  }
+
+  /** The run, `octets` from the IP headers on, leaves the second router. */
+  #send(passage: Passage, count: number, octets: number, now: Instant): void {
+    const { second, crossing, paths } = passage;
     paths.hits += count;
     second.packets += count;
     second.octets += octets;
-    for (let index = 0; index < count; index += 1) {
-      const packet = this.#run[index];
-      if (packet === undefined) break;
-      packet.hasSoundChecksums ||= tracker.judgesChecksums;
-      crossing.count(packet);
-      const at = packet.network >> 2;
-      change(words, record, packet.pool.words, at, 2);
-      header.writeBefore(packet.pool.words, at);
-    }
+    crossing.countAll(count, octets + count * ETHERNET_LENGTH);
     second.output.transmitAll(this.#run, count, now);
   }
 
-  /** The second router must be asked about each. */
-  #ask(record: number, passage: Passage, count: number, now: Instant): void {
+  /** The second router must be asked about each of `count` packets of one flow. */
+  #ask(
+    record: number,
+    passage: Passage,
+    burst: Burst,
+    first: number,
+    count: number,
+    now: Instant,
+  ): void {
     const { words } = this.#records;
     const { crossing, header } = passage;
-    const run = this.#run.slice(0, count);
-    for (const packet of run) changeHere(words, record, packet.pool.words, packet.network >> 2);
+    const run: Packet[] = [];
+    for (let slot = first; slot < first + count; slot += 1) {
+      const packet = burst.packetAt(slot);
+      const at = burst.places[slot] ?? 0;
+      if (packet === undefined) break;
+      placeHeaders(packet, at, burst.lengths[slot] ?? 0);
+      changeHere(words, record, burst.octets, at);
+      run.push(packet);
+    }
     words[record + Word.Passage] = 0;
     for (const packet of run) crossing.takeAsked(packet, header, now);
   }

@@ -3,7 +3,7 @@
  * first, over the cable between them, out by a lane of the second.
  * @module
  */
-import type { Packet } from "../wire/packet.ts";
+import type { PacketPool } from "../wire/packet.ts";
 import type { FlowTracker } from "../wire/path-notes.ts";
 import type { EthernetTemplate } from "../l2/ethernet.ts";
 import type { Crossing } from "./crossing.ts";
@@ -41,10 +41,10 @@ export class Passage {
     return this.paths.epoch === this.#epoch && this.first.neighbor.header === this.header;
   }
 
-  /** True if `packet` may pass, as far as the flow does not decide. */
-  isOpen(packet: Packet): boolean {
+  /** True if packets of `pool` may pass, as far as the flow does not decide. */
+  isOpen(pool: PacketPool): boolean {
     return (
-      this.crossing.isClear(packet) &&
+      this.crossing.isClear(pool) &&
       this.isCurrent &&
       this.paths.isEnabled &&
       !this.second.via.judgesPackets &&

@@ -84,10 +84,17 @@ type Step =
       readonly one: Parts;
       readonly ports: readonly number[];
     }
+  | {
+      readonly kind: "mixed";
+      readonly talk: Talk;
+      readonly isAnswered: boolean;
+      readonly all: readonly (readonly [port: number, one: Parts])[];
+    }
   | { readonly kind: "wait"; readonly duration: number }
   | { readonly kind: "rule"; readonly isGateway: boolean; readonly rule: string }
   | { readonly kind: "move"; readonly guest: number }
-  | { readonly kind: "forget" };
+  | { readonly kind: "forget" }
+  | { readonly kind: "delete"; readonly isGateway: boolean; readonly place: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -111,6 +118,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ports,
     }),
   },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("mixed" as const),
+      talk,
+      isAnswered: fc.boolean(),
+      all: fc
+        .array(
+          fc.tuple(fc.integer({ min: 40_000, max: 40_005 }), parts, fc.integer({ min: 1, max: 4 })),
+          {
+            minLength: 2,
+            maxLength: 12,
+          },
+        )
+        .map((each) =>
+          each.flatMap(([port, one, times]) =>
+            Array.from({ length: times }, (): [number, Parts] => [port, one]),
+          ),
+        ),
+    }),
+  },
   fc.record({
     kind: fc.constant("wait" as const),
     duration: fc.constantFrom(1, 3 * SECOND, 29 * SECOND, 40 * SECOND, 200 * SECOND),
@@ -122,6 +150,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("move" as const), guest: fc.nat(1) }),
   fc.record({ kind: fc.constant("forget" as const) }),
+  fc.record({
+    kind: fc.constant("delete" as const),
+    isGateway: fc.boolean(),
+    place: fc.nat(5),
+  }),
 );
 
 function play(bench: FlowBench, profile: Profile, one: Step): void {
@@ -142,6 +175,18 @@ function play(bench: FlowBench, profile: Profile, one: Step): void {
       else for (const frame of frames) bench.receive(...frame);
       break;
     }
+    case "mixed": {
+      const frames = one.all.map(([port, each]) =>
+        frameOf({ ...one.talk, port }, { ...each, isBack: false }, profile.vifMac),
+      );
+      bench.receiveBurst(frames);
+      if (!one.isAnswered) break;
+      for (const [port, each] of one.all) {
+        bench.receive(...frameOf({ ...one.talk, port }, { ...each, isBack: true }, profile.vifMac));
+      }
+      bench.receiveBurst(frames);
+      break;
+    }
     case "wait":
       bench.wait(one.duration);
       break;
@@ -157,6 +202,12 @@ function play(bench: FlowBench, profile: Profile, one: Step): void {
     case "forget":
       dom0.firewall.conntrack?.flush();
       break;
+    case "delete": {
+      const { conntrack } = one.isGateway ? dom0.gatewayFirewall : dom0.firewall;
+      const entry = conntrack?.entries(bench.now)[one.place];
+      if (entry !== undefined) conntrack?.delete(entry.handle);
+      break;
+    }
   }
 }
 

@@ -13,10 +13,10 @@ describe.each([EC2_2010, LINUX])("runs of one flow on a host like $name", (profi
   const compare = (act: (bench: FlowBench) => void): FlowBench => compareWays(profile, act);
   const frame = (talk: Talk, parts: Partial<Parts>): [number, Uint8Array] =>
     frameOf(talk, { ...PARTS, ...parts }, profile.vifMac);
-  const establish = (bench: FlowBench, talk: Talk): void => {
+  const establish = (bench: FlowBench, ...talks: readonly Talk[]): void => {
     for (let time = 0; time < 4; time += 1) {
-      bench.receive(...frame(talk, {}));
-      bench.receive(...frame(talk, { isBack: true }));
+      for (const talk of talks) bench.receive(...frame(talk, {}));
+      for (const talk of talks) bench.receive(...frame(talk, { isBack: true }));
       bench.wait(3 * SECOND);
     }
   };
@@ -52,6 +52,28 @@ describe.each([EC2_2010, LINUX])("runs of one flow on a host like $name", (profi
       burst(bench, UDP, 9, middle);
     });
     expect(sent.length).toBeGreaterThanOrEqual(8 + 19 + 8);
+  });
+
+  it("are of many flows that take turns", () => {
+    const talks = Array.from({ length: 24 }, (_, index) => ({ ...UDP, port: 40_000 + index }));
+    const { sent } = compare((bench) => {
+      establish(bench, ...talks);
+      const frames = Array.from({ length: 150 }, (_, index) => {
+        const talk = talks[index % talks.length] ?? UDP;
+        return frame(talk, { size: 22 + (index % 5) });
+      });
+      const before = bench.hits;
+      bench.receiveBurst(frames);
+      if (before > 0) expect(bench.hits - before).toBe(2 * frames.length);
+      const { conntrack } = bench.dom0.gatewayFirewall;
+      const forgotten = conntrack?.entries(bench.now)[3];
+      expect(conntrack?.delete(forgotten?.handle ?? -1)).toBe(true);
+      bench.receiveBurst(frames);
+      const ended = bench.dom0.firewall.conntrack?.entries(bench.now)[9];
+      expect(bench.dom0.firewall.conntrack?.delete(ended?.handle ?? -1)).toBe(true);
+      bench.receiveBurst(frames);
+    });
+    expect(sent).toHaveLength(24 * 8 + 3 * 150);
   });
 
   it.each([false, true])("hear of an answer while they leave, answered before: %o", (isOld) => {
