@@ -72,6 +72,8 @@ export class Burst {
   /** Each one's flow in the next router. */
   readonly nextFlows: Int32Array;
   known = 0;
+  /** Flows without a record, parted ones more than once. */
+  unknown = 0;
   /** Packets that were read last. */
   count = 0;
   /** Where they lie, but those that are odd. */
@@ -147,6 +149,7 @@ export class Burst {
     const { words } = table;
     let home = 0;
     let known = 0;
+    let unknown = 0;
     let last: number = NO_RECORD.Odd;
     for (let slot = 0; slot < count; slot += 1) {
       const before = records[slot];
@@ -159,10 +162,12 @@ export class Burst {
           nextFlows[known] = words[last + Word.NextFlow] ?? 0;
           known += 1;
         }
+        unknown += last === NO_RECORD.Unknown ? 1 : 0;
       }
       records[slot] = last;
     }
     this.known = known;
+    this.unknown = unknown;
   }
 
   #find(slot: number, home: number, table: FlowRecords): number {

@@ -37,7 +37,7 @@ import {
 } from "./header-words.ts";
 import type { Interface } from "./interface.ts";
 import { ASK as ImportedASK, Lanes } from "./lanes.ts";
-import { Openings } from "./openings.ts";
+import { type Opening, Openings } from "./openings.ts";
 import type { Passage } from "./passage.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
@@ -109,6 +109,11 @@ export class FlowCache {
     return this.#openings.hits;
   }
 
+  /** The way of a packet that opens a connection with these words; `null` if it is not known. */
+  openingOf(source: number, destination: number, ports: number, protocol: number): Opening | null {
+    return this.#openings.find(source, destination, ports, protocol, this.#records.epoch);
+  }
+
   /** Rises whenever all ways are forgotten. */
   get epoch(): number {
     return this.#records.epoch;
@@ -171,6 +176,7 @@ export class FlowCache {
     burst.read(packets, from, to, this.#records);
     this.#tracker?.expect(burst.flows, burst.known);
     this.#nextTracker?.expect(burst.nextFlows, burst.known);
+    if (burst.unknown > 0) this.#openings.expect(burst, to - from, this.#records.epoch);
     const changes = this.#changes;
     for (let index = from; index < to;) {
       const packet = packets[index];

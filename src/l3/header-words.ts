@@ -51,6 +51,10 @@ export function placeHeaders(packet: Packet, at: number, length: number): void {
 /** A half of a word, as the number that its octets say. */
 export const swap16 = (half: number): number => ((half & 0xff) << 8) | ((half >>> 8) & 0xff);
 
+/** The octets of a word in the opposite order, as a signed number. */
+export const swap32 = (word: number): number =>
+  (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+
 /** Both halves of a word. */
 export const halves = (word: number): number => (word >>> 16) + (word & 0xffff);
 

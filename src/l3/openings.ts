@@ -18,7 +18,7 @@ import {
   ETHERNET_LENGTH as ImportedETHERNET_LENGTH,
   type EthernetTemplate,
 } from "../l2/ethernet.ts";
-import type { Burst } from "./burst.ts";
+import { type Burst, NO_RECORD as ImportedNO_RECORD } from "./burst.ts";
 import { lowerTtl as ImportedlowerTtl } from "./flow-change.ts";
 import type { FlowNotes, Lane } from "./flow-path.ts";
 import { hashOf as ImportedhashOf } from "./flow-records.ts";
@@ -26,17 +26,20 @@ import {
   HeaderWord as ImportedHeaderWord,
   placeHeaders as ImportedplaceHeaders,
   swap16 as Importedswap16,
+  swap32 as Importedswap32,
 } from "./header-words.ts";
 import type { Interface } from "./interface.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
 const HeaderWord = ImportedHeaderWord;
+const NO_RECORD = ImportedNO_RECORD;
 const Opened = ImportedOpened;
 const lowerTtl = ImportedlowerTtl;
 const placeHeaders = ImportedplaceHeaders;
 const hashOf = ImportedhashOf;
 const swap16 = Importedswap16;
+const swap32 = Importedswap32;
 
 /** Openings that are known at a time; a new one takes the place of another. */
 const PLACES = 4096;
@@ -50,6 +53,9 @@ export class Opening implements Given {
   translator: FlowTranslator | null = null;
   destination: NatRange | null = null;
   source: NatRange | null = null;
+  /** The addresses of packets that have passed, as words of their headers, as far as is known. */
+  newSource = 0;
+  newDestination = 0;
   #sourceAddress = 0;
   #destinationAddress = 0;
   #protocol = 0;
@@ -71,6 +77,8 @@ export class Opening implements Given {
     this.translator = notes.translator;
     this.destination = notes.destinationRange;
     this.source = notes.sourceRange;
+    this.newSource = wordOf(notes.sourceRange, notes.source);
+    this.newDestination = wordOf(notes.destinationRange, notes.destination);
     this.#sourceAddress = notes.source;
     this.#destinationAddress = notes.destination;
     this.#protocol = notes.protocol;
@@ -81,6 +89,15 @@ export class Opening implements Given {
     this.#epoch = epoch;
   }
 
+  /** True if packets between these addresses may take this way, or took it once. */
+  isBetween(source: number, destination: number, protocol: number): boolean {
+    return (
+      this.#sourceAddress === source &&
+      this.#destinationAddress === destination &&
+      this.#protocol === protocol
+    );
+  }
+
   /** True if a packet with these words of its headers would take this way. */
   serves(
     source: number,
@@ -89,14 +106,7 @@ export class Opening implements Given {
     protocol: number,
     epoch: number,
   ): boolean {
-    if (
-      this.#sourceAddress !== source ||
-      this.#destinationAddress !== destination ||
-      this.#protocol !== protocol ||
-      this.#epoch !== epoch
-    ) {
-      return false;
-    }
+    if (!this.isBetween(source, destination, protocol) || this.#epoch !== epoch) return false;
     const sport = swap16(ports);
     const dport = swap16(ports >>> 16);
     return (
@@ -108,6 +118,17 @@ export class Opening implements Given {
   }
 }
 
+/** The address that a packet with `address` gets from `range`, if that leaves no choice. */
+const wordOf = (range: NatRange | null, address: number): number =>
+  range?.addresses == null ? address : swap32(range.addresses.lower);
+
+const serves = (
+  opening: Opening | null,
+  source: number,
+  destination: number,
+  protocol: number,
+): boolean => opening?.isBetween(source, destination, protocol) === true;
+
 /** The openings of one router. */
 export class Openings {
   readonly #places: (Opening | null)[] = Array.from({ length: PLACES }, () => null);
@@ -115,6 +136,35 @@ export class Openings {
   hits = 0;
   /** Which of the places of its addresses the next opening takes. */
   #turn = 0;
+
+  /** Read ahead what those of the first `count` packets of `burst` need that open connections. */
+  expect(burst: Burst, count: number, epoch: number): void {
+    let opening: Opening | null = null;
+    let next: Opening | null = null;
+    for (let slot = 0; slot < count; slot += 1) {
+      if (burst.records[slot] !== NO_RECORD.Unknown) continue;
+      const source = burst.sources[slot] ?? 0;
+      const destination = burst.destinations[slot] ?? 0;
+      const ports = burst.ports[slot] ?? 0;
+      const protocol = ((burst.lives[slot] ?? 0) >>> 8) & 0xff;
+      if (!serves(opening, source, destination, protocol)) {
+        opening = this.find(source, destination, ports, protocol, epoch);
+        next =
+          opening === null
+            ? null
+            : (opening.lane.crossing?.via.paths.openingOf(
+                opening.newSource,
+                opening.newDestination,
+                ports,
+                protocol,
+              ) ?? null);
+      }
+      if (opening === null) continue;
+      opening.tracker.expectNew(source, destination, ports, protocol, opening);
+      const { newSource, newDestination } = opening;
+      next?.tracker.expectNew(newSource, newDestination, ports, protocol, next);
+    }
+  }
 
   /**
    * Send `packet`, of no known flow, which came in by `via` and of which `burst` knows in `slot`,
@@ -129,7 +179,7 @@ export class Openings {
     epoch: number,
     now: Instant,
   ): boolean {
-    const opening = this.#find(
+    const opening = this.find(
       burst.sources[slot] ?? 0,
       burst.destinations[slot] ?? 0,
       burst.ports[slot] ?? 0,
@@ -157,7 +207,7 @@ export class Openings {
     const at = packet.network >> 2;
     const octets = packet.pool.words;
     const life = octets[at + HeaderWord.Life] ?? 0;
-    const opening = this.#find(
+    const opening = this.find(
       octets[at + HeaderWord.Source] ?? 0,
       octets[at + HeaderWord.Destination] ?? 0,
       octets[at + HeaderWord.Ports] ?? 0,
@@ -193,7 +243,7 @@ export class Openings {
   }
 
   /** The way of a packet that opens a connection with these words; `null` if it is not known. */
-  #find(
+  find(
     source: number,
     destination: number,
     ports: number,

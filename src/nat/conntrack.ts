@@ -161,6 +161,16 @@ export class Conntrack implements Machine, FlowTracker {
     this.table.expect(flows, count);
   }
 
+  expectNew(
+    source: number,
+    destination: number,
+    ports: number,
+    protocol: number,
+    given: Given,
+  ): void {
+    this.#opener.expect(source, destination, ports, protocol, given);
+  }
+
   follow(
     packet: Packet,
     flow: number,
@@ -209,20 +219,8 @@ export class Conntrack implements Machine, FlowTracker {
 
   open(packet: Packet, given: Given, isJudged: boolean, now: Instant): Opened {
     this.#setClock(now);
-    const { table } = this;
     if (!isJudged && !this.#isSound(packet)) return Opened.No;
-    if (this.#opener.find(packet) >= 0) return Opened.No;
-    const flow = this.#opener.open(packet);
-    if (flow < 0) return Opened.No;
-    if (this.#trackers.track(flow, 0, packet) !== Outcome.Accept) {
-      table.abandon(flow);
-      return Opened.No;
-    }
-    given.translator?.give(flow, given.destination, given.source);
-    given.translator?.change(packet, flow);
-    const isIn = this.#opener.insert(packet, flow);
-    packet.flow = -1;
-    return isIn ? Opened.Yes : Opened.Clash;
+    return this.#opener.pass(packet, given);
   }
 
   /** `packet` belongs to `flow`, whose status is what its packets before have made it. */

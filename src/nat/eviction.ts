@@ -11,6 +11,9 @@ import type { FlowTable } from "./flow-table.ts";
 import { CONNECTION, TcpState } from "./tcp-record.ts";
 import { TUPLE } from "./tuple.ts";
 
+/** Chains in which a current kernel looks for what a full table can give up. */
+const EVICTION_RANGE = 8;
+
 /** Makes room in one table. */
 export class Evictor {
   readonly #table: FlowTable;
@@ -34,12 +37,52 @@ export class Evictor {
   makeRoom(): boolean {
     const table = this.#table;
     const { buckets, dropsOldestEarly } = this.#behaviour;
-    if (table.hasRoom() || table.dropEarly(buckets, dropsOldestEarly)) return true;
+    if (table.hasRoom() || this.#dropEarly(buckets, dropsOldestEarly)) return true;
     if (this.#delay >= 0 && !this.#isDue) {
       this.#isDue = true;
       this.#dueAt = (table.now + this.#delay) >>> 0;
     }
     return false;
+  }
+
+  /**
+   * Make room for the tuple in the probe at the cost of entries without assurance.
+   * Deviation: which tuples share a chain depends on a secret in the kernel; here it does not.
+   * @param chains chains of the kernel's table (`nf_conntrack_buckets`).
+   * @param isOldest the oldest entry of the tuple's chain goes (`early_drop` of 2.6.18); else all
+   * of the first chain that has any, of eight (since 4.7).
+   * @returns false if none could go.
+   */
+  #dropEarly(chains: number, isOldest: boolean): boolean {
+    const table = this.#table;
+    const first = table.index.chainOf(table.words, chains);
+    const range = isOldest ? 1 : Math.min(EVICTION_RANGE, chains);
+    let dropped = 0;
+    for (let step = 0; step < range && dropped === 0; step += 1) {
+      const chain = (first + step) % chains;
+      for (;;) {
+        const victim = this.#victimIn(chain, chains);
+        if (victim === 0) break;
+        table.remove(victim);
+        dropped += 1;
+        if (isOldest) break;
+      }
+    }
+    return dropped > 0;
+  }
+
+  /** The oldest entry without assurance in a chain; 0 for none. */
+  #victimIn(chain: number, chains: number): number {
+    const table = this.#table;
+    const { index, view } = table;
+    let victim = 0;
+    let at = index.nextInChain(chain, chains, 0);
+    for (; at >= 0; at = index.nextInChain(chain, chains, at)) {
+      const flow = table.flowAt(index.wayAt(at));
+      if ((FLOW.status.get(view, flow) & Status.Assured) !== 0) continue;
+      if (victim === 0 || table.ageOf(flow) > table.ageOf(victim)) victim = flow;
+    }
+    return victim;
   }
 
   /**

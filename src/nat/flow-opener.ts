@@ -6,11 +6,14 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Packet } from "../wire/packet.ts";
+import { type Given, Opened as ImportedOpened } from "../wire/path-notes.ts";
+import { swap32 as Importedswap32 } from "../l3/header-words.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
 import { resolveClash } from "./clash.ts";
 import type { Evictor } from "./eviction.ts";
 import { Scratch as ImportedScratch } from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
+import { Outcome as ImportedOutcome } from "./outcome.ts";
 import type { Trackers } from "./trackers.ts";
 import {
   copyTuple as ImportedcopyTuple,
@@ -20,6 +23,10 @@ import {
 } from "./tuple.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
+const Opened = ImportedOpened;
+type Opened = ImportedOpened;
+const Outcome = ImportedOutcome;
+const swap32 = Importedswap32;
 const Scratch = ImportedScratch;
 const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
 const copyTuple = ImportedcopyTuple;
@@ -56,6 +63,40 @@ export class FlowOpener {
     this.#trackers = trackers;
     this.#evictor = evictor;
     this.#clashTicks = clashTicks;
+  }
+
+  /** As `FlowTracker.expectNew`. */
+  expect(source: number, destination: number, ports: number, protocol: number, given: Given): void {
+    const table = this.#table;
+    const src = swap32(source);
+    const dst = swap32(destination);
+    const both = ((ports & 0xff00ff) << 8) | ((ports >>> 8) & 0xff00ff);
+    const turned = (both >>> 16) | (both << 16);
+    table.touch(src, dst, both, protocol);
+    table.touch(dst, src, turned, protocol);
+    if (given.translator === null) table.expectNew(src, both & 0xffff, protocol, false);
+    else {
+      const from = (given.destination?.addresses?.lower ?? dst) | 0;
+      const to = (given.source?.addresses?.lower ?? src) | 0;
+      if (from !== dst || to !== src) table.touch(from, to, turned, protocol);
+      table.expectNew(src, both & 0xffff, protocol, true);
+    }
+  }
+
+  /** As `FlowTracker.open`, for a packet that was found sound. */
+  pass(packet: Packet, given: Given): Opened {
+    if (this.find(packet) >= 0) return Opened.No;
+    const flow = this.open(packet);
+    if (flow < 0) return Opened.No;
+    if (this.#trackers.track(flow, 0, packet) !== Outcome.Accept) {
+      this.#table.abandon(flow);
+      return Opened.No;
+    }
+    given.translator?.give(flow, given.destination, given.source);
+    given.translator?.change(packet, flow);
+    const isIn = this.insert(packet, flow);
+    packet.flow = -1;
+    return isIn ? Opened.Yes : Opened.Clash;
   }
 
   /** The way of the checked `packet`, whose tuple stays in the probe; -1 for none. */

@@ -13,14 +13,16 @@ import {
   Scratch,
   Status as ImportedStatus,
 } from "./flow-record.ts";
+import { FreeRecords } from "./free-records.ts";
 import { SourceLists } from "./source-lists.ts";
 import { copyTuple, TUPLE_LENGTH } from "./tuple.ts";
-import { TupleIndex } from "./tuple-index.ts";
+import { tupleHash as ImportedtupleHash, TupleIndex } from "./tuple-index.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const FlowWord = ImportedFlowWord;
 const FLOW_LENGTH = ImportedFLOW_LENGTH;
 const Status = ImportedStatus;
+const tupleHash = ImportedtupleHash;
 
 /** The most entries that a handle can number. */
 export const MAX_FLOWS = 2 ** 20;
@@ -30,8 +32,6 @@ const MAX_PENDING = 64;
 const FIRST_CAPACITY = 32;
 /** Ticks that the 32-bit clock can look ahead. */
 const LONGEST = 2 ** 31 - 1;
-/** Chains in which a current kernel looks for what a full table can give up. */
-const EVICTION_RANGE = 8;
 
 /**
  * Entries by tuple. A *flow* is an entry's position in {@link view}, a *way* the position of one
@@ -54,14 +54,13 @@ export class FlowTable {
   #sources: SourceLists;
   /** Records that exist, the scratch record included. */
   #capacity: number;
-  #freeFirst = 0;
-  #freeLast = 0;
+  readonly #free = new FreeRecords(FIRST_CAPACITY);
+  /** Entries that are expected to be allocated soon. */
+  #expected = 0;
   #serial = 0;
   #cursor = 0;
   #freeOriginal = 0;
-  #originalSerial = 0;
   #freeReply = 0;
-  #replySerial = 0;
   readonly #pending = new Int32Array(MAX_PENDING).fill(-1);
   #pendingAt = 0;
   /** No entry ends before this tick. */
@@ -80,7 +79,7 @@ export class FlowTable {
     this.#records = new DataView(this.#recordWords.buffer);
     this.#index = new TupleIndex(FIRST_CAPACITY * 2);
     this.#sources = new SourceLists(FIRST_CAPACITY);
-    for (let index = 1; index < FIRST_CAPACITY; index += 1) this.#release(index * FLOW_LENGTH);
+    this.#releaseFrom(1);
   }
 
   /** The entries; replaced when the table grows. */
@@ -91,6 +90,11 @@ export class FlowTable {
   /** The same as words. */
   get words(): Int32Array {
     return this.#words;
+  }
+
+  /** Where the tuples of confirmed entries are; replaced when the table grows. */
+  get index(): TupleIndex {
+    return this.#index;
   }
 
   /**
@@ -123,23 +127,21 @@ export class FlowTable {
   /** The original tuple of `flow`, which is not in the table, was just looked for in vain. */
   noteFree(flow: number): void {
     this.#freeOriginal = flow;
-    this.#originalSerial = this.#serial;
   }
 
   /** The reply of `flow`, which is not in the table, was set, and looked for in vain or not. */
   noteReply(flow: number, isFree: boolean): void {
     this.#freeReply = isFree ? flow : 0;
-    this.#replySerial = this.#serial;
   }
 
   /** True if nobody has the original tuple of `flow` for sure: nothing came since it was noted. */
   isOriginalFree(flow: number): boolean {
-    return flow === this.#freeOriginal && this.#originalSerial === this.#serial;
+    return flow === this.#freeOriginal;
   }
 
   /** As {@link isOriginalFree}, of the reply. */
   isReplyFree(flow: number): boolean {
-    return flow === this.#freeReply && this.#replySerial === this.#serial;
+    return flow === this.#freeReply;
   }
 
   /** The flow whose tuple lies at `way`. */
@@ -172,13 +174,10 @@ export class FlowTable {
     const left = this.#pending[this.#pendingAt] ?? -1;
     const waiting = left < 0 ? -1 : this.flowOf(left);
     if (waiting >= 0 && this.isPending(waiting)) this.abandon(waiting);
-    if (this.#freeFirst === 0) this.#grow();
-    const flow = this.#freeFirst;
-    assert(flow !== 0, "a table that grew has a free record");
+    if (this.#expected > 0) this.#readAhead();
+    const flow = this.#free.take() || this.#takeOfMore();
     const words = this.#words;
     const at = flow >> 2;
-    this.#freeFirst = words[at + FlowWord.NextFree] ?? 0;
-    if (this.#freeFirst === 0) this.#freeLast = 0;
     if (flow === this.#freeReply) this.#freeReply = 0;
     if (flow === this.#freeOriginal) this.#freeOriginal = 0;
     const generation = words[at + FlowWord.Generation] ?? 0;
@@ -198,7 +197,7 @@ export class FlowTable {
   abandon(flow: number): void {
     const at = (flow >> 2) + FlowWord.Status;
     this.#words[at] = (this.#words[at] ?? 0) | Status.Dying;
-    this.#release(flow);
+    this.#free.give(flow);
   }
 
   /** Read what packets of the first `count` of `flows`, 0 for none, will need: they come soon. */
@@ -210,6 +209,24 @@ export class FlowTable {
       read ^= words[(flow >> 2) + FlowWord.Expires] ?? 0;
     }
     this.forecast = read;
+  }
+
+  /** Read where the tuple of these words is looked for. */
+  touch(src: number, dst: number, ports: number, protocol: number): void {
+    this.forecast ^= this.#index.touch(tupleHash(src, dst, ports, protocol));
+  }
+
+  /** An entry of this source will be allocated soon; `isLinked` if translation will see it. */
+  expectNew(src: number, srcPort: number, protocol: number, isLinked: boolean): void {
+    this.#expected += 1;
+    if (isLinked) this.forecast ^= this.#sources.expect(src, srcPort, protocol);
+  }
+
+  /** Read what the expected entries will be written over, and what they will be linked with. */
+  #readAhead(): void {
+    const words = this.#words;
+    this.forecast = this.#free.touch(words, this.#expected) ^ this.#sources.touch(words);
+    this.#expected = 0;
   }
 
   /** Let `flow` live `ticks` from now on or, before it is confirmed, from its confirmation on. */
@@ -242,6 +259,8 @@ export class FlowTable {
     words[at + FlowWord.Serial] = this.#serial = (this.#serial + 1) | 0;
     this.#place(flow);
     this.count += 1;
+    this.#freeOriginal = 0;
+    this.#freeReply = 0;
   }
 
   /** Take the confirmed `flow` out; its record can still be read until it is used again. */
@@ -300,46 +319,7 @@ export class FlowTable {
     for (let index = 1; index < this.#capacity; index += 1) {
       if (this.isLive(index * FLOW_LENGTH)) found.push(index * FLOW_LENGTH);
     }
-    return found.sort((left, right) => this.#ageOf(right) - this.#ageOf(left));
-  }
-
-  /**
-   * Make room for the tuple in {@link Scratch.Probe} at the cost of entries without assurance.
-   * Deviation: which tuples share a chain depends on a secret in the kernel; here it does not.
-   * @param chains chains of the kernel's table (`nf_conntrack_buckets`).
-   * @param isOldest the oldest entry of the tuple's chain goes (`early_drop` of 2.6.18); else all
-   * of the first chain that has any, of eight (since 4.7).
-   * @returns false if none could go.
-   */
-  dropEarly(chains: number, isOldest: boolean): boolean {
-    const index = this.#index;
-    const first = index.chainOf(this.#words, chains);
-    const range = isOldest ? 1 : Math.min(EVICTION_RANGE, chains);
-    let dropped = 0;
-    for (let step = 0; step < range && dropped === 0; step += 1) {
-      const chain = (first + step) % chains;
-      for (;;) {
-        const victim = this.#victimIn(chain, chains);
-        if (victim === 0) break;
-        this.remove(victim);
-        dropped += 1;
-        if (isOldest) break;
-      }
-    }
-    return dropped > 0;
-  }
-
-  /** The oldest entry without assurance in a chain; 0 for none. */
-  #victimIn(chain: number, chains: number): number {
-    const index = this.#index;
-    let victim = 0;
-    let at = index.nextInChain(chain, chains, 0);
-    for (; at >= 0; at = index.nextInChain(chain, chains, at)) {
-      const flow = this.flowAt(index.wayAt(at));
-      if (this.#has(flow, Status.Assured)) continue;
-      if (victim === 0 || this.#ageOf(flow) > this.#ageOf(victim)) victim = flow;
-    }
-    return victim;
+    return found.sort((left, right) => this.ageOf(right) - this.ageOf(left));
   }
 
   /** The latest entry that may have protocol and source of the tuple at `way`; 0 for none. */
@@ -357,7 +337,7 @@ export class FlowTable {
   }
 
   /** Entries that were confirmed since `flow` was. */
-  #ageOf(flow: number): number {
+  ageOf(flow: number): number {
     return (this.#serial - (this.#words[(flow >> 2) + FlowWord.Serial] ?? 0)) >>> 0;
   }
 
@@ -368,13 +348,18 @@ export class FlowTable {
     if (this.#has(flow, ANY_DONE)) this.#sources.link(this.#words, flow);
   }
 
-  /** Free records wait in a queue, so that a stale handle stays known for long. */
-  #release(flow: number): void {
-    const words = this.#words;
-    words[(flow >> 2) + FlowWord.NextFree] = 0;
-    if (this.#freeLast === 0) this.#freeFirst = flow;
-    else words[(this.#freeLast >> 2) + FlowWord.NextFree] = flow;
-    this.#freeLast = flow;
+  #releaseFrom(first: number): void {
+    for (let index = first; index < this.#capacity; index += 1) {
+      this.#free.give(index * FLOW_LENGTH);
+    }
+  }
+
+  /** Double the table, and take one of its free records. */
+  #takeOfMore(): number {
+    this.#grow();
+    const flow = this.#free.take();
+    assert(flow !== 0, "a table that grew has a free record");
+    return flow;
   }
 
   #grow(): void {
@@ -392,6 +377,7 @@ export class FlowTable {
     this.#index = new TupleIndex(Math.min(this.#capacity, this.limit) * 2);
     this.#sources = new SourceLists(Math.min(this.#capacity, this.limit));
     for (const flow of this.flows()) this.#place(flow);
-    for (let index = before; index < this.#capacity; index += 1) this.#release(index * FLOW_LENGTH);
+    this.#free.grow(this.#capacity);
+    this.#releaseFrom(before);
   }
 }

@@ -42,6 +42,11 @@ export class TupleIndex {
     }
   }
 
+  /** Read where a tuple of that {@link tupleHash} is looked for. @returns nothing of meaning. */
+  touch(hash: number): number {
+    return this.#places[this.#homeOf(hash)] ?? 0;
+  }
+
   /** Put the tuple at `way` in. */
   place(words: Int32Array, way: number): void {
     const places = this.#places;
@@ -109,12 +114,21 @@ export class TupleIndex {
 const chainOf = (hash: number, chains: number): number =>
   Math.floor(((hash >>> 0) * chains) / 2 ** 32);
 
-/** Mix the words of the tuple at `way` to 32 bits, as the finish of MurmurHash3 does. */
-function hashOf(words: Int32Array, way: number): number {
+const hashOf = (words: Int32Array, way: number): number => {
   const at = way >> 2;
-  let hash = Math.imul((words[at + TupleWord.Src] ?? 0) ^ 0x9e3779b9, 0x85ebca6b);
-  hash = Math.imul((hash ^ (hash >>> 15)) + (words[at + TupleWord.Dst] ?? 0), 0xc2b2ae35);
-  hash = Math.imul((hash ^ (hash >>> 13)) + (words[at + TupleWord.Ports] ?? 0), 0x27d4eb2f);
-  hash = Math.imul((hash ^ (hash >>> 16)) + (words[at + TupleWord.Protocol] ?? 0), 0x165667b1);
+  return tupleHash(
+    words[at + TupleWord.Src] ?? 0,
+    words[at + TupleWord.Dst] ?? 0,
+    words[at + TupleWord.Ports] ?? 0,
+    words[at + TupleWord.Protocol] ?? 0,
+  );
+};
+
+/** Mix the words of a tuple to 32 bits, as the finish of MurmurHash3 does. */
+export function tupleHash(src: number, dst: number, ports: number, protocol: number): number {
+  let hash = Math.imul(src ^ 0x9e3779b9, 0x85ebca6b);
+  hash = Math.imul((hash ^ (hash >>> 15)) + dst, 0xc2b2ae35);
+  hash = Math.imul((hash ^ (hash >>> 13)) + ports, 0x27d4eb2f);
+  hash = Math.imul((hash ^ (hash >>> 16)) + protocol, 0x165667b1);
   return hash ^ (hash >>> 15);
 }

@@ -90,6 +90,17 @@ export interface FlowTracker {
   isCurrent(flow: number, state: number): boolean;
   /** Packets of the entries at the first `count` of `flows`, 0 for none, will be followed soon. */
   expect(flows: Int32Array, count: number): void;
+  /**
+   * A packet with these words of its headers, as they lie there on a little-endian computer, will
+   * open a connection soon that the rules give what is `given`. If it does not, no harm is done.
+   */
+  expectNew(
+    source: number,
+    destination: number,
+    ports: number,
+    protocol: number,
+    given: Given,
+  ): void;
 }
 
 /** Hears what becomes of a packet. */
