@@ -38,6 +38,8 @@ export interface Observer {
 /** Octets before the frame in a slot: the IP header then starts on a multiple of 16. */
 const HEADROOM = 66;
 const SMALL_SLOT = 2048;
+/** Octets of the largest frame that a small slot holds. */
+export const SMALL_LENGTH: number = SMALL_SLOT - HEADROOM;
 /** From slot to slot: a line more, as else all headers would share few places in a cache. */
 const SMALL_STRIDE = SMALL_SLOT + 64;
 /** A whole IPv4 packet of 65,535 octets with its Ethernet header and the headroom. */
@@ -103,6 +105,11 @@ export class Packet {
     this.capacity = capacity;
   }
 
+  /** True if a stack may have noted anything on it: it came in somewhere, was routed or marked. */
+  get isNoted(): boolean {
+    return this.input !== null || this.output !== null || this.mark !== 0 || this.flow !== -1;
+  }
+
   /** Clear what a stack notes while the packet is on its way through it. */
   forgetStack(): void {
     this.output = null;
@@ -148,6 +155,8 @@ export class PacketPool {
   readonly view: DataView;
   /** The same octets as words of four, in this computer's order: for copies, and for hot paths. */
   readonly words: Int32Array;
+  /** The same octets as words of eight, for copies. */
+  readonly longs: BigInt64Array;
   /** Ends by reason, of all packets. */
   readonly ends = new Tally();
   /** Packets that were allocated. */
@@ -160,7 +169,9 @@ export class PacketPool {
   isTracing = false;
   #observer: Observer | null = null;
   #nextId = 1;
+  /** All that there are; the first {@link #smallFree} of them are free. */
   readonly #small: Packet[] = [];
+  #smallFree: number;
   readonly #large: Packet[] = [];
 
   constructor({ slots = 4096, largeSlots = 32 }: PacketPoolOptions = {}) {
@@ -173,12 +184,19 @@ export class PacketPool {
     this.bytes = new Uint8Array(slots * SMALL_STRIDE + largeSlots * LARGE_SLOT);
     this.view = viewOf(this.bytes);
     this.words = new Int32Array(this.bytes.buffer);
+    this.longs = new BigInt64Array(this.bytes.buffer);
     for (let index = slots - 1; index >= 0; index -= 1) {
       this.#small.push(new Packet(this, index * SMALL_STRIDE, SMALL_SLOT));
     }
+    this.#smallFree = slots;
     for (let index = largeSlots - 1; index >= 0; index -= 1) {
       this.#large.push(new Packet(this, slots * SMALL_STRIDE + index * LARGE_SLOT, LARGE_SLOT));
     }
+  }
+
+  /** Packets of up to {@link SMALL_LENGTH} octets that may still be allocated. */
+  get free(): number {
+    return this.#smallFree;
   }
 
   /** Packets that are alive. */
@@ -247,12 +265,14 @@ export class PacketPool {
     packet.input = null;
     packet.output = null;
     this.ended += 1;
-    (packet.capacity === SMALL_SLOT ? this.#small : this.#large).push(packet);
+    if (packet.capacity === SMALL_SLOT) {
+      this.#small[this.#smallFree] = packet;
+      this.#smallFree += 1;
+    } else this.#large.push(packet);
   }
 
   #take(length: number): Packet | null {
-    const packet =
-      (length <= SMALL_SLOT - HEADROOM ? this.#small.pop() : undefined) ?? this.#takeLarge(length);
+    const packet = this.#takeSmall(length) ?? this.#takeLarge(length);
     if (packet === null) {
       this.exhausted += 1;
       return null;
@@ -269,6 +289,12 @@ export class PacketPool {
     packet.isLive = true;
     this.allocated += 1;
     return packet;
+  }
+
+  #takeSmall(length: number): Packet | null {
+    if (length > SMALL_LENGTH || this.#smallFree === 0) return null;
+    this.#smallFree -= 1;
+    return this.#small[this.#smallFree] ?? null;
   }
 
   #takeLarge(length: number): Packet | null {

@@ -46,6 +46,8 @@ export class DomainMemory {
   readonly bytes: Uint8Array;
   /** The same octets as little-endian words: indices of rings, bits of event channels. */
   readonly words: Int32Array;
+  /** The same octets as words of eight, for copies. */
+  readonly longs: BigInt64Array;
   /** The same octets. */
   readonly view: DataView;
   #fresh = 0;
@@ -74,6 +76,7 @@ export class DomainMemory {
     const whole = buffer ?? (isShared ? new SharedArrayBuffer(octets) : new ArrayBuffer(octets));
     this.bytes = new Uint8Array(whole);
     this.words = new Int32Array(whole);
+    this.longs = new BigInt64Array(whole);
     this.view = viewOf(this.bytes);
     this.#isTaken = new Uint8Array(size).fill(1, 0, taken);
     this.#fresh = taken;

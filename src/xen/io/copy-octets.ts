@@ -4,33 +4,33 @@
  * @module
  */
 
+/** One buffer as octets, as words of four, and as words of eight. */
+export interface Octets {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly longs: BigInt64Array;
+}
+
 /**
- * Copy `length` octets into a buffer where the rest of the first and the last word may be written,
- * too: a packet's slot.
+ * Copy `length` octets into a buffer where the rest of the first and the last word of eight may be
+ * written, too: a packet's slot. Words of eight cost no object as long as they are only passed on.
  */
 export function copyIntoSlot(
-  fromWords: Int32Array,
-  fromBytes: Uint8Array,
+  from: Octets,
   fromAt: number,
-  toWords: Int32Array,
-  toBytes: Uint8Array,
+  to: Octets,
   toAt: number,
   length: number,
 ): void {
-  if (((fromAt - toAt) & 3) !== 0) {
-    copyOctets(fromWords, fromBytes, fromAt, toWords, toBytes, toAt, length);
+  if (((fromAt - toAt) & 7) !== 0) {
+    copyOctets(from.words, from.bytes, fromAt, to.words, to.bytes, toAt, length);
     return;
   }
-  const end = (toAt + length + 3) >> 2;
-  let to = toAt >> 2;
-  let from = fromAt >> 2;
-  for (; to + 4 <= end; to += 4, from += 4) {
-    toWords[to] = fromWords[from] ?? 0;
-    toWords[to + 1] = fromWords[from + 1] ?? 0;
-    toWords[to + 2] = fromWords[from + 2] ?? 0;
-    toWords[to + 3] = fromWords[from + 3] ?? 0;
-  }
-  for (; to < end; to += 1, from += 1) toWords[to] = fromWords[from] ?? 0;
+  const source = from.longs;
+  const target = to.longs;
+  const skew = (fromAt - toAt) >> 3;
+  const end = (toAt + length + 7) >> 3;
+  for (let at = toAt >> 3; at < end; at += 1) target[at] = source[at + skew] ?? 0n;
 }
 
 /** Copy `length` octets; each buffer comes as words and as octets. */

@@ -4,6 +4,7 @@
  * pages that it granted; each word of the ring is read once.
  * @module
  */
+import { assert } from "../../base/assert.ts";
 import { type Instant, NEVER } from "../../base/time.ts";
 import type { Device } from "../../wire/device.ts";
 import type { Packet, PacketPool, Reason } from "../../wire/packet.ts";
@@ -20,6 +21,7 @@ import { ExtraType, halves, highHalf, lowHalf, NetifStatus, TxFlag } from "./net
 import { acceptBlank } from "./offload.ts";
 import type { BackRing } from "./shared-ring.ts";
 import type { TxCredit } from "./tx-credit.ts";
+import { TxBatch } from "./tx-batch.ts";
 import { TxRequest } from "./tx-request.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
@@ -33,6 +35,8 @@ const BLANK = TxFlag.CsumBlank;
 const DOM0 = 0;
 /** Frames that leave together, at most: a poll's worth of NAPI (`NAPI_POLL_WEIGHT`). */
 const BURST = 64;
+/** Requests from which on it pays to take them together. */
+const WORTHWHILE = 4;
 /** Requests of one turn: a guest in another thread may fill its ring for ever. */
 const TURN = 1024;
 
@@ -64,12 +68,12 @@ export class NetbackTx {
   readonly #parts: NetbackTxParts;
   readonly #ring: BackRing;
   readonly #words: Int32Array;
-  readonly #bytes: Uint8Array;
   readonly #table: GrantTable;
   readonly #pool: PacketPool;
   readonly #device: Device;
   readonly #companions: Companions | null;
   readonly #request = new TxRequest();
+  readonly #batch: TxBatch;
   /** Frames that were taken and have not left: the first {@link #held} of them. */
   readonly #burst: Packet[] = [];
   #held = 0;
@@ -79,11 +83,11 @@ export class NetbackTx {
     this.#parts = parts;
     this.#ring = parts.ring;
     this.#words = parts.table.memory.words;
-    this.#bytes = parts.table.memory.bytes;
     this.#table = parts.table;
     this.#pool = parts.pool;
     this.#device = parts.device;
     this.#companions = parts.companions;
+    this.#batch = new TxBatch(parts.ring, parts.table, BURST);
   }
 
   /** Take what waits, as far as credit goes, and answer it. */
@@ -102,6 +106,10 @@ export class NetbackTx {
     }
     do {
       for (let left = ring.unconsumed; left > 0 && !this.#isDead;) {
+        const together = credit.isLimited ? 0 : this.#takeTogether(Math.min(left, turn), now);
+        left -= together;
+        turn -= together;
+        if (together > 0) continue;
         const at = ring.entryAt(ring.requestConsumer) >> 2;
         const reference = words[at] ?? 0;
         const place = words[at + 1] ?? 0;
@@ -127,6 +135,29 @@ export class NetbackTx {
     this.deadline = NEVER;
   }
 
+  /** Take plain requests, at most `most`. @returns how many. */
+  #takeTogether(most: number, now: Instant): number {
+    const held = this.#held;
+    const limit = Math.min(most, BURST - held, this.#pool.free);
+    const count = limit < WORTHWHILE ? 0 : this.#batch.read(limit);
+    if (count === 0) return 0;
+    const first = this.#ring.requestConsumer;
+    const { sizes } = this.#batch;
+    for (let index = 0; index < count; index += 1) {
+      const packet = this.#packetFor(first + index, sizes[index] ?? 0, now);
+      assert(packet !== null, "a pool with free slots has room");
+      packet.hasBlankChecksum = false;
+      packet.hasSoundChecksums = false;
+      packet.segmentSize = 0;
+      this.#burst[held + index] = packet;
+    }
+    this.#batch.take(this.#burst, held, count, this.#pool);
+    this.frames += count;
+    this.#held = held + count;
+    if (this.#held === BURST) this.#release(now);
+    return count;
+  }
+
   /** A frame of one slot: nearly all are. @returns 1. */
   #takeOne(reference: number, place: number, ends: number, now: Instant): number {
     const ring = this.#ring;
@@ -143,7 +174,7 @@ export class NetbackTx {
       return 1;
     }
     const at = (gfn << FRAME_SHIFT) + (place & 0xffff);
-    copyIntoSlot(words, this.#bytes, at, pool.words, pool.bytes, packet.frame, size);
+    copyIntoSlot(this.#table.memory, at, pool, packet.frame, size);
     words[ring.reserve() >> 2] = ends & 0xffff;
     this.frames += 1;
     packet.hasBlankChecksum = false;

@@ -1,9 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { copyIntoSlot, copyOctets } from "../../../src/xen/io/copy-octets.ts";
+import { copyIntoSlot, copyOctets, type Octets } from "../../../src/xen/io/copy-octets.ts";
 
 const SIZE = 256;
 const place = fc.nat(100);
+
+const octetsOf = (bytes: Uint8Array): Octets => ({
+  bytes,
+  words: new Int32Array(bytes.buffer),
+  longs: new BigInt64Array(bytes.buffer),
+});
 
 describe("copying octets by words", () => {
   it("copies what a loop over octets copies, and leaves the rest alone", () => {
@@ -13,12 +19,12 @@ describe("copying octets by words", () => {
         const target = new Uint8Array(SIZE).fill(0xee);
         const expected = target.slice();
         expected.set(source.subarray(from, from + length), to);
-        const copy = isSlot ? copyIntoSlot : copyOctets;
-        const words = [new Int32Array(source.buffer), new Int32Array(target.buffer)] as const;
-        copy(words[0], source, from, words[1], target, to, length);
-        // In a slot, the words that it touches may change as a whole.
-        const first = isSlot ? to & ~3 : 0;
-        const last = isSlot ? (to + length + 3) & ~3 : SIZE;
+        const [left, right] = [octetsOf(source), octetsOf(target)];
+        if (isSlot) copyIntoSlot(left, from, right, to, length);
+        else copyOctets(left.words, source, from, right.words, target, to, length);
+        // In a slot, the words of eight that it touches may change as a whole.
+        const first = isSlot ? to & ~7 : 0;
+        const last = isSlot ? (to + length + 7) & ~7 : SIZE;
         expect([...target.subarray(to, to + length)]).toEqual([
           ...expected.subarray(to, to + length),
         ]);

@@ -1,0 +1,97 @@
+/**
+ * Requests of the tx ring that are taken together: frames of one slot, of which nothing special is
+ * said. Each kind of memory is read in a short loop of its own, so that what lies in no near cache
+ * is waited for at once.
+ * @module
+ */
+import {
+  type Packet,
+  type PacketPool,
+  SMALL_LENGTH as ImportedSMALL_LENGTH,
+} from "../../wire/packet.ts";
+import { ETHERNET_LENGTH as ImportedETHERNET_LENGTH } from "../../l2/ethernet.ts";
+import {
+  FRAME_OCTETS as ImportedFRAME_OCTETS,
+  FRAME_SHIFT as ImportedFRAME_SHIFT,
+} from "../hypervisor/domain-memory.ts";
+import type { GrantTable } from "../hypervisor/grant-table.ts";
+import { copyIntoSlot as ImportedcopyIntoSlot } from "./copy-octets.ts";
+import type { BackRing } from "./shared-ring.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const SMALL_LENGTH = ImportedSMALL_LENGTH;
+const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
+const FRAME_OCTETS = ImportedFRAME_OCTETS;
+const FRAME_SHIFT = ImportedFRAME_SHIFT;
+const copyIntoSlot = ImportedcopyIntoSlot;
+const DOM0 = 0;
+
+/** Room for some requests: what the ring and the guest's grants say of each, read once. */
+export class TxBatch {
+  /** Octets of each frame. */
+  readonly sizes: Int32Array;
+  /** Where each begins in the guest's memory. */
+  readonly #places: Int32Array;
+  readonly #ids: Int32Array;
+  readonly #ring: BackRing;
+  readonly #table: GrantTable;
+  readonly #words: Int32Array;
+
+  /** @param limit requests at a time. */
+  constructor(ring: BackRing, table: GrantTable, limit: number) {
+    this.sizes = new Int32Array(limit);
+    this.#places = new Int32Array(limit);
+    this.#ids = new Int32Array(limit);
+    this.#ring = ring;
+    this.#table = table;
+    this.#words = table.memory.words;
+  }
+
+  /**
+   * Read requests, as many as are plain and may be read, at most `most` of those that wait.
+   * @returns how many.
+   */
+  read(most: number): number {
+    const words = this.#words;
+    const ring = this.#ring;
+    const table = this.#table;
+    const first = ring.requestConsumer;
+    let count = 0;
+    for (; count < most; count += 1) {
+      const at = ring.entryAt(first + count) >> 2;
+      const reference = words[at] ?? 0;
+      const place = words[at + 1] ?? 0;
+      const ends = words[at + 2] ?? 0;
+      const size = ends >>> 16;
+      // The upper half of the place are flags.
+      const isPlain = place >= 0 && place + size <= FRAME_OCTETS && size >= ETHERNET_LENGTH;
+      if (!isPlain || size > SMALL_LENGTH) break;
+      const gfn = table.frameFor(reference >>> 0, DOM0, false);
+      if (gfn < 0) break;
+      this.#places[count] = (gfn << FRAME_SHIFT) + place;
+      this.sizes[count] = size;
+      this.#ids[count] = ends & 0xffff;
+    }
+    return count;
+  }
+
+  /**
+   * Copy the first `count` frames into `packets` of `pool` from index `to` on, and answer the
+   * requests.
+   */
+  take(packets: readonly Packet[], to: number, count: number, pool: PacketPool): void {
+    const ring = this.#ring;
+    const words = this.#words;
+    const { memory } = this.#table;
+    for (let index = 0; index < count; index += 1) {
+      const packet = packets[to + index];
+      if (packet === undefined) break;
+      const size = this.sizes[index] ?? 0;
+      copyIntoSlot(memory, this.#places[index] ?? 0, pool, packet.frame, size);
+    }
+    ring.requestConsumer = (ring.requestConsumer + count) | 0;
+    for (let index = 0; index < count; index += 1) {
+      words[ring.reserve() >> 2] = this.#ids[index] ?? 0;
+    }
+  }
+}
