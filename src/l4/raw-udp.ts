@@ -68,6 +68,20 @@ export function isRawUdpTo({ pool: { view }, frame, end }: Packet, port: number)
   );
 }
 
+/** The first packet from `from` to before `to` that {@link isRawUdpTo} `port`; `to` for none. */
+export function findRawUdpTo(
+  packets: readonly Packet[],
+  from: number,
+  to: number,
+  port: number,
+): number {
+  for (let index = from; index < to; index += 1) {
+    const packet = packets[index];
+    if (packet !== undefined && isRawUdpTo(packet, port)) return index;
+  }
+  return to;
+}
+
 /**
  * Read the frame in `packet`, which is borrowed and may be addressed to anyone.
  * @returns its datagram if it is a whole and sound one to `port`; else `null`.

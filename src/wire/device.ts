@@ -39,8 +39,11 @@ export interface Carrier {
  */
 export interface Tap {
   tap(device: Device, packet: Packet, now: Instant): void;
-  /** The socket's filter: false if {@link tap} would do nothing for `packet`. None: it has all. */
-  wants?(packet: Packet): boolean;
+  /**
+   * The socket's filter: the first packet from `from` to before `to` for which {@link tap} would do
+   * anything, `to` for none. Without it, the socket has all.
+   */
+  findWanted?(packets: readonly Packet[], from: number, to: number): number;
 }
 
 /** What a {@link Device} is made from. */
@@ -157,14 +160,9 @@ export class Device {
 
   /** The first packet from `from` to before `to` that a tap wants; `to` for none. */
   #firstWanted(packets: readonly Packet[], from: number, to: number): number {
-    if (this.#taps.length === 0) return to;
-    for (let index = from; index < to; index += 1) {
-      const packet = packets[index];
-      for (const tap of this.#taps) {
-        if (packet === undefined || tap.wants?.(packet) !== false) return index;
-      }
-    }
-    return to;
+    let first = to;
+    for (const tap of this.#taps) first = tap.findWanted?.(packets, from, first) ?? from;
+    return first;
   }
 
   /** Those from `from` to before `to` have come in. */
@@ -173,7 +171,7 @@ export class Device {
     for (let index = from; index < to; index += 1) {
       const packet = packets[index];
       if (packet === undefined) continue;
-      packet.forgetStack();
+      if (packet.isNoted) packet.forgetStack();
       packet.input = this;
       octets += packet.end - packet.frame;
     }

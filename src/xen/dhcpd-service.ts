@@ -9,7 +9,7 @@ import { ipv4Of } from "../wire/addr.ts";
 import type { Device, Tap } from "../wire/device.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { Router } from "../l3/router.ts";
-import { isRawUdpTo, readRawUdp, transmitRawUdp } from "../l4/raw-udp.ts";
+import { findRawUdpTo, readRawUdp, transmitRawUdp } from "../l4/raw-udp.ts";
 import type { UdpLayer, UdpSocket } from "../l4/udp-layer.ts";
 import { DhcpdConfFile } from "../dhcp/dhcpd-conf-file.ts";
 import type { DhcpdProfile } from "../dhcp/dhcpd-profile.ts";
@@ -88,8 +88,8 @@ export class DhcpdService implements Machine, Tap {
     return [`grep -v "host ${vif.domain} " /etc/dhcpd.conf`, "/etc/init.d/dhcpd restart"];
   }
 
-  wants(packet: Packet): boolean {
-    return isRawUdpTo(packet, SERVER_PORT);
+  findWanted(packets: readonly Packet[], from: number, to: number): number {
+    return findRawUdpTo(packets, from, to, SERVER_PORT);
   }
 
   /** A frame came in on a vif: if it is a sound message to port 67, the server reads it. */

@@ -66,7 +66,10 @@ describe("frames that leave together", () => {
     const seen: number[] = [];
     right.addTap({
       tap: (_device, { id }) => void seen.push(id),
-      wants: ({ id }) => id === 6 || id === 9,
+      findWanted: (all, from, to) => {
+        const first = all.findIndex(({ id }, index) => index >= from && (id === 6 || id === 9));
+        return first < 0 || first > to ? to : first;
+      },
     });
     left.transmitAll(packets, FRAMES, 0);
     // What is left between two of them is too little to be worth it.
