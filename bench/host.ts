@@ -66,6 +66,13 @@ export class Sink implements Carrier, Stack {
     this.frames += 1;
     packet.pool.end(packet, "delivered", "bench/sent", now);
   }
+  carryAll(_from: Device, packets: readonly Packet[], count: number, now: number): void {
+    this.frames += count;
+    for (let index = 0; index < count; index += 1) {
+      const packet = packets[index];
+      packet?.pool.end(packet, "delivered", "bench/sent", now);
+    }
+  }
 }
 
 /** A domU in the bench: its memory, and the front end of its vif. */

@@ -130,14 +130,42 @@ export function change(
   octets[at + HeaderWord.Ports] = words[record + Word.NewPorts] ?? 0;
   const transportDelta = words[record + Word.TransportDelta] ?? 0;
   if (words[record + Word.Protocol] === Protocol.Udp) {
-    const udp = octets[at + HeaderWord.Udp] ?? 0;
-    if (udp >>> 16 === 0) return;
-    const mended = mend(udp >>> 16, transportDelta);
-    const isZeroAsFfff = mended === 0 && (changes & Change.ZeroAsFfff) !== 0;
-    octets[at + HeaderWord.Udp] = (udp & 0xffff) | ((isZeroAsFfff ? 0xffff : mended) << 16);
+    mendUdp(octets, at, transportDelta, (changes & Change.ZeroAsFfff) !== 0);
   } else {
     const tcp = octets[at + HeaderWord.TcpChecksum] ?? 0;
     octets[at + HeaderWord.TcpChecksum] = (tcp & ~0xffff) | mend(tcp & 0xffff, transportDelta);
+  }
+}
+
+/**
+ * As {@link change}, for datagrams of one flow: `places` says of those in slots `first` to before
+ * `end` where their IP headers begin.
+ */
+export function changeDatagrams(
+  words: Int32Array,
+  record: number,
+  octets: Int32Array,
+  places: Int32Array,
+  first: number,
+  end: number,
+  hops: number,
+): void {
+  const changes = words[record + Word.Change] ?? 0;
+  const isTranslated = (changes & (Change.Source | Change.Destination)) !== 0;
+  const isZeroAsFfff = (changes & Change.ZeroAsFfff) !== 0;
+  const side = (changes & Change.Source) !== 0 ? HeaderWord.Source : HeaderWord.Destination;
+  const address = words[record + Word.Address] ?? 0;
+  const ports = words[record + Word.NewPorts] ?? 0;
+  const transportDelta = words[record + Word.TransportDelta] ?? 0;
+  const delta = (isTranslated ? (words[record + Word.HeaderDelta] ?? 0) : 0) + hops * HOP_DELTA;
+  for (let slot = first; slot < end; slot += 1) {
+    const at = places[slot] ?? 0;
+    const life = octets[at + HeaderWord.Life] ?? 0;
+    octets[at + HeaderWord.Life] = ((life & 0xffff) - hops) | (mend(life >>> 16, delta) << 16);
+    if (!isTranslated) continue;
+    octets[at + side] = address;
+    octets[at + HeaderWord.Ports] = ports;
+    mendUdp(octets, at, transportDelta, isZeroAsFfff);
   }
 }
 
@@ -160,5 +188,14 @@ export function changeHere(
 
 /** What the change of a 16-bit word adds to the complement of a checksum. */
 const difference = (before: number, after: number): number => (~before & 0xffff) + (after & 0xffff);
+
+/** Mend the checksum of a datagram, if it has one. */
+function mendUdp(octets: Int32Array, at: number, delta: number, isZeroAsFfff: boolean): void {
+  const udp = octets[at + HeaderWord.Udp] ?? 0;
+  if (udp >>> 16 === 0) return;
+  const mended = mend(udp >>> 16, delta);
+  const sum = mended === 0 && isZeroAsFfff ? 0xffff : mended;
+  octets[at + HeaderWord.Udp] = (udp & 0xffff) | (sum << 16);
+}
 
 const mend = (sum: number, delta: number): number => ~fold((~sum & 0xffff) + delta) & 0xffff;

@@ -10,7 +10,7 @@ import { ETHERNET_LENGTH as ImportedETHERNET_LENGTH } from "../l2/ethernet.ts";
 import type { Burst } from "./burst.ts";
 import {
   Change as ImportedChange,
-  change as Importedchange,
+  changeDatagrams as ImportedchangeDatagrams,
   changeHere as ImportedchangeHere,
 } from "./flow-change.ts";
 import { type FlowRecords, Word as ImportedWord } from "./flow-records.ts";
@@ -24,7 +24,7 @@ const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
 const ASK = ImportedASK;
 const Change = ImportedChange;
 const Word = ImportedWord;
-const change = Importedchange;
+const changeDatagrams = ImportedchangeDatagrams;
 const changeHere = ImportedchangeHere;
 const placeHeaders = ImportedplaceHeaders;
 
@@ -141,16 +141,18 @@ export class FlowRuns {
     const { judgesChecksums } = passage.tracker;
     const { header } = passage.second.neighbor;
     const { device } = passage.second.via;
-    for (let index = 0; index < count; index += 1) {
-      const packet = burst.packetAt(first + index);
+    const { places, lengths } = burst;
+    const end = first + count;
+    changeDatagrams(words, record, octets, places, first, end, 2);
+    for (let slot = first; slot < end; slot += 1) {
+      const packet = burst.packetAt(slot);
       if (packet === undefined) break;
-      const at = burst.places[first + index] ?? 0;
-      placeHeaders(packet, at, burst.lengths[first + index] ?? 0);
+      const at = places[slot] ?? 0;
+      header.writeBefore(octets, at);
+      placeHeaders(packet, at, lengths[slot] ?? 0);
       packet.hasSoundChecksums ||= judgesChecksums;
       packet.input = device;
-      change(words, record, octets, at, 2);
-      header.writeBefore(octets, at);
-      run[before + index] = packet;
+      run[before + slot - first] = packet;
     }
   }
 
