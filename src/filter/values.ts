@@ -5,6 +5,7 @@
  */
 import { type Ipv4Addr, formatIpv4, ipv4Of, maskOf, parseIpv4 } from "../wire/addr.ts";
 import { refuse } from "./errors.ts";
+import { cutOctets } from "./words.ts";
 
 /** Numbers from `lower` to `upper`, both included. */
 export interface NumberRange {
@@ -33,16 +34,24 @@ export function parseNumber(word: string, lower: number, upper: number, what: st
 }
 
 /**
- * Read "80", "80:90", ":90" or "80:" as numbers up to `limit`, 65,535 by default.
+ * Read "80", "80:90", ":90" or "80:" as numbers up to 65,535.
  * @throws {ParseError} if `word` is no such range, or falls; names of services are not read.
  */
-export function parseRange(word: string, what: string, limit = 65_535): NumberRange {
+export function parseRange(word: string, what: string): NumberRange {
+  const range = parseAnyRange(word, what);
+  if (range.lower > range.upper) refuse(word, `the range ${word} falls`);
+  return range;
+}
+
+/**
+ * Read a range as {@link parseRange} does, but of numbers up to `limit`, 65,535 by default, and one
+ * that falls, in which nothing is, where `iptables` reads it so.
+ */
+export function parseAnyRange(word: string, what: string, limit = 65_535): NumberRange {
   const [from = "", to = from, ...rest] = word.split(":");
   if (rest.length > 0 || word === "") refuse(word, `expected ${what} or a range, got "${word}"`);
   const lower = from === "" ? 0 : parseNumber(from, 0, limit, what);
-  const upper = to === "" ? limit : parseNumber(to, 0, limit, what);
-  if (lower > upper) refuse(word, `the range ${word} falls`);
-  return { lower, upper };
+  return { lower, upper: to === "" ? limit : parseNumber(to, 0, limit, what) };
 }
 
 /** "80", or "80:90". */
@@ -152,7 +161,7 @@ export function parsePrefixLength(word: string): number {
 }
 
 /**
- * Read the name of a list that rules share, which the kernel cuts off after `longest` characters.
+ * Read the name of a list that rules share, which the kernel cuts off after `longest` octets.
  * @throws {ParseError} if no file can be called so, or `iptables-save` would print it so that it
  * cannot be read again.
  */
@@ -160,5 +169,5 @@ export function parseListName(word: string, longest: number): string {
   if (!/^[^\s"'\\/]+$/.test(word) || word === "." || word === "..") {
     refuse(word, `a list has a name without spaces, quotes and slashes, not "${word}"`);
   }
-  return word.slice(0, longest);
+  return cutOctets(word, longest);
 }

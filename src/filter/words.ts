@@ -36,6 +36,26 @@ export function splitWords(line: string): string[] {
   return words;
 }
 
+/** As much of `text` as fits `most` octets of UTF-8; no character is cut in two. */
+export function cutOctets(text: string, most: number): string {
+  // No character of a string takes more than three octets a unit.
+  if (text.length * 3 <= most) return text;
+  let end = 0;
+  let octets = 0;
+  for (const character of text) {
+    octets += octetsOf(character.codePointAt(0) ?? 0);
+    if (octets > most) break;
+    end += character.length;
+  }
+  return text.slice(0, end);
+}
+
+function octetsOf(codePoint: number): number {
+  if (codePoint < 0x80) return 1;
+  if (codePoint < 0x800) return 2;
+  return codePoint < 0x1_0000 ? 3 : 4;
+}
+
 /** `text` as one word: in quotes unless it is letters, digits, hyphens and underscores. */
 export function quote(text: string): string {
   return /^[\w-]+$/.test(text) ? text : `"${text.replaceAll(/["\\']/g, String.raw`\$&`)}"`;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { quote, splitWords } from "../../src/filter/words.ts";
+import { cutOctets, quote, splitWords } from "../../src/filter/words.ts";
 
 describe("Words of a line", () => {
   it.each([
@@ -27,6 +27,20 @@ describe("Words of a line", () => {
     ["", '""'],
   ])("are quoted as iptables-save quotes them: %s", (text, quoted) => {
     expect(quote(text)).toBe(quoted);
+  });
+
+  it("are cut off by octets, but never within a character", () => {
+    expect(cutOctets("é".repeat(15), 29)).toBe("é".repeat(14));
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), fc.nat(20), (text, most) => {
+        const cut = cutOctets(text, most);
+        const octets = (part: string): number => new TextEncoder().encode(part).length;
+        const [next = ""] = text.slice(cut.length);
+        expect(text.startsWith(cut)).toBe(true);
+        expect(octets(cut)).toBeLessThanOrEqual(most);
+        if (next !== "") expect(octets(cut + next)).toBeGreaterThan(most);
+      }),
+    );
   });
 
   it("come back from their quotes", () => {

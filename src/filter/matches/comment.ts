@@ -2,9 +2,9 @@
 import { type MatchKind, newMatch } from "../match.ts";
 import { PortBits } from "../../wire/path-notes.ts";
 import { option, printOption } from "../options.ts";
-import { quote } from "../words.ts";
+import { cutOctets, quote } from "../words.ts";
 
-/** Characters that the kernel keeps; `iptables` cuts off the others without a word. */
+/** Octets that the kernel keeps; `iptables` cuts off the others without a word. */
 const MAX_LENGTH = 255;
 
 /** A comment of the form `word/more-words` is the reason of what its rule drops. */
@@ -13,7 +13,7 @@ export const comment: MatchKind = {
   protocol: null,
   options: [option("comment")],
   parse(given) {
-    const words = given.get("comment").word.slice(0, MAX_LENGTH);
+    const words = cutOctets(given.get("comment").word, MAX_LENGTH);
     return newMatch({
       name: "comment",
       text: printOption("comment", quote(words)),

@@ -18,7 +18,7 @@ import {
   type NumberRange,
   parseMaskedAddress,
   parseNameBits,
-  parseRange,
+  parseAnyRange,
 } from "../values.ts";
 
 const ADDRESSES = ["ctorigsrc", "ctorigdst", "ctreplsrc", "ctrepldst"] as const;
@@ -97,9 +97,9 @@ export function readConnectionTest(given: Options): ConnectionTest {
   return {
     protocol: read(given.find("ctproto"), parseProtocol),
     addresses: ADDRESSES.map((name) => read(given.find(name), parseAddress)),
-    ports: PORTS.map((name) => read(given.find(name), (word) => parseRange(word, "a port"))),
+    ports: PORTS.map((name) => read(given.find(name), (word) => parseAnyRange(word, "a port"))),
     status: read(given.find("ctstatus"), parseStatus),
-    expire: read(given.find("ctexpire"), (word) => parseRange(word, "a time", MAX_UINT)),
+    expire: read(given.find("ctexpire"), (word) => parseAnyRange(word, "a time", MAX_UINT)),
     isReply: readDirection(given.find("ctdir")),
   };
 }

@@ -110,7 +110,7 @@ function readRate(given: Options, word: string): ReadRate {
     refuse("--hashlimit-rate-interval", "there is no interval without --hashlimit-rate-match");
   }
   const seconds = interval === null ? null : parseNumber(interval.word, 1, MAX_WINDOW, "seconds");
-  const [, count, unit = ""] = /^(\d+)([km]?)b\/s$/.exec(word) ?? [];
+  const [, count, unit = ""] = /^(\d+)([km]?)b\/s(?:ec(?:ond)?)?$/.exec(word) ?? [];
   if (count !== undefined) {
     const { period, burst, expire } = readOctets(given, word, Number(count) * (FACTORS[unit] ?? 1));
     return { isOctets: true, period, burst, expire, window: isWindow ? (seconds ?? 1) : null };

@@ -7,7 +7,7 @@ import { refuse } from "../errors.ts";
 import { type Matcher, type MatchKind, MatchResult, newMatch } from "../match.ts";
 import { option, type Options, printOption } from "../options.ts";
 
-/** From `lower` to `upper`, both included. */
+/** From `lower` to `upper`, both included; nothing is in a range that falls. */
 interface AddressRangeTest {
   readonly lower: number;
   readonly upper: number;
@@ -67,9 +67,7 @@ function readRange(given: Options, name: string): AddressRangeTest | null {
   if (found === null) return null;
   const [from = "", to = from, ...rest] = found.word.split("-");
   if (rest.length > 0) refuse(found.word, `expected two addresses, got "${found.word}"`);
-  const [lower, upper] = [parseIpv4(from), parseIpv4(to)];
-  if (lower > upper) refuse(found.word, `the range ${found.word} falls`);
-  return { lower, upper, isInverted: found.isInverted };
+  return { lower: parseIpv4(from), upper: parseIpv4(to), isInverted: found.isInverted };
 }
 
 function printRange(name: string, range: AddressRangeTest | null): string {

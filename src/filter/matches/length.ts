@@ -3,7 +3,7 @@ import type { Packet } from "../../wire/packet.ts";
 import { IPV4 } from "../../l3/ipv4.ts";
 import { judge, type Matcher, type MatchKind, type MatchResult, newMatch } from "../match.ts";
 import { option, printOption } from "../options.ts";
-import { formatRange, type NumberRange, parseRange } from "../values.ts";
+import { formatRange, type NumberRange, parseAnyRange } from "../values.ts";
 
 class LengthMatcher implements Matcher {
   readonly #lower: number;
@@ -29,7 +29,7 @@ export const length: MatchKind = {
   options: [option("length", { isInvertible: true })],
   parse(given) {
     const { word, isInverted } = given.get("length");
-    const range = parseRange(word, "a length");
+    const range = parseAnyRange(word, "a length");
     const matcher = new LengthMatcher(range, isInverted);
     return newMatch({
       name: "length",

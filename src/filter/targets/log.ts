@@ -7,9 +7,9 @@ import { option, type Options, printOption } from "../options.ts";
 import type { LogSink } from "../services.ts";
 import { type Action, newExtension, type TargetKind } from "../target.ts";
 import { findNumber } from "../values.ts";
-import { quote } from "../words.ts";
+import { cutOctets, quote } from "../words.ts";
 
-/** Characters that the kernel keeps; `iptables` cuts off the others without a word. */
+/** Octets that the kernel keeps; `iptables` cuts off the others without a word. */
 const MAX_PREFIX = 29;
 /** By number; names that are no longer in use come after. */
 const LEVELS: readonly (readonly [string, number])[] = [
@@ -97,5 +97,5 @@ function readPrefix(given: Options): string {
   const found = given.find("log-prefix");
   if (found === null) return "";
   if (found.word === "") refuse("--log-prefix", "a prefix has one character at least");
-  return found.word.slice(0, MAX_PREFIX);
+  return cutOctets(found.word, MAX_PREFIX);
 }

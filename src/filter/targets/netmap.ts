@@ -1,5 +1,5 @@
 /** `-j NETMAP`: one network onto another (Linux `net/netfilter/xt_NETMAP.c`). @module */
-import { ipv4Of } from "../../wire/addr.ts";
+import { ipv4Of, parseIpv4 } from "../../wire/addr.ts";
 import type { Packet } from "../../wire/packet.ts";
 import { Hook, type HookContext } from "../../l3/hooks.ts";
 import { IPV4 } from "../../l3/ipv4.ts";
@@ -43,6 +43,7 @@ export const NETMAP: TargetKind = {
   options: [option("to")],
   parse(given) {
     const { word } = given.get("to");
+    parseIpv4(word.replace(/\/.*/, ""));
     const network = parseMaskedAddress(word);
     const printed = formatMaskedAddress(network);
     if (!isPrefix(network.mask)) refuse(word, "NETMAP needs a prefix");

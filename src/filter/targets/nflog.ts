@@ -10,9 +10,9 @@ import { option, type Options, printOption } from "../options.ts";
 import type { PacketCopy, PacketLog } from "../services.ts";
 import { type Action, newExtension, type TargetKind } from "../target.ts";
 import { MAX_UINT, parseNumber } from "../values.ts";
-import { quote } from "../words.ts";
+import { cutOctets, quote } from "../words.ts";
 
-/** Characters that the kernel keeps; `iptables` cuts off the others without a word. */
+/** Octets that the kernel keeps; `iptables` cuts off the others without a word. */
 const MAX_PREFIX = 63;
 
 class CopyAction implements Action {
@@ -78,5 +78,5 @@ function readPrefix(given: Options): string {
   const found = given.find("nflog-prefix");
   if (found === null) return "";
   if (found.word === "") refuse("--nflog-prefix", "a prefix has one character at least");
-  return found.word.slice(0, MAX_PREFIX);
+  return cutOctets(found.word, MAX_PREFIX);
 }
