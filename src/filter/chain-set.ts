@@ -134,15 +134,17 @@ export class ChainSet implements Iterable<Chain> {
   /** Take out the rule with that number, or the first that is equal. */
   delete(name: string, which: number | Rule): Undo {
     const chain = this.get(name);
-    const index = typeof which === "number" ? which - 1 : chain.find(formatRule(which));
+    const index = typeof which === "number" ? which - 1 : findRule(chain, which);
     const before = chain.steps[index];
-    if (before === undefined) {
-      if (typeof which === "number") throw badNumber(chain, which);
-      const text = formatRule(which);
-      throw new RuleError("rule-unknown", text, `chain ${name} has no rule "${text}"`);
-    }
+    if (before === undefined) throw badNumber(chain, index + 1);
     this.#splice(chain, index, 1);
     return () => this.#splice(chain, index, 0, before);
+  }
+
+  /** Change nothing, but refuse if no rule is equal. */
+  check(name: string, rule: Rule): Undo {
+    findRule(this.get(name), rule);
+    return () => undefined;
   }
 
   /** Take out every rule of the chain; `null` flushes all chains. */
@@ -244,6 +246,14 @@ export class ChainSet implements Iterable<Chain> {
     const names = place.protocols.map(formatProtocol).join(", ");
     throw misplaced(name, `${name} needs a rule with -p ${names}`);
   }
+}
+
+/** The place of the first rule that is equal. */
+function findRule(chain: Chain, rule: Rule): number {
+  const text = formatRule(rule);
+  const index = chain.find(text);
+  if (index >= 0) return index;
+  throw new RuleError("rule-unknown", text, `chain ${chain.name} has no rule "${text}"`);
 }
 
 /** What belongs to the nat table alone is about connections; an empty table is not. */

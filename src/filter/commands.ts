@@ -12,6 +12,7 @@ const COMMANDS = [
   ["-I", "--insert"],
   ["-R", "--replace"],
   ["-D", "--delete"],
+  ["-C", "--check"],
   ["-F", "--flush"],
   ["-Z", "--zero"],
   ["-N", "--new-chain"],
@@ -22,15 +23,22 @@ const COMMANDS = [
 
 const nothing: Undo = () => undefined;
 
+/** Where a command stands. */
+export interface CommandContext {
+  /** What new rules begin with; `null`, the default, for what they say themselves, or zero. */
+  readonly counters?: Counters | null;
+  /** True where rules with `-6` may stand and are passed over; false, the default, refuses them. */
+  readonly skipsIpv6?: boolean;
+}
+
 /**
  * Do what `words` say, such as `-I FORWARD 1 -i vif3.0 -j DROP`; the command comes first.
- * @param counters what new rules begin with, unless they say so themselves; `null` for zero.
  * @throws {ParseError} with the word that is wrong; {@link RuleError} if it cannot be done.
  */
 export function runCommand(
   chains: ChainSet,
   words: readonly string[],
-  counters: Counters | null = null,
+  context: CommandContext = {},
 ): Undo {
   const [word = "", ...rest] = words;
   const [letter] = COMMANDS.find((names) => names.some((name) => name === word)) ?? [];
@@ -41,7 +49,8 @@ export function runCommand(
     case "-I":
     case "-R":
     case "-D":
-      return changeRules(chains, letter, rest, counters);
+    case "-C":
+      return changeRules(chains, letter, rest, context);
     case "-F":
       return chains.flush(readNames(word, rest, 0, 1)[0] ?? null);
     case "-Z": {
@@ -78,36 +87,43 @@ export function readCounters(packets: string, octets: string): Counters {
   return { packets: readCount(packets), octets: readCount(octets) };
 }
 
-/** Read "[12:3456]". @throws {ParseError} if `word` is no such counters. */
-export function readBrackets(word: string): Counters {
+/**
+ * Read "[12:3456]".
+ * @returns `null` if they are not kept, whatever their size.
+ * @throws {ParseError} if `word` is no such counters.
+ */
+export function readBrackets(word: string, { isKept }: { isKept: boolean }): Counters | null {
   const [, packets = "", octets = ""] = /^\[(\d+):(\d+)\]$/.exec(word) ?? [];
   if (packets === "") refuse(word, `expected counters such as [12:3456], got "${word}"`);
-  return readCounters(packets, octets);
+  return isKept ? readCounters(packets, octets) : null;
 }
 
 function readCount(word: string): number {
   const count = /^\d+$/.test(word) ? Number(word) : Number.NaN;
   return Number.isSafeInteger(count)
     ? count
-    : refuse(word, `"${word}" counts no packets or octets`);
+    : refuse(word, `"${word}" counts no packets or octets, or 2^53 and more`);
 }
 
 /** Commands whose words go on with a rule; `-s` and `-d` may list addresses, and so make many. */
 function changeRules(
   chains: ChainSet,
-  letter: "-A" | "-I" | "-R" | "-D",
+  letter: "-A" | "-I" | "-R" | "-D" | "-C",
   [chain = "", ...words]: readonly string[],
-  counters: Counters | null,
+  { counters = null, skipsIpv6 = false }: CommandContext,
 ): Undo {
   const [next = ""] = words;
-  const isNumbered = letter !== "-A" && next !== "" && !/^[-!]/.test(next);
+  const isNumbered = !"-A-C".includes(letter) && next !== "" && !/^[-!]/.test(next);
   const number = isNumbered ? readNumber(next) : null;
   const { rules, counters: own } = readRule(isNumbered ? words.slice(1) : words);
+  if (own !== null && counters !== null) refuse("-c", "the rule has counters already");
   const begin = own === null ? counters : readCounters(...own);
+  if (begin !== null && "-D-C".includes(letter)) refuse("-c", `${letter} has no use for counters`);
   const [rule, second] = rules;
+  if (rule === undefined) return skipsIpv6 ? nothing : refuse("-6", "-6 is for ip6tables");
   if (letter === "-R") {
     if (number === null) refuse(letter, "-R needs the number of a rule");
-    if (rule === undefined || second !== undefined) refuse(letter, "-R makes one rule");
+    if (second !== undefined) refuse(letter, "-R makes one rule");
     return chains.replace(chain, number, rule, begin);
   }
   if (letter === "-D" && number !== null) {
@@ -117,6 +133,7 @@ function changeRules(
   return inOrder(
     rules.map((one) => () => {
       if (letter === "-D") return chains.delete(chain, one);
+      if (letter === "-C") return chains.check(chain, one);
       return chains.insert(chain, letter === "-A" ? null : (number ?? 1), one, begin);
     }),
   );

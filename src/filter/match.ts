@@ -4,7 +4,6 @@ import type { Packet } from "../wire/packet.ts";
 import { PortBits } from "../wire/path-notes.ts";
 import type { OptionSpec, Options } from "./options.ts";
 import { ANYWHERE, type Placement } from "./placement.ts";
-import type { ProtocolTest } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
 
 /** A packet does not match, does, or ends here: its transport header is cut short (`hotdrop`). */
@@ -76,10 +75,6 @@ export interface MatchKind {
   /** The protocol whose `-p` loads it when an option of it is used; `null` for none. */
   readonly protocol: number | null;
   readonly options: readonly OptionSpec[];
-  /**
-   * Read the options that a rule gives.
-   * @param protocol what the rule's `-p` asks; `null` for any.
-   * @throws {ParseError} with the word that is wrong.
-   */
-  parse(given: Options, protocol: ProtocolTest | null): Match;
+  /** Read the options that a rule gives. @throws {ParseError} with the word that is wrong. */
+  parse(given: Options): Match;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { refuse } from "./errors.ts";
+import type { ProtocolTest } from "./rule.ts";
 
 /** One option of a family. */
 export interface OptionSpec {
@@ -38,6 +39,8 @@ export interface Given {
   readonly word: string;
   /** The second word after it; empty if none follows. */
   readonly secondWord: string;
+  /** What `-p` had asked for when the option was read; `null` for any protocol. */
+  readonly protocol: ProtocolTest | null;
 }
 
 /** The options that a rule gives to one match or target. */

@@ -25,10 +25,20 @@ const RULE_OPTIONS = {
   j: option("jump"),
   g: option("goto"),
   c: option("set-counters", { operands: 2 }),
+  4: option("ipv4", { operands: 0, isInvertible: true }),
+  6: option("ipv6", { operands: 0, isInvertible: true }),
 } as const;
 
-type Letter = keyof typeof RULE_OPTIONS;
-const LETTERS: readonly Letter[] = ["s", "d", "i", "o", "p", "f", "m", "j", "g", "c"];
+type Letter = `${keyof typeof RULE_OPTIONS}`;
+const LETTERS: readonly Letter[] = ["s", "d", "i", "o", "p", "f", "m", "j", "g", "c", "4", "6"];
+/** `iptables` takes the whole word for the value where one follows these by "=". */
+const WITHOUT_EQUALS: readonly (Letter | Options)[] = ["s", "d", "i", "o", "p", "j"];
+/** Long options that are not of rules: a name cut short may be one of them. */
+const OTHER_OPTIONS = [
+  ...["append", "insert", "replace", "delete", "check", "flush", "zero", "policy", "table"],
+  ...["new-chain", "delete-chain", "rename-chain", "list", "list-rules", "line-numbers"],
+  ...["numeric", "verbose", "version", "exact", "help", "wait", "wait-interval", "modprobe"],
+];
 
 /** A match or a target that the words have loaded so far. */
 interface Loaded<K> {
@@ -44,7 +54,7 @@ interface Found {
 
 /** What the words of one command say. */
 export interface ReadRule {
-  /** More than one if `-s` or `-d` lists addresses. */
+  /** More than one if `-s` or `-d` lists addresses; none with `-6`, a rule of `ip6tables`. */
   readonly rules: readonly Rule[];
   /** `-c`: packets and octets to begin with; `null` if it is not given. */
   readonly counters: readonly [packets: string, octets: string] | null;
@@ -78,6 +88,7 @@ class RuleReader {
   #target: Target = { kind: "none" };
   #protocol: ProtocolTest | null = null;
   #hasLoadedProtocol = false;
+  #isIpv6 = false;
   #at = 0;
 
   constructor(words: readonly string[]) {
@@ -85,7 +96,8 @@ class RuleReader {
   }
 
   read(): ReadRule {
-    while (this.#at < this.#words.length) this.#readOption();
+    while (this.#at < this.#words.length && !this.#isIpv6) this.#readOption();
+    if (this.#isIpv6) return { rules: [], counters: null };
     const own = this.#own;
     if (own.has("jump") && own.has("goto")) refuse("-g", "a rule has one target");
     const { source, destination } = this.#readAddresses();
@@ -96,8 +108,8 @@ class RuleReader {
       output: readDevice(own.find("out-interface")),
       protocol: this.#protocol,
       fragment: fragment === null ? null : { isInverted: fragment.isInverted },
-      matches: this.#loaded.map(({ kind, given }) => kind.parse(given, this.#protocol)),
-      target: this.#extension?.kind.parse(this.#extension.given, this.#protocol) ?? this.#target,
+      matches: this.#loaded.map(({ kind, given }) => kind.parse(given)),
+      target: this.#extension?.kind.parse(this.#extension.given) ?? this.#target,
     };
     return {
       rules: source.flatMap((from) =>
@@ -116,15 +128,21 @@ class RuleReader {
     this.#at += 1;
     const [word = "", attached] = written.startsWith("--") ? written.split(/=(.*)/s, 2) : [written];
     const { spec, owner } = this.#find(word);
-    if (attached !== undefined && spec.operands !== 1) refuse(written, `${word} takes no "="`);
+    if (attached !== undefined && (spec.operands !== 1 || WITHOUT_EQUALS.includes(owner))) {
+      refuse(written, `${word} takes no "="`);
+    }
+    const value = spec.operands > 0 ? (attached ?? this.#next(word)) : "";
+    const [first = "", second] = owner === "c" ? value.split(/,(.*)/s, 2) : [value];
     const given: Given = {
       isInverted,
-      word: spec.operands > 0 ? (attached ?? this.#next(word)) : "",
-      secondWord: spec.operands > 1 ? this.#next(word) : "",
+      word: first,
+      secondWord: spec.operands > 1 ? (second ?? this.#next(word)) : "",
+      protocol: this.#protocol,
     };
     if (typeof owner !== "string") owner.add(spec, given);
     else if (owner === "m") this.#load(given);
-    else {
+    else if (owner === "6") this.#isIpv6 = true;
+    else if (owner !== "4") {
       this.#own.add(spec, given);
       if (owner === "p") this.#protocol = readProtocol(given);
       if (owner === "j") this.#jump(given.word);
@@ -186,10 +204,11 @@ class RuleReader {
     const exact = candidates.find(isExact);
     if (exact !== undefined) return exact;
     const begun = candidates.filter(({ spec }) => spec.names.some((one) => one.startsWith(name)));
-    const [first, second] = begun;
-    if (second !== undefined) {
-      const names = begun.map(({ spec }) => `--${spec.names[0]}`).join(", ");
-      refuse(`--${name}`, `--${name} may be ${names}`);
+    const [first] = begun;
+    const others = OTHER_OPTIONS.filter((one) => one.startsWith(name));
+    if (first !== undefined && begun.length + others.length > 1) {
+      const names = [...begun.map(({ spec }) => spec.names[0]), ...others];
+      refuse(`--${name}`, `--${name} may be ${names.map((one) => `--${one}`).join(", ")}`);
     }
     return first ?? null;
   }
@@ -243,12 +262,12 @@ function readAddressList(given: Given | null): readonly (AddressTest | null)[] {
   });
 }
 
-/** `+` alone is every device. */
+/** `+` alone is every device, but may only be asked for where there is one. */
 function readDevice(given: Given | null): DeviceTest | null {
   if (given === null) return null;
   const { word, isInverted } = given;
   if (word === "+" && isInverted) refuse(word, "no device is outside of all devices");
-  return word === "+" ? null : { name: parseDeviceName(word), isInverted };
+  return { name: parseDeviceName(word), isInverted };
 }
 
 /** 0 is every protocol. */

@@ -16,6 +16,10 @@ export interface DeviceTest {
   readonly isInverted: boolean;
 }
 
+/** False for a test that every device passes, one that is not there included. */
+export const asksForDevice = (asked: DeviceTest | null): asked is DeviceTest =>
+  asked !== null && asked.name !== "+";
+
 /** `-p`. */
 export interface ProtocolTest {
   /** From 1 to 255. */
@@ -45,8 +49,8 @@ export function formatRule(rule: Rule): string {
     destination === null
       ? null
       : test("-d", formatMaskedAddress(destination), destination.isInverted),
-    input === null ? null : test("-i", input.name, input.isInverted),
-    output === null ? null : test("-o", output.name, output.isInverted),
+    asksForDevice(input) ? test("-i", input.name, input.isInverted) : null,
+    asksForDevice(output) ? test("-o", output.name, output.isInverted) : null,
     protocol === null ? null : test("-p", formatProtocol(protocol.number), protocol.isInverted),
     fragment === null ? null : `${fragment.isInverted ? "! " : ""}-f`,
     ...matches.map(({ name, text }) => `-m ${name}${text}`),

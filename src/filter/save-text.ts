@@ -7,10 +7,18 @@ import type { ChainView } from "./chain.ts";
 import { ChainSet } from "./chain-set.ts";
 import { readBrackets, readPolicy, runCommand } from "./commands.ts";
 import { onLine, refuse } from "./errors.ts";
-import { findTableName, type TableName } from "./placement.ts";
+import { findTableName, TABLE_NAMES, type TableName } from "./placement.ts";
 import type { RuleServices } from "./services.ts";
 import type { Counters } from "./step.ts";
-import { splitWords } from "./words.ts";
+import { cutOctets, splitWords } from "./words.ts";
+
+/** Octets of a line that `iptables-restore` has room for, its end left out. */
+const MAX_LINE = 10_239;
+/** Octets of a word. */
+const MAX_WORD = 1023;
+/** Words of a line; counters that are kept count as three. */
+const MAX_WORDS = 251;
+const COUNTER_WORDS = 3;
 
 /** How tables are read. */
 export interface RestoreOptions {
@@ -63,6 +71,7 @@ class TableReader {
   }
 
   read(line: string): void {
+    if (cutOctets(line, MAX_LINE) !== line) refuse("", `a line has at most ${MAX_LINE} octets`);
     if (line.trim() === "" || line.startsWith("#")) return;
     if (this.#open === null) this.#openTable(line);
     else if (line === "COMMIT") this.#commit(this.#open);
@@ -75,10 +84,10 @@ class TableReader {
   }
 
   #openTable(line: string): void {
-    const name = findTableName(line.slice(1).trim());
-    if (!line.startsWith("*") || name === null) {
-      refuse(line, `expected a table such as *filter, got "${line}"`);
-    }
+    const word = line.slice(1).trim();
+    const name = findTableName(word);
+    if (!line.startsWith("*")) refuse(line, `expected a table such as *filter, got "${line}"`);
+    if (name === null) refuse(word, `tables are ${TABLE_NAMES.join(", ")}, not "${word}"`);
     const chains = new ChainSet(name, this.#context.services);
     const before = this.tables.get(name) ?? this.#context.chainsOf(name) ?? [];
     for (const chain of before) {
@@ -100,17 +109,25 @@ class TableReader {
       .split(/[ \t]+/);
     if (extra !== undefined) refuse(extra, `nothing can follow the counters of a chain`);
     if (policy === "") refuse(name, `chain ${name} needs a policy or "-"`);
-    const read = counters === undefined ? null : readBrackets(counters);
+    const isKept = this.#keepsCounters;
+    const read = counters === undefined ? null : readBrackets(counters, { isKept });
     if (chains.find(name) === null) chains.create(name);
     else if (chains.get(name).hook === null) refuse(name, `chain ${name} is there already`);
     if (policy === "-") return;
-    chains.setPolicy(name, readPolicy(policy), this.#keepsCounters ? read : null);
+    if (isKept && read === null) refuse(name, `chain ${name} has no counters to keep`);
+    chains.setPolicy(name, readPolicy(policy), read);
   }
 
   #readCommand(chains: ChainSet, line: string): void {
     const [, brackets, command = line] = /^(\[[^\]]*\])(.*)$/.exec(line) ?? [];
-    const read = brackets === undefined ? null : readBrackets(brackets);
-    runCommand(chains, splitWords(command), this.#keepsCounters ? read : null);
+    const isKept = this.#keepsCounters;
+    const counters = brackets === undefined ? null : readBrackets(brackets, { isKept });
+    const words = splitWords(command);
+    const long = words.find((word) => cutOctets(word, MAX_WORD) !== word);
+    if (long !== undefined) refuse(long, `a word has at most ${MAX_WORD} octets`);
+    const most = MAX_WORDS - (counters === null ? 0 : COUNTER_WORDS);
+    if (words.length > most) refuse(words[most] ?? "", `a line has at most ${most} words`);
+    runCommand(chains, words, { counters, skipsIpv6: true });
   }
 }
 

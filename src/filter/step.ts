@@ -14,7 +14,7 @@ import type { HookContext } from "../l3/hooks.ts";
 import type { Chain } from "./chain.ts";
 import { type Match, type Matcher, MatchResult } from "./match.ts";
 import { PortMatcher } from "./matches/ports.ts";
-import { type AddressTest, type DeviceTest, formatRule, type Rule } from "./rule.ts";
+import { type AddressTest, asksForDevice, type DeviceTest, formatRule, type Rule } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
 import {
   type Action,
@@ -305,11 +305,11 @@ export class Step {
   }
 
   #setDevices(input: DeviceTest | null, output: DeviceTest | null): void {
-    if (input !== null) {
+    if (asksForDevice(input)) {
       this.#input = new DeviceMatcher(input);
       this.inputKey = keyOf(input);
     }
-    if (output !== null) {
+    if (asksForDevice(output)) {
       this.#output = new DeviceMatcher(output);
       this.outputKey = keyOf(output);
     }

@@ -5,7 +5,6 @@ import type { Packet, Reason } from "../wire/packet.ts";
 import type { Match } from "./match.ts";
 import type { OptionSpec, Options } from "./options.ts";
 import { ANYWHERE, type Placement } from "./placement.ts";
-import type { ProtocolTest } from "./rule.ts";
 import type { RuleServices } from "./services.ts";
 
 /** Why rules drop a packet, unless the comment of the rule that does gives its own reason. */
@@ -91,12 +90,8 @@ export interface TargetKind {
   /** As after `-j`. */
   readonly name: string;
   readonly options: readonly OptionSpec[];
-  /**
-   * Read the options that a rule gives.
-   * @param protocol what the rule's `-p` asks; `null` for any.
-   * @throws {ParseError} with the word that is wrong.
-   */
-  parse(given: Options, protocol: ProtocolTest | null): Extension;
+  /** Read the options that a rule gives. @throws {ParseError} with the word that is wrong. */
+  parse(given: Options): Extension;
 }
 
 const REASON = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*\/[a-z0-9]+(?:-[a-z0-9]+)*$/;

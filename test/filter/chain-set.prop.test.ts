@@ -10,7 +10,8 @@ import { splitWords } from "../../src/filter/words.ts";
 const SERVICES = completeServices({});
 
 const chain = fc.constantFrom("INPUT", "OUTPUT", "a", "b", "c");
-const rule = fc.constantFrom("-j DROP", "-j a", "-g b", "-s 1.1.1.1,2.2.2.2 -j ACCEPT", "-c 3 4");
+const asked = fc.constantFrom("-j DROP", "-j a", "-g b", "-s 1.1.1.1,2.2.2.2 -j ACCEPT", "");
+const rule = fc.oneof({ arbitrary: asked, weight: 4 }, fc.constant("-c 3 4"));
 const number = fc.integer({ min: 1, max: 4 }).map(String);
 
 /** Commands, of which many cannot be made. */
@@ -19,7 +20,8 @@ const command = fc.oneof(
   fc.tuple(fc.constant("-A"), chain, rule),
   fc.tuple(fc.constant("-I"), chain, number, rule),
   fc.tuple(fc.constant("-R"), chain, number, fc.constant("-j RETURN")),
-  fc.tuple(fc.constant("-D"), chain, fc.oneof(number, rule)),
+  fc.tuple(fc.constant("-D"), chain, fc.oneof(number, asked)),
+  fc.tuple(fc.constant("-C"), chain, asked),
   fc.tuple(fc.constantFrom("-F", "-X"), fc.oneof(chain, fc.constant(""))),
   fc.tuple(fc.constant("-N"), chain),
   fc.tuple(fc.constant("-N"), chain),

@@ -25,6 +25,14 @@ describe("A rule in words", () => {
     ["-j REJECT --reject-with net", "-j REJECT --reject-with icmp-net-unreachable"],
     [`-j LOG --log-prefix ${"x".repeat(40)}`, `-j LOG --log-prefix ${"x".repeat(29)}`],
     ["-p icmp --icmp-type frag", "-p icmp -m icmp --icmp-type 3/4"],
+    ["-4 -m length --length 9:5", "-m length --length 9:5"],
+    ["-m iprange --src-range 2.2.2.2-1.1.1.1", "-m iprange --src-range 2.2.2.2-1.1.1.1"],
+    ["-m conntrack --ctorigsrcport 9:5", "-m conntrack --ctorigsrcport 9:5"],
+    ["--match=state --state NEW --goto=own", "-m state --state NEW -g own"],
+    [
+      "-m hashlimit --hashlimit 512kb/sec --hashlimit-name x",
+      "-m hashlimit --hashlimit-upto 512kb/s --hashlimit-name x",
+    ],
   ])("reads as iptables reads it: %s", (text, printed) => {
     expect(formatRule(parseRule(text))).toBe(printed);
   });
@@ -74,6 +82,13 @@ describe("A rule in words", () => {
       "1:2,3:4,5:6,7:8,9:10,11:12,13:14,15:16",
       "more than 15 ports",
     ],
+    ["-m multiport --dports 5 -p tcp", "multiport", "a protocol with ports before it"],
+    ["-j SNAT --to-source 1.1.1.1:80 -p tcp", "80", "ports need -p"],
+    ["-j NETMAP --to 10/8", "10", "expected an IPv4 address"],
+    ["--source=1.1.1.1", "--source=1.1.1.1", 'takes no "="'],
+    ["--in eth0", "--in", "--in may be --in-interface, --insert"],
+    ["-m comment --c x", "--c", "--c may be --comment, --check"],
+    ["-6 -s ::1", "-6 -s ::1", "expected one rule"],
     ["-p icmp --icmp-type echo", "echo", "may be echo-reply, echo-request"],
     ["-m ttl ! --ttl-lt 5", "--ttl-lt", "ttl: --ttl-lt cannot be inverted"],
     ["-m ttl --ttl-lt 5 --ttl-gt 3", "--ttl-gt", "exclude each other"],

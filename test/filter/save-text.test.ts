@@ -77,9 +77,33 @@ COMMIT
 `);
   });
 
+  it("has counters of 64 bits where they are not kept", () => {
+    const { rules } = newRuleSet();
+    const text =
+      "*filter\n:INPUT ACCEPT [9007199254740992:0]\n[1:18446744073709551615] -A INPUT\nCOMMIT\n";
+    rules.restore(text);
+    expect(rules.save()).toContain("-A INPUT\n");
+    expect(() => rules.restore(text, { keepsCounters: true })).toThrow("or 2^53 and more");
+  });
+
+  it("passes over the rules of ip6tables, which a command refuses", () => {
+    const { rules } = newRuleSet();
+    rules.restore("*filter\n-A INPUT -4 -s 1.1.1.1\n-A INPUT -6 -s ::1 --foo\nCOMMIT\n");
+    expect(rules.save()).toContain(":OUTPUT ACCEPT [0:0]\n-A INPUT -s 1.1.1.1/32\nCOMMIT\n");
+    expect(() => rules.command("-A INPUT -6 -j ACCEPT")).toThrow("-6 is for ip6tables");
+  });
+
+  it("is left as it is by -C, which asks for a rule", () => {
+    const { rules } = newRuleSet();
+    rules.restore("*filter\n-A INPUT -s 1.1.1.1 -j DROP\n-C INPUT -j DROP -s 1.1.1.1\nCOMMIT\n");
+    const before = rules.save();
+    rules.command("-C INPUT -s 1.1.1.1 -j DROP");
+    expect(() => rules.command("-C INPUT -j DROP")).toThrow('chain INPUT has no rule "-j DROP"');
+    expect(rules.save()).toBe(before);
+  });
+
   it.each([
     ["-A INPUT -j DROP\n", 1, 'expected a table such as *filter, got "-A INPUT -j DROP"'],
-    ["*security\nCOMMIT\n", 1, 'expected a table such as *filter, got "*security"'],
     ["*filter\n-A INPUT -j DROP\n", 3, "COMMIT is missing at the end"],
     ["*filter\n*nat\nCOMMIT\n", 2, 'a line begins with a command such as -A, not with "*nat"'],
     ["*filter\n-A INPUT -m owner\nCOMMIT\n", 2, 'the match "owner" is not supported'],
@@ -97,7 +121,6 @@ COMMIT
     ["*filter\n:INPUT\nCOMMIT\n", 2, 'chain INPUT needs a policy or "-"'],
     ["*filter\n:INPUT DROP [x:0]\nCOMMIT\n", 2, "expected counters such as [12:3456]"],
     ["*filter\n:INPUT DROP [0:0] x\nCOMMIT\n", 2, "nothing can follow the counters"],
-    ["*filter\n[1:99999999999999999999] -A INPUT\nCOMMIT\n", 2, "counts no packets or octets"],
     ["*filter\n[1:2 -A INPUT\nCOMMIT\n", 2, "a line begins with a command"],
     [
       "*filter\n-A INPUT -j TTL --ttl-set 1\nCOMMIT\n",
@@ -132,6 +155,13 @@ COMMIT
     ],
     ["*filter\n-I INPUT 2\nCOMMIT\n", 2, "chain INPUT has 0 rules, not 2"],
     ["*filter\n-D INPUT 0x1 -j DROP\nCOMMIT\n", 2, "-D takes a number or a rule, not both"],
+    ["*filter\n-D INPUT -c 1 2\nCOMMIT\n", 2, "-D has no use for counters"],
+    ["*filter\n-C INPUT -s 1.1.1.1\nCOMMIT\n", 2, "chain INPUT has no rule"],
+    ["*filter\n-A INPUT -o +\nCOMMIT\n", 2, "-o cannot be asked in INPUT"],
+    ["*security\nCOMMIT\n", 1, 'tables are raw, mangle, nat, filter, not "security"'],
+    [`*filter\n-A INPUT -m comment --comment ${"a".repeat(1024)}\nCOMMIT\n`, 2, "1023 octets"],
+    [`*filter\n-A INPUT${" -m comment --comment a".repeat(63)}\nCOMMIT\n`, 2, "251 words"],
+    [`*filter\n# ${"a".repeat(10_240)}\nCOMMIT\n`, 2, "at most 10239 octets"],
     ["*filter\n-L\nCOMMIT\n", 2, 'a line begins with a command such as -A, not with "-L"'],
   ])("names the line that is wrong: %j", (text, line, message) => {
     const { rules } = newRuleSet();

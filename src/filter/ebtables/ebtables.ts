@@ -131,7 +131,7 @@ function readChain(table: FrameTable, line: string): void {
 
 function readCommand(table: FrameTable, line: string, keepsCounters: boolean): void {
   const [, brackets, command = line] = /^(\[[^\]]*\])(.*)$/.exec(line) ?? [];
-  const read = brackets === undefined ? null : readBrackets(brackets);
+  const read = brackets === undefined ? null : readBrackets(brackets, { isKept: true });
   runFrameCommand(table, splitWords(command), keepsCounters ? read : null);
 }
 

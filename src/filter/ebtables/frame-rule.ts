@@ -1,5 +1,5 @@
 /** One rule about frames (Linux `struct ebt_entry`). @module */
-import type { DeviceTest } from "../rule.ts";
+import { asksForDevice, type DeviceTest } from "../rule.ts";
 import { formatNamedMac, type MaskedMac } from "./addresses.ts";
 import { formatEtherType } from "./ether-types.ts";
 import type { EtherTypeTest, FrameMatch, FrameWatcher } from "./frame-match.ts";
@@ -44,10 +44,6 @@ export function formatFrameRule(rule: FrameRule): string {
 
 const test = (letter: string, value: string, isInverted: boolean): string =>
   `${letter} ${isInverted ? "! " : ""}${value} `;
-
-/** False for a test that every device passes, one that is not there included. */
-export const asksForDevice = (asked: DeviceTest | null): asked is DeviceTest =>
-  asked !== null && asked.name !== "+";
 
 const device = (letter: string, asked: DeviceTest | null): string =>
   asksForDevice(asked) ? test(letter, asked.name, asked.isInverted) : "";

@@ -3,16 +3,11 @@ import type { Device } from "../../wire/device.ts";
 import type { Packet } from "../../wire/packet.ts";
 import type { FrameContext } from "../../l2/bridge-hooks.ts";
 import { ETHERNET } from "../../l2/ethernet.ts";
-import type { DeviceTest } from "../rule.ts";
+import { asksForDevice, type DeviceTest } from "../rule.ts";
 import type { Counters } from "../step.ts";
 import { MacTest } from "./addresses.ts";
 import type { EtherTypeTest, FrameListener, FrameMatcher, FrameServices } from "./frame-match.ts";
-import {
-  asksForDevice,
-  formatFrameRule,
-  type FrameRule,
-  type MacAddressTest,
-} from "./frame-rule.ts";
+import { formatFrameRule, type FrameRule, type MacAddressTest } from "./frame-rule.ts";
 import type { FrameChain, FrameLink } from "./frame-chain.ts";
 import { type FrameAction, FrameVerdict } from "./frame-target.ts";
 

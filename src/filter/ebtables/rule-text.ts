@@ -112,7 +112,7 @@ class FrameRuleReader {
     attached: string | null,
     isInverted: boolean,
   ): Given {
-    if (operands === 0) return { isInverted, word: "", secondWord: "" };
+    if (operands === 0) return { isInverted, word: "", secondWord: "", protocol: null };
     const word = attached ?? this.#next(name);
     const isInvertedHere = attached === null && word === "!";
     const value = isInvertedHere ? this.#next(name) : word;
@@ -123,6 +123,7 @@ class FrameRuleReader {
       isInverted: isInverted || isInvertedHere,
       word: value,
       secondWord: operands > 1 ? this.#next(name) : "",
+      protocol: null,
     };
   }
 

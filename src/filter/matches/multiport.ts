@@ -68,7 +68,8 @@ export const multiport: MatchKind = {
     option("ports", { isInvertible: true }),
   ],
   parse(given) {
-    const [side, { word, isInverted }] = given.only(["sports", "dports", "ports"]);
+    const [side, { word, isInverted, protocol }] = given.only(["sports", "dports", "ports"]);
+    if (protocol === null) refuse("multiport", "multiport needs a protocol with ports before it");
     const ranges = word.split(",").map(parseEntry);
     const size = ranges.reduce((sum, { lower, upper }) => sum + (lower === upper ? 1 : 2), 0);
     if (size > MAX_PORTS) refuse(word, `more than ${MAX_PORTS} ports; a range counts as two`);

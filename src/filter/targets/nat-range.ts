@@ -3,7 +3,7 @@ import { formatIpv4, parseIpv4 } from "../../wire/addr.ts";
 import type { NatRange } from "../../wire/nat-range.ts";
 import { Protocol } from "../../l3/ipv4.ts";
 import { refuse } from "../errors.ts";
-import { option, type Options } from "../options.ts";
+import { type Given, option, type Options } from "../options.ts";
 import type { ProtocolTest } from "../rule.ts";
 import type { NumberRange } from "../values.ts";
 import { parseNumber } from "../values.ts";
@@ -35,10 +35,7 @@ export const printFlags = (given: Options): string =>
     .join("");
 
 /** Read "1.2.3.4", "1.2.3.4-1.2.3.9", "1.2.3.4:80", "1.2.3.4:80-90", ":80". */
-export function parseTarget(
-  word: string,
-  protocol: ProtocolTest | null,
-): Pick<NatRange, "addresses" | "ports"> {
+export function parseTarget({ word, protocol }: Given): Pick<NatRange, "addresses" | "ports"> {
   const [addressText = "", portText, ...rest] = word.split(":");
   if (rest.length > 0) refuse(word, `expected addresses and ports, got "${word}"`);
   const ports = portText === undefined ? null : parseNatPorts(portText, protocol);
@@ -58,7 +55,7 @@ export function formatTarget({ addresses, ports }: Pick<NatRange, "addresses" | 
   return `${formatIpv4(lower)}${lower === upper ? "" : `-${formatIpv4(upper)}`}${portText}`;
 }
 
-/** Read "80" or "80-90" of a rule for a protocol that has ports. */
+/** Read "80" or "80-90" of a rule that has asked for `protocol`, which must have ports. */
 export function parseNatPorts(word: string, protocol: ProtocolTest | null): NumberRange {
   if (protocol === null || !WITH_PORTS.includes(protocol.number)) {
     refuse(word, "ports need -p tcp, udp, icmp, sctp or dccp before them");

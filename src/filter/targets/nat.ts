@@ -22,8 +22,8 @@ class FixedTranslator implements Translator {
 export const SNAT: TargetKind = {
   name: "SNAT",
   options: [option("to-source"), ...flagOptions("random", "random-fully", "persistent")],
-  parse(given, protocol) {
-    const wanted = parseTarget(given.get("to-source").word, protocol);
+  parse(given) {
+    const wanted = parseTarget(given.get("to-source"));
     return newExtension({
       name: "SNAT",
       text: printOption("to-source", formatTarget(wanted)) + printFlags(given),
@@ -42,8 +42,8 @@ export const SNAT: TargetKind = {
 export const DNAT: TargetKind = {
   name: "DNAT",
   options: [option("to-destination"), ...flagOptions("random", "persistent")],
-  parse(given, protocol) {
-    const wanted = parseTarget(given.get("to-destination").word, protocol);
+  parse(given) {
+    const wanted = parseTarget(given.get("to-destination"));
     return newExtension({
       name: "DNAT",
       text: printOption("to-destination", formatTarget(wanted)) + printFlags(given),

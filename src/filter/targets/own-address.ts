@@ -10,7 +10,6 @@ import type { NatRange } from "../../wire/nat-range.ts";
 import { RuleError } from "../errors.ts";
 import { option, type Options, printOption } from "../options.ts";
 import { hookBits } from "../placement.ts";
-import type { ProtocolTest } from "../rule.ts";
 import type { InterfaceAddresses, RuleServices } from "../services.ts";
 import {
   type Bound,
@@ -67,12 +66,11 @@ function rangeOf(wanted: Wanted, own: Ipv4Addr | null): NatRange | "filter/no-ad
 export const MASQUERADE: TargetKind = {
   name: "MASQUERADE",
   options: [option("to-ports"), ...flagOptions("random", "random-fully")],
-  parse: (given, protocol) =>
+  parse: (given) =>
     newTarget(
       "MASQUERADE",
       hookBits(Hook.Postrouting),
       given,
-      protocol,
       (addresses, wanted) => new Masquerade(addresses, { ...wanted, side: "source" }),
     ),
 };
@@ -81,12 +79,11 @@ export const MASQUERADE: TargetKind = {
 export const REDIRECT: TargetKind = {
   name: "REDIRECT",
   options: [option("to-ports"), ...flagOptions("random")],
-  parse: (given, protocol) =>
+  parse: (given) =>
     newTarget(
       "REDIRECT",
       hookBits(Hook.Prerouting, Hook.Output),
       given,
-      protocol,
       (addresses, wanted) => new Redirect(addresses, { ...wanted, side: "destination" }),
     ),
 };
@@ -95,11 +92,10 @@ function newTarget(
   name: string,
   hooks: number,
   given: Options,
-  protocol: ProtocolTest | null,
   make: (addresses: InterfaceAddresses, wanted: Omit<Wanted, "side">) => Translator,
 ): Extension {
   const found = given.find("to-ports");
-  const ports = found === null ? null : parseNatPorts(found.word, protocol);
+  const ports = found === null ? null : parseNatPorts(found.word, found.protocol);
   const wanted = { ports, ...readFlags(given) };
   return newExtension({
     name,
