@@ -43,9 +43,10 @@ const limit = row(
 );
 const nth = fixed(
   fc
-    .tuple(fc.integer({ min: 1, max: 5 }), fc.nat({ max: 99 }))
+    .tuple(fc.integer({ min: 1, max: 5 }), fc.nat({ max: 99 }), fc.constantFrom("", "", " !"))
     .map(
-      ([every, packet]) => `-m statistic --mode nth --every ${every} --packet ${packet % every}`,
+      ([every, packet, sign]) =>
+        `-m statistic --mode nth${sign} --every ${every} --packet ${packet % every}`,
     ),
 );
 const ttl = row(
@@ -57,26 +58,41 @@ const addressType = row(
   "-m addrtype",
   any(row(not, "--src-type", list(TYPES, 2)), row(not, "--dst-type", list(TYPES, 2))),
 );
+const limitedType = (side: "in" | "out"): AnyWords => row(addressType, `--limit-iface-${side}`);
 const range = row(
   "-m iprange",
   any(
     row(not, "--src-range", addressRange),
     row(not, "--dst-range", addressRange),
     row("--src-range", addressRange, not, "--dst-range", addressRange),
+    row(not, "--dst-range", one("10.9.0.0-10.1.0.0", "255.255.255.255-0.0.0.0")),
   ),
 );
 const state = any(
   row("-m state", not, "--state", states),
   row("-m conntrack", not, "--ctstate", states),
 );
-const physical = row("-m physdev", one("! --physdev-is-bridged", "! --physdev-is-in"));
+const physical = row(
+  "-m physdev",
+  not,
+  one("--physdev-is-bridged", "--physdev-is-in", "--physdev-in e0", "--physdev-in e+"),
+);
+const leavingPhysical = row("-m physdev", not, one("--physdev-is-out", "--physdev-out e1"));
 
 /** Tests that may stand in every chain. */
 const EVERYWHERE = some(
   [6, state],
   [2, marked],
-  [1, row("-m pkttype", not, "--pkt-type", one("unicast", "broadcast", "multicast"))],
-  [2, row("-m length", not, "--length", some([3, span(1600, ":")], [1, one("0:100", "100:")]))],
+  [1, row("-m pkttype", not, "--pkt-type", one("unicast", "broadcast", "multicast", "otherhost"))],
+  [
+    2,
+    row(
+      "-m length",
+      not,
+      "--length",
+      some([3, span(1600, ":")], [1, one("0:100", "100:", "100:60")]),
+    ),
+  ],
   [2, ttl],
   [1, row("-m dscp", not, any(row("--dscp", integer(0, 63)), row("--dscp-class", one("BE"))))],
   [1, row("-m tos", not, "--tos", one("0", "0x10", "0x08/0x1c", "Minimize-Cost"))],
@@ -90,6 +106,7 @@ const EVERYWHERE = some(
 );
 
 const icmpType = one(
+  ...["3/0", "3/1", "3/3", "5", "5/1", "11/0", "11/1", "12", "14", "17", "8/0", "8/1"],
   "8",
   "0",
   "3",
@@ -153,6 +170,9 @@ export function tests({ chain }: Place): AnyWords {
     maybe(row(not, "-f"), 19),
     maybe(EVERYWHERE),
     maybe(EVERYWHERE, 5),
+    isOutgoing || chain === null ? "" : maybe(limitedType("in"), 19),
+    isIncoming || chain === null ? "" : maybe(limitedType("out"), 19),
+    chain === "FORWARD" || chain === "POSTROUTING" ? maybe(leavingPhysical, 19) : "",
     maybe(STATEFUL, 3),
     knowsSender ? maybe(row("-m mac", not, "--mac-source", MAC_NEIGHBOR), 19) : "",
   );

@@ -84,12 +84,22 @@ const setTos = any(
   row("--set-tos", one("0x10/0xff", "0x04/0x1c")),
   row(one("--and-tos", "--or-tos", "--xor-tos"), one("0x08", "0xfc", "0x03")),
 );
+const TTL_CHANGE = some(
+  [3, one("--ttl-set 64", "--ttl-set 1", "--ttl-dec 1", "--ttl-inc 3")],
+  [1, one("--ttl-set 0", "--ttl-set 255", "--ttl-dec 200", "--ttl-inc 200")],
+);
 const MANGLE = [
   [1, DROP],
-  [3, row(protocol, "-j TTL", one("--ttl-set 64", "--ttl-set 1", "--ttl-dec 1", "--ttl-inc 3"))],
+  [3, row(protocol, "-j TTL", TTL_CHANGE)],
   [2, row(protocol, "-j TOS", setTos)],
   [2, row(protocol, "-j DSCP", any(row("--set-dscp", integer(0, 63)), one("--set-dscp-class EF")))],
-  [3, row("-p tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss", one("536", "1300", "1460"))],
+  [
+    3,
+    row(
+      "-p tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss",
+      one("536", "1300", "1460", "0", "65515"),
+    ),
+  ],
 ] as const;
 const CLAMP = one("-p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu");
 
@@ -135,10 +145,11 @@ const SOURCE = [
       }),
   ],
 ] as const;
+const NETWORK = [1, row(protocol, "-j NETMAP --to", smallBlock)] as const;
 const LEAVING = [
   [5, row(protocol, "-j MASQUERADE", flags("--random", "--random-fully"))],
   [2, row(withPorts, "-j MASQUERADE --to-ports", toPorts, flags("--random"))],
-  [1, row(protocol, "-j NETMAP --to", smallBlock)],
+  NETWORK,
 ] as const;
 
 /** What rules of a chain may end with; `chain` is `null` for a chain of the user's. */
@@ -157,7 +168,7 @@ function ends(table: TableName, chain: string | null): AnyWords {
       return some(...COMMON, ...leads, ...FILTER);
     case "nat":
       if (chain === "PREROUTING" || chain === "OUTPUT") return some(...leads, ...DESTINATION);
-      if (chain === "INPUT") return some(...leads, ...SOURCE);
+      if (chain === "INPUT") return some(...leads, ...SOURCE, NETWORK);
       if (chain === "POSTROUTING") return some(...leads, ...SOURCE, ...LEAVING);
       return some(...COMMON, ...leads);
   }

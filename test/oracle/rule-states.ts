@@ -31,10 +31,18 @@ const connection = row(
       any(
         row(not, "--ctproto", one("tcp", "udp", "icmp", "gre", "udplite", "esp", "0")),
         row(not, one("--ctorigsrc", "--ctorigdst", "--ctreplsrc", "--ctrepldst"), prefix),
-        row(not, one("--ctorigsrcport", "--ctorigdstport"), any(ports, one("0:3", "2048"))),
+        row(
+          not,
+          one("--ctorigsrcport", "--ctorigdstport"),
+          any(ports, one("0:3", "2048", "5000:1")),
+        ),
         row(not, one("--ctreplsrcport", "--ctrepldstport"), any(ports, one("0:3", "2048"))),
         row(not, "--ctstatus", list(STATUSES, 2)),
-        row(not, "--ctexpire", one("0", "1:30", "31:120", "121:", "10", "29:30", "118:119")),
+        row(
+          not,
+          "--ctexpire",
+          one("0", "1:30", "31:120", "121:", "10", "29:30", "118:119", "30:5"),
+        ),
       ),
       maybe(states, 2),
     ),
