@@ -187,10 +187,16 @@ export function changeHere(
 }
 
 /** What the change of a 16-bit word adds to the complement of a checksum. */
-const difference = (before: number, after: number): number => (~before & 0xffff) + (after & 0xffff);
+export const difference = (before: number, after: number): number =>
+  (~before & 0xffff) + (after & 0xffff);
 
 /** Mend the checksum of a datagram, if it has one. */
-function mendUdp(octets: Int32Array, at: number, delta: number, isZeroAsFfff: boolean): void {
+export function mendUdp(
+  octets: Int32Array,
+  at: number,
+  delta: number,
+  isZeroAsFfff: boolean,
+): void {
   const udp = octets[at + HeaderWord.Udp] ?? 0;
   if (udp >>> 16 === 0) return;
   const mended = mend(udp >>> 16, delta);
@@ -198,4 +204,5 @@ function mendUdp(octets: Int32Array, at: number, delta: number, isZeroAsFfff: bo
   octets[at + HeaderWord.Udp] = (udp & 0xffff) | (sum << 16);
 }
 
-const mend = (sum: number, delta: number): number => ~fold((~sum & 0xffff) + delta) & 0xffff;
+/** The checksum `sum` after what {@link difference} says has changed. */
+export const mend = (sum: number, delta: number): number => ~fold((~sum & 0xffff) + delta) & 0xffff;

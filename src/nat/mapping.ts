@@ -74,12 +74,16 @@ export class Mapper {
   map(flow: number, side: Side, range: NatRange | null): void {
     const { words } = this.#table;
     const isSource = side === "source";
-    this.#isFree = false;
-    invertTuple(words, flow + TUPLE_LENGTH, Scratch.Current);
-    this.#choose(flow, isSource, range);
     const at = (flow >> 2) + FlowWord.Status;
     let status = words[at] ?? 0;
     status |= isSource ? Status.SourceDone : Status.DestinationDone;
+    if (!isSource && range === null && this.#isFreeAsIs(flow)) {
+      words[at] = status;
+      return;
+    }
+    this.#isFree = false;
+    invertTuple(words, flow + TUPLE_LENGTH, Scratch.Current);
+    this.#choose(flow, isSource, range);
     if (!isSameTuple(words, Scratch.Candidate, Scratch.Current)) {
       invertTuple(words, Scratch.Candidate, flow + TUPLE_LENGTH);
       status |= isSource ? Status.SourceMapped : Status.DestinationMapped;
@@ -88,13 +92,23 @@ export class Mapper {
     this.#table.noteReply(flow, this.#isFree);
   }
 
+  /** True if nobody has the reply of `flow`, which is to stay as it is. */
+  #isFreeAsIs(flow: number): boolean {
+    const table = this.#table;
+    if (!table.isReplyFree(flow) && table.findSame(flow + TUPLE_LENGTH) >= 0) return false;
+    table.noteReply(flow, true);
+    return true;
+  }
+
   /** Write the tuple that the connection shall show into {@link Scratch.Candidate}. */
   #choose(flow: number, isSource: boolean, range: NatRange | null): void {
     const { words } = this.#table;
     const isRandom = range?.isRandom ?? false;
     copyTuple(words, Scratch.Current, Scratch.Candidate);
-    if (isSource && !isRandom && this.#keepSource(flow, range)) return;
-    copyTuple(words, Scratch.Current, Scratch.Candidate);
+    if (isSource && !isRandom) {
+      if (this.#keepSource(flow, range)) return;
+      copyTuple(words, Scratch.Current, Scratch.Candidate);
+    }
     this.#chooseAddress(isSource, range);
     if (!isRandom && this.#isInPorts(isSource, range)) {
       const { takesOnlyPort } = this.#behaviour;
@@ -143,9 +157,10 @@ export class Mapper {
 
   #isInPorts(isSource: boolean, range: NatRange | null): boolean {
     const ports = range?.ports ?? null;
+    if (ports === null) return true;
     const { view } = this.#table;
     const protocol = TUPLE.protocol.get(view, Scratch.Candidate);
-    if (ports === null || !this.#behaviour.portProtocols.has(protocol)) return true;
+    if (!this.#behaviour.portProtocols.has(protocol)) return true;
     const port = this.#portField(isSource).get(view, Scratch.Candidate);
     return port >= ports.lower && port <= ports.upper;
   }
@@ -161,12 +176,12 @@ export class Mapper {
   #chooseAddress(isSource: boolean, range: NatRange | null): void {
     const addresses = range?.addresses ?? null;
     if (addresses === null) return;
-    const { view } = this.#table;
+    const { words } = this.#table;
     const { lower, upper } = addresses;
     const size = upper - lower + 1;
     const index = size === 1 ? 0 : this.#spread(size, range?.isPersistent ?? false);
-    const field = isSource ? TUPLE.src : TUPLE.dst;
-    field.set(view, Scratch.Candidate, lower + index);
+    const word = isSource ? TupleWord.Src : TupleWord.Dst;
+    words[(Scratch.Candidate >> 2) + word] = lower + index;
   }
 
   #spread(size: number, isPersistent: boolean): number {

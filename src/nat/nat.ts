@@ -32,11 +32,41 @@ import { hasGreVersion, PPTP_GRE_LENGTH } from "../l4/gre.ts";
 import type { NatBehaviour } from "./behaviour.ts";
 import type { Conntrack } from "./conntrack.ts";
 import { formatTuple } from "./flow-entry.ts";
-import { ANY_DONE, ANY_MAPPED, FLOW, FLOW_LENGTH, Status } from "./flow-record.ts";
+import {
+  ANY_DONE,
+  ANY_MAPPED as ImportedANY_MAPPED,
+  FLOW,
+  FLOW_LENGTH,
+  FlowWord as ImportedFlowWord,
+  Status as ImportedStatus,
+} from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { Mapper } from "./mapping.ts";
-import { rewrite, rewriteAddress, type Side } from "./rewrite.ts";
-import { TUPLE, TUPLE_LENGTH, tupleAt } from "./tuple.ts";
+import {
+  rewrite,
+  rewriteAddress,
+  rewriteWords as ImportedrewriteWords,
+  type Side,
+} from "./rewrite.ts";
+import {
+  dstPortOf as ImporteddstPortOf,
+  srcPortOf as ImportedsrcPortOf,
+  TUPLE,
+  TUPLE_LENGTH,
+  tupleAt,
+  TupleWord as ImportedTupleWord,
+} from "./tuple.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const ANY_MAPPED = ImportedANY_MAPPED;
+const FlowWord = ImportedFlowWord;
+const Status = ImportedStatus;
+const TupleWord = ImportedTupleWord;
+const rewriteWords = ImportedrewriteWords;
+const dstPortOf = ImporteddstPortOf;
+const srcPortOf = ImportedsrcPortOf;
+/** Words from a flow to the tuple of its answers. */
+const REPLY = TUPLE_LENGTH / 4;
 
 /** Why address translation drops a packet; a rule that forbids one has its own reasons. */
 export type NatDrop =
@@ -181,13 +211,22 @@ export class Nat implements FlowTranslator {
   }
 
   change(packet: Packet, flow: number): void {
-    const status = FLOW.status.get(this.#table.view, flow);
+    const { words } = this.#table;
+    const at = flow >> 2;
+    const status = words[at + FlowWord.Status] ?? 0;
     if ((status & ANY_MAPPED) === 0) return;
-    const answer = flow + TUPLE_LENGTH;
-    const isDone =
-      ((status & Status.DestinationMapped) === 0 || this.#change(packet, answer, "destination")) &&
-      ((status & Status.SourceMapped) === 0 || this.#change(packet, answer, "source"));
-    assert(isDone, "a packet of a known way has ports");
+    const octets = packet.pool.words;
+    const network = packet.network >> 2;
+    const { sendsZeroAsFfff } = this.#behaviour;
+    const ports = words[at + REPLY + TupleWord.Ports] ?? 0;
+    if ((status & Status.DestinationMapped) !== 0) {
+      const address = words[at + REPLY + TupleWord.Src] ?? 0;
+      rewriteWords(octets, network, "destination", address, srcPortOf(ports), sendsZeroAsFfff);
+    }
+    if ((status & Status.SourceMapped) !== 0) {
+      const address = words[at + REPLY + TupleWord.Dst] ?? 0;
+      rewriteWords(octets, network, "source", address, dstPortOf(ports), sendsZeroAsFfff);
+    }
   }
 
   /** Change the packet as its connection demands. */

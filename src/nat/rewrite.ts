@@ -6,11 +6,36 @@
 import type { Ipv4Addr } from "../wire/addr.ts";
 import { update16 } from "../wire/checksum.ts";
 import { ICMP, ICMP_LENGTH } from "../l3/icmp.ts";
-import { headerLengthOf, IPV4, Protocol, rewriteDestination, rewriteSource } from "../l3/ipv4.ts";
+import {
+  difference as Importeddifference,
+  mend as Importedmend,
+  mendUdp as ImportedmendUdp,
+} from "../l3/flow-change.ts";
+import {
+  HeaderWord as ImportedHeaderWord,
+  swap16 as Importedswap16,
+  swap32 as Importedswap32,
+} from "../l3/header-words.ts";
+import {
+  headerLengthOf,
+  IPV4,
+  Protocol as ImportedProtocol,
+  rewriteDestination,
+  rewriteSource,
+} from "../l3/ipv4.ts";
 import type { NatRange } from "../wire/nat-range.ts";
 import { mendTcpChecksum, TCP, TCP_MIN_LENGTH } from "../l4/tcp.ts";
 import { mendUdpChecksum, UDP, UDP_LENGTH } from "../l4/udp.ts";
 import { invertIcmpType } from "./tuple.ts";
+
+// Constants of a module are folded into its code; imported ones are looked up at each use.
+const HeaderWord = ImportedHeaderWord;
+const swap16 = Importedswap16;
+const swap32 = Importedswap32;
+const difference = Importeddifference;
+const mend = Importedmend;
+const mendUdp = ImportedmendUdp;
+const Protocol = ImportedProtocol;
 
 /** Octets of a TCP header that an ICMP error quotes at least; the checksum lies behind them. */
 const QUOTED_TCP_LENGTH = 8;
@@ -61,6 +86,39 @@ export function rewrite(
   }
   rewriteAddress(view, network, side, address);
   return true;
+}
+
+/**
+ * As {@link rewrite}, for the first packet of a connection that takes a known way: TCP or UDP,
+ * whose header begins with word `at` and has no options.
+ */
+export function rewriteWords(
+  words: Int32Array,
+  at: number,
+  side: Side,
+  address: number,
+  port: number,
+  sendsZeroAsFfff: boolean,
+): void {
+  const isSource = side === "source";
+  const place = at + (isSource ? HeaderWord.Source : HeaderWord.Destination);
+  const shift = isSource ? 0 : 16;
+  const before = words[place] ?? 0;
+  const after = swap32(address);
+  const ports = words[at + HeaderWord.Ports] ?? 0;
+  const newPort = swap16(port);
+  const life = words[at + HeaderWord.Life] ?? 0;
+  const delta = difference(before >>> 16, after >>> 16) + difference(before, after);
+  words[place] = after;
+  words[at + HeaderWord.Ports] = (ports & (0xffff_0000 >>> shift)) | (newPort << shift);
+  words[at + HeaderWord.Life] = (life & 0xffff) | (mend(life >>> 16, delta) << 16);
+  const change = delta + difference(ports >>> shift, newPort);
+  if (((life >>> 8) & 0xff) === Protocol.Udp) {
+    mendUdp(words, at, change, sendsZeroAsFfff);
+  } else {
+    const tcp = words[at + HeaderWord.TcpChecksum] ?? 0;
+    words[at + HeaderWord.TcpChecksum] = (tcp & ~0xffff) | mend(tcp & 0xffff, change);
+  }
 }
 
 /** Give the packet at `network` another address on one side, and leave the rest as it is. */

@@ -57,7 +57,8 @@ const portsOf = (srcPort: number, dstPort: number): number =>
 /** The source port of a tuple's word of both. */
 export const srcPortOf = (ports: number): number =>
   (IS_LITTLE_ENDIAN ? ports : ports >>> 16) & 0xffff;
-const dstPortOf = (ports: number): number => srcPortOf(turn(ports));
+/** The target port of the same. */
+export const dstPortOf = (ports: number): number => srcPortOf(turn(ports));
 /** Change the halves of a word. */
 const turn = (word: number): number => (word >>> 16) | (word << 16);
 
