@@ -7,7 +7,7 @@
 import { assert } from "../base/assert.ts";
 import type { Packet } from "../wire/packet.ts";
 import { type Given, Opened as ImportedOpened } from "../wire/path-notes.ts";
-import { swap32 as Importedswap32 } from "../l3/header-words.ts";
+import { HeaderWord as ImportedHeaderWord, swap32 as Importedswap32 } from "../l3/header-words.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
 import { resolveClash } from "./clash.ts";
 import type { Evictor } from "./eviction.ts";
@@ -26,12 +26,16 @@ import {
 const Opened = ImportedOpened;
 type Opened = ImportedOpened;
 const Outcome = ImportedOutcome;
+const HeaderWord = ImportedHeaderWord;
 const swap32 = Importedswap32;
 const Scratch = ImportedScratch;
 const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
 const copyTuple = ImportedcopyTuple;
 const invertTuple = ImportedinvertTuple;
 const readTuple = ImportedreadTuple;
+
+/** Both ports as a tuple has them, of a header's word of both. */
+const swapPorts = (ports: number): number => ((ports & 0xff00ff) << 8) | ((ports >>> 8) & 0xff00ff);
 
 /** Records that each new entry lets the sweep look at, so that it overtakes what new ones leave. */
 const SWEEP_STEPS = 2;
@@ -70,7 +74,7 @@ export class FlowOpener {
     const table = this.#table;
     const src = swap32(source);
     const dst = swap32(destination);
-    const both = ((ports & 0xff00ff) << 8) | ((ports >>> 8) & 0xff00ff);
+    const both = swapPorts(ports);
     const turned = (both >>> 16) | (both << 16);
     table.touch(src, dst, both, protocol);
     table.touch(dst, src, turned, protocol);
@@ -83,13 +87,22 @@ export class FlowOpener {
     }
   }
 
-  /** As `FlowTracker.open`, for a packet that was found sound. */
+  /** As `FlowTracker.open`, for a packet that was found sound: on little-endian computers. */
   pass(packet: Packet, given: Given): Opened {
-    if (this.find(packet) >= 0) return Opened.No;
+    const table = this.#table;
+    const { words } = packet.pool;
+    const at = packet.network >> 2;
+    table.probe(
+      swap32(words[at + HeaderWord.Source] ?? 0),
+      swap32(words[at + HeaderWord.Destination] ?? 0),
+      swapPorts(words[at + HeaderWord.Ports] ?? 0),
+      ((words[at + HeaderWord.Life] ?? 0) >>> 8) & 0xff,
+    );
+    if (table.find() >= 0) return Opened.No;
     const flow = this.open(packet);
     if (flow < 0) return Opened.No;
     if (this.#trackers.track(flow, 0, packet) !== Outcome.Accept) {
-      this.#table.abandon(flow);
+      table.abandon(flow);
       return Opened.No;
     }
     given.translator?.give(flow, given.destination, given.source);

@@ -46,6 +46,9 @@ export const TALLY_OFFSET: number = FLOW.originalTally.offset;
 /** Octets of an entry, and of the protocol's record beside it. */
 export const FLOW_LENGTH: number = layout.span;
 
+const TUPLES_END = FLOW.unanswered.offset / 4;
+const SPARE = FLOW.spare.offset / 4;
+const MORE_SPARE = FLOW.moreSpare.offset / 4;
 /** Words of an entry. */
 export const FlowWord = {
   Serial: FLOW.serial.offset / 4,
@@ -57,10 +60,18 @@ export const FlowWord = {
   StreamFrom: FLOW.streamFrom.offset / 4,
 } as const;
 
-/** Write zeros over an entry: as few words as this take longer to fill by a call. */
-export function clearEntry(words: Int32Array, flow: number): void {
+/** Write zeros over a protocol's record: as few words as this take longer to fill by a call. */
+export function clearRecord(words: Int32Array, flow: number): void {
   const end = (flow + FLOW_LENGTH) >> 2;
   for (let at = flow >> 2; at < end; at += 1) words[at] = 0;
+}
+
+/** Write zeros over what an entry says beside its tuples and generation; what is spare never is. */
+export function clearEntry(words: Int32Array, flow: number): void {
+  const at = flow >> 2;
+  for (let word = at + TUPLES_END; word < at + SPARE; word += 1) words[word] = 0;
+  words[at + FlowWord.Status] = 0;
+  for (let word = at + FlowWord.Expires; word < at + MORE_SPARE; word += 1) words[word] = 0;
 }
 
 /** Bits of what {@link stateOf} tells that are those of `status`; above them is the generation. */

@@ -8,6 +8,7 @@ import { OptionError } from "../base/errors.ts";
 import {
   ANY_DONE,
   clearEntry,
+  clearRecord,
   FlowWord as ImportedFlowWord,
   FLOW_LENGTH as ImportedFLOW_LENGTH,
   Scratch,
@@ -15,18 +16,24 @@ import {
 } from "./flow-record.ts";
 import { FreeRecords } from "./free-records.ts";
 import { SourceLists } from "./source-lists.ts";
-import { copyTuple, TUPLE_LENGTH } from "./tuple.ts";
+import { copyTuple, TUPLE_LENGTH, TupleWord as ImportedTupleWord } from "./tuple.ts";
 import { tupleHash as ImportedtupleHash, TupleIndex } from "./tuple-index.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const FlowWord = ImportedFlowWord;
 const FLOW_LENGTH = ImportedFLOW_LENGTH;
 const Status = ImportedStatus;
+const TupleWord = ImportedTupleWord;
+const PROBE = Scratch.Probe / 4;
 const tupleHash = ImportedtupleHash;
 
+/** Bits of a handle that number the entry's record; those above say how often it was used. */
+const INDEX_BITS = 20;
 /** The most entries that a handle can number. */
-export const MAX_FLOWS = 2 ** 20;
+export const MAX_FLOWS = 2 ** INDEX_BITS;
 const MAX_GENERATION = 2 ** 11;
+/** A record's position, without its number. */
+const LENGTH_BITS = Math.log2(FLOW_LENGTH);
 /** Entries that may wait for their confirmation; a dropped packet leaves one. */
 const MAX_PENDING = 64;
 const FIRST_CAPACITY = 32;
@@ -107,15 +114,25 @@ export class FlowTable {
 
   /** The number that packets carry for `flow`; it is stale once the record is used again. */
   handleOf(flow: number): number {
-    return (this.#words[(flow >> 2) + FlowWord.Generation] ?? 0) * MAX_FLOWS + flow / FLOW_LENGTH;
+    const generation = this.#words[(flow >> 2) + FlowWord.Generation] ?? 0;
+    return (generation << INDEX_BITS) | (flow >> LENGTH_BITS);
   }
 
   /** The flow of `handle`; -1 if it is none or stale. Its entry may be dead already. */
   flowOf(handle: number): number {
     const index = handle & (MAX_FLOWS - 1);
     if (handle < 0 || index === 0 || index >= this.#capacity) return -1;
-    const flow = index * FLOW_LENGTH;
+    const flow = index << LENGTH_BITS;
     return this.handleOf(flow) === handle ? flow : -1;
+  }
+
+  /** Write a tuple into {@link Scratch.Probe}. */
+  probe(src: number, dst: number, ports: number, protocol: number): void {
+    const words = this.#words;
+    words[PROBE + TupleWord.Src] = src;
+    words[PROBE + TupleWord.Dst] = dst;
+    words[PROBE + TupleWord.Ports] = ports;
+    words[PROBE + TupleWord.Protocol] = protocol;
   }
 
   /** As {@link find}, for the tuple at `way`. */
@@ -146,7 +163,7 @@ export class FlowTable {
 
   /** The flow whose tuple lies at `way`. */
   flowAt(way: number): number {
-    return way - (way % FLOW_LENGTH);
+    return way & -FLOW_LENGTH;
   }
 
   /** True if the time of the confirmed `flow` is over. */
@@ -167,12 +184,12 @@ export class FlowTable {
   }
 
   /**
-   * A cleared entry that is in no list, for a first packet. It is used again for another one
-   * unless it is confirmed before 64 more are taken.
+   * An entry that is in no list, cleared but for its tuples, for a first packet. It is used again
+   * for another one unless it is confirmed before 64 more are taken.
    */
   allocate(): number {
     const left = this.#pending[this.#pendingAt] ?? -1;
-    const waiting = left < 0 ? -1 : this.flowOf(left);
+    const waiting = this.flowOf(left);
     if (waiting >= 0 && this.isPending(waiting)) this.abandon(waiting);
     if (this.#expected > 0) this.#readAhead();
     const flow = this.#free.take() || this.#takeOfMore();
@@ -182,15 +199,15 @@ export class FlowTable {
     if (flow === this.#freeOriginal) this.#freeOriginal = 0;
     const generation = words[at + FlowWord.Generation] ?? 0;
     clearEntry(words, flow);
-    words[at + FlowWord.Generation] = (generation + 1) % MAX_GENERATION;
+    words[at + FlowWord.Generation] = (generation + 1) & (MAX_GENERATION - 1);
     this.#pending[this.#pendingAt] = this.handleOf(flow);
-    this.#pendingAt = (this.#pendingAt + 1) % MAX_PENDING;
+    this.#pendingAt = (this.#pendingAt + 1) & (MAX_PENDING - 1);
     return flow;
   }
 
   /** Clear what a protocol kept at `flow` of an entry before. */
   clearRecord(flow: number): void {
-    clearEntry(this.#recordWords, flow);
+    clearRecord(this.#recordWords, flow);
   }
 
   /** Give back a flow that is in no list: it was not confirmed. */

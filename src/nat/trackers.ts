@@ -17,8 +17,8 @@ import {
   FLOW as ImportedFLOW,
   FlowWord as ImportedFlowWord,
   Status as ImportedStatus,
-  TALLY as ImportedTALLY,
-  TALLY_OFFSET as ImportedTALLY_OFFSET,
+  TALLY,
+  TALLY_OFFSET,
 } from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { type InvalidCause, Outcome as ImportedOutcome } from "./outcome.ts";
@@ -30,7 +30,7 @@ import {
   TcpState,
   type TcpTimeouts,
 } from "./tcp-record.ts";
-import { isIcmpQuery, TUPLE, TUPLE_LENGTH as ImportedTUPLE_LENGTH } from "./tuple.ts";
+import { isIcmpQuery, TUPLE, TUPLE_LENGTH, TupleWord as ImportedTupleWord } from "./tuple.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const IPV4 = ImportedIPV4;
@@ -38,14 +38,15 @@ const Protocol = ImportedProtocol;
 const FLOW = ImportedFLOW;
 const FlowWord = ImportedFlowWord;
 const Status = ImportedStatus;
-const TALLY = ImportedTALLY;
-const TALLY_OFFSET = ImportedTALLY_OFFSET;
 const Outcome = ImportedOutcome;
 type Outcome = ImportedOutcome;
-const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
+const TupleWord = ImportedTupleWord;
 // Read and written for every packet, as words: as fields they would cost a call each.
 const PACKETS = TALLY.packets.offset / 4;
 const OCTETS = TALLY.octetsLow.offset / 4;
+const FIRST_TALLY = TALLY_OFFSET / 4;
+const TALLY_WORDS = TUPLE_LENGTH / 4;
+const PROTOCOL = IPV4.protocol.offset;
 
 /** Life of an entry from which a mistrusted close shortens it. */
 const SHORTENED: Duration = 120 * SECOND;
@@ -67,6 +68,9 @@ export class Trackers {
   readonly #greStream: number;
   /** Ticks; -1 for any age. */
   readonly #streamAge: number;
+  /** The same, 0 for any age. */
+  readonly #settled: number;
+  readonly #countsTraffic: boolean;
 
   constructor(table: FlowTable, behaviour: ConntrackBehaviour, jiffies: Jiffies) {
     const ticks = (duration: Duration): number => Math.round(duration / jiffies.tick);
@@ -82,6 +86,8 @@ export class Trackers {
     this.#gre = ticks(timeouts.gre);
     this.#greStream = ticks(timeouts.greStream);
     this.#streamAge = udpStreamAge === null ? -1 : ticks(udpStreamAge);
+    this.#settled = Math.max(this.#streamAge, 0);
+    this.#countsTraffic = behaviour.countsTraffic;
     this.#settings = {
       timeouts: byState(timeouts.tcp).map(ticks),
       repeated: ticks(timeouts.tcp.repeated),
@@ -99,8 +105,9 @@ export class Trackers {
    * @returns false if no connection begins so, with {@link cause} set.
    */
   open(flow: number, packet: Packet): boolean {
-    const { view, records } = this.#table;
-    switch (TUPLE.protocol.get(view, flow)) {
+    const { words, records } = this.#table;
+    const at = flow >> 2;
+    switch (words[at + TupleWord.Protocol]) {
       case Protocol.Tcp:
         this.cause = "tcp/no-connection";
         this.#table.clearRecord(flow);
@@ -109,9 +116,9 @@ export class Trackers {
         return this.#behaviour.tcp.open(this.#tcp, this.#segment, this.#settings);
       case Protocol.Icmp:
         this.cause = "icmp/no-query";
-        return isIcmpQuery(TUPLE.dstPort.get(view, flow) >>> 8);
+        return isIcmpQuery(TUPLE.dstPort.get(this.#table.view, flow) >>> 8);
       case Protocol.Udp:
-        FLOW.streamFrom.set(view, flow, this.#table.now + Math.max(this.#streamAge, 0));
+        words[at + FlowWord.StreamFrom] = (this.#table.now + this.#settled) | 0;
         return true;
       default:
         return true;
@@ -123,7 +130,7 @@ export class Trackers {
    * @returns what becomes of the packet, with {@link cause} set if it is invalid.
    */
   track(flow: number, direction: number, packet: Packet): Outcome {
-    switch (IPV4.protocol.get(packet.pool.view, packet.network)) {
+    switch (packet.pool.view.getUint8(packet.network + PROTOCOL)) {
       case Protocol.Tcp:
         return this.#trackTcp(flow, direction, packet);
       case Protocol.Udp:
@@ -159,13 +166,7 @@ export class Trackers {
       words[at + FlowWord.Expires] = expires;
       table.noteExpiry(expires);
     }
-    if (!this.#behaviour.countsTraffic) return true;
-    const tally = at + (direction * TUPLE_LENGTH + TALLY_OFFSET) / 4;
-    words[tally + PACKETS] = ((words[tally + PACKETS] ?? 0) + packets) | 0;
-    const before = words[tally + OCTETS] ?? 0;
-    const after = (before + octets) | 0;
-    words[tally + OCTETS] = after;
-    if (before < 0 && after >= 0) words[tally + OCTETS + 1] = (words[tally + OCTETS + 1] ?? 0) + 1;
+    if (this.#countsTraffic) count(words, at, direction, packets, octets);
     return true;
   }
 
@@ -213,9 +214,10 @@ export class Trackers {
   }
 
   #trackUdp(flow: number, direction: number, packet: Packet): Outcome {
-    const { view, now } = this.#table;
-    const status = FLOW.status.get(view, flow);
-    const isOld = this.#streamAge < 0 || ((FLOW.streamFrom.get(view, flow) - now) | 0) < 0;
+    const { words, now } = this.#table;
+    const at = flow >> 2;
+    const status = words[at + FlowWord.Status] ?? 0;
+    const isOld = this.#streamAge < 0 || (((words[at + FlowWord.StreamFrom] ?? 0) - now) | 0) < 0;
     if ((status & Status.SeenReply) === 0 || !isOld) {
       return this.#refresh(flow, direction, packet, this.#udp);
     }
@@ -260,12 +262,12 @@ export class Trackers {
   }
 
   #refresh(flow: number, direction: number, packet: Packet, ticks: number): Outcome {
-    const isFixed = (FLOW.status.get(this.#table.view, flow) & Status.FixedTimeout) !== 0;
-    if (!isFixed) this.#table.extend(flow, ticks);
-    if (this.#behaviour.countsTraffic) {
-      const { view } = this.#table;
-      count(view, flow + direction * TUPLE_LENGTH + TALLY_OFFSET, packet.end - packet.network);
-    }
+    const table = this.#table;
+    const { words } = table;
+    const at = flow >> 2;
+    const isFixed = ((words[at + FlowWord.Status] ?? 0) & Status.FixedTimeout) !== 0;
+    if (!isFixed) table.extend(flow, ticks);
+    if (this.#countsTraffic) count(words, at, direction, 1, packet.end - packet.network);
     return Outcome.Accept;
   }
 }
@@ -287,10 +289,18 @@ function byState(timeouts: TcpTimeouts): readonly Duration[] {
   ];
 }
 
-/** Add a packet of `octets` to the tally at `at`. */
-function count(view: DataView, at: number, octets: number): void {
-  TALLY.packets.set(view, at, TALLY.packets.get(view, at) + 1);
-  const low = TALLY.octetsLow.get(view, at) + octets;
-  TALLY.octetsLow.set(view, at, low);
-  if (low >= 2 ** 32) TALLY.octetsHigh.set(view, at, TALLY.octetsHigh.get(view, at) + 1);
+/** Add `packets` of `octets` in all to the tally of the entry that begins with word `at`. */
+function count(
+  words: Int32Array,
+  at: number,
+  direction: number,
+  packets: number,
+  octets: number,
+): void {
+  const tally = at + direction * TALLY_WORDS + FIRST_TALLY;
+  words[tally + PACKETS] = ((words[tally + PACKETS] ?? 0) + packets) | 0;
+  const before = words[tally + OCTETS] ?? 0;
+  const after = (before + octets) | 0;
+  words[tally + OCTETS] = after;
+  if (before < 0 && after >= 0) words[tally + OCTETS + 1] = (words[tally + OCTETS + 1] ?? 0) + 1;
 }
