@@ -134,6 +134,8 @@ export class Openings {
   readonly #places: (Opening | null)[] = Array.from({ length: PLACES }, () => null);
   /** Packets that took a known way. */
   hits = 0;
+  /** The one that was found last. */
+  #recent: Opening | null = null;
   /** Which of the places of its addresses the next opening takes. */
   #turn = 0;
 
@@ -250,11 +252,16 @@ export class Openings {
     protocol: number,
     epoch: number,
   ): Opening | null {
+    const recent = this.#recent;
+    if (recent?.serves(source, destination, ports, protocol, epoch) === true) return recent;
     const home = hashOf(source, destination, 0, protocol);
     for (let way = 0; way < WAYS; way += 1) {
       const opening = this.#places[(home + way) & (PLACES - 1)] ?? null;
       if (opening === null) return null;
-      if (opening.serves(source, destination, ports, protocol, epoch)) return opening;
+      if (opening.serves(source, destination, ports, protocol, epoch)) {
+        this.#recent = opening;
+        return opening;
+      }
     }
     return null;
   }
