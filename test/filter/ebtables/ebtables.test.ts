@@ -92,6 +92,12 @@ describe("a text of tables", () => {
     );
   });
 
+  it("counts VLANs in decimal, whatever they begin with", () => {
+    const rules = new Ebtables();
+    rules.restore("*filter\n-A INPUT -p 802_1Q --vlan-id 010 -j DROP\n");
+    expect(rules.save()).toContain("-A INPUT -p 802_1Q --vlan-id 10 -j DROP\n");
+  });
+
   it("names bridges by --logical-in and --logical-out", () => {
     const stand = standOf(
       [

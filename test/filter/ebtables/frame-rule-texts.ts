@@ -89,7 +89,7 @@ const arp = words(
 const vlan = words(
   "-p 802_1Q",
   some(
-    asks(one("--vlan-id"), one(0, 1, 5, 4094)),
+    asks(one("--vlan-id"), one(0, 1, 5, "05", "010", 4094)),
     asks(one("--vlan-prio"), one(0, 3, 7)),
     asks(one("--vlan-encap"), one("ARP", "0800", "0x806")),
   ),

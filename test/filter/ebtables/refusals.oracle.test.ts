@@ -64,6 +64,8 @@ const options = [
     "--vlan-id 5",
     "-p 802_1Q --vlan-id 4094",
     "-p 802_1Q --vlan-id 4095",
+    "-p 802_1Q --vlan-id 0x5",
+    "-p 802_1Q --vlan-prio 0x3",
     "-p 802_1Q --vlan-prio 8",
   ],
   ...["3b", "3c", "ffff", "LENGTH"].map((type) => `-p 802_1Q --vlan-encap ${type}`),

@@ -50,8 +50,8 @@ export const vlan: FrameMatchKind = {
   ],
   parse(given, protocol) {
     requireType(firstGiven(this.options, given), protocol, EtherType.Vlan);
-    const id = ask(given, "vlan-id", (word) => parseNumber(word, 0, LAST_VLAN, "a VLAN"));
-    const prio = ask(given, "vlan-prio", (word) => parseNumber(word, 0, 7, "a priority"));
+    const id = ask(given, "vlan-id", (word) => parseDecimal(word, LAST_VLAN, "a VLAN"));
+    const prio = ask(given, "vlan-prio", (word) => parseDecimal(word, 7, "a priority"));
     const test: VlanTest = {
       vlan: id,
       priority: id !== null && id.value !== 0 ? null : prio,
@@ -66,6 +66,12 @@ export const vlan: FrameMatchKind = {
     return { kind: "match", name: "vlan", text, bind: () => matcher };
   },
 };
+
+/** `ebtables` reads 010 as 10 here, and as 8 elsewhere. */
+function parseDecimal(word: string, upper: number, what: string): number {
+  if (!/^\d+$/.test(word)) refuse(word, `${what} is a decimal number, not "${word}"`);
+  return parseNumber(word.replace(/^0+(?=\d)/, ""), 0, upper, what);
+}
 
 function parseType(word: string): number {
   const type = parseEtherType(word);
