@@ -4,6 +4,7 @@ import { ParseError } from "../../src/base/errors.ts";
 import type { TableName } from "../../src/filter/placement.ts";
 import { edgeRule, type EdgeRule } from "./edge-texts.ts";
 import { KernelRules, missingForRules } from "./kernel-rules.ts";
+import { reachTable } from "./reach-texts.ts";
 import { builtInChains } from "./rule-texts.ts";
 import { newRuleSet } from "./stand.ts";
 
@@ -110,14 +111,21 @@ describe.skipIf(missing !== null)(`Rules at the edges (${missing ?? "here"})`, (
       .then(({ saved }) => saved)
       .catch(() => null);
 
-  it("are taken, refused and printed alike", { timeout: 60_000 + 40 * numRuns }, async () => {
-    await fc.assert(
-      fc.asyncProperty(edgeRule, async (rule) => {
-        expect(restore(rule)).toBe(await askKernel(rule));
-      }),
-      { numRuns },
-    );
-  });
+  it.each([
+    ["of every option", edgeRule],
+    ["of where chains lead", reachTable],
+  ])(
+    "%s are taken, refused and printed alike",
+    { timeout: 60_000 + 40 * numRuns },
+    async (_, any) => {
+      await fc.assert(
+        fc.asyncProperty(any, async (rule) => {
+          expect(restore(rule)).toBe(await askKernel(rule));
+        }),
+        { numRuns },
+      );
+    },
+  );
 
   it.each(COMMANDS)("are changed alike: %j", async (line) => {
     const before = ":own - [0:0]\n-A INPUT -s 8.8.8.8\n-A INPUT -s 9.9.9.9";

@@ -1,15 +1,23 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CONTAINER_HOST, HOST_MAC } from "../../examples/container-host/world.ts";
 import { INNER_MAC, OUTER_MAC, UFW_MACHINE } from "../../examples/ufw/world.ts";
 import { buildFrame, type FrameWords } from "../../src/testing/build-frame.ts";
+import { RouterWorld } from "../../src/zone/world/router-world.ts";
 import type { World } from "../../src/zone/world/world.ts";
+import { withoutComments } from "./helper-process.ts";
 import { Kernel, missingForKernel } from "./kernel.ts";
 import { emulate, record } from "./world-case.ts";
 import { comparable } from "./world-compare.ts";
 import type { InputFrame } from "./world.ts";
 
 const CASES = Math.ceil(Number(process.env["ORACLE_CASES"] ?? 400) / 8);
+const CONTAINER_FOLDER = new URL("../../examples/container-host/", import.meta.url);
 const SEED = Number(process.env["ORACLE_SEED"] ?? 2010);
 
 /** A machine on a link of an example's world. */
@@ -168,4 +176,31 @@ describe.skipIf(missing !== null)(`the examples' rules${skipped}`, () => {
     },
     60_000 + CASES * 500,
   );
+
+  it("of a container host are what its commands make here", () => {
+    const folder = mkdtempSync(join(tmpdir(), "dom0-rules-"));
+    try {
+      const script = fileURLToPath(new URL("make-rules.sh", CONTAINER_FOLDER));
+      const made = spawnSync("unshare", ["--net", "sh", script], { cwd: folder, encoding: "utf8" });
+      expect(made.stderr).toBe("");
+      const [fresh, kept] = [join(folder, "rules.v4"), new URL("rules.v4", CONTAINER_FOLDER)].map(
+        (file) => withoutComments(readFileSync(file, "utf8")),
+      );
+      expect(fresh).toBe(kept);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.each([
+    ["a container host", CONTAINER_HOST],
+    ["ufw", UFW_MACHINE],
+  ])("of %s are printed as they were saved", (_, { iptables = "" }) => {
+    const world = new RouterWorld({ interfaces: {}, routes: [], iptables });
+    const tables = (text: string): string[] =>
+      withoutComments(text)
+        .split(/(?=^\*)/m)
+        .toSorted();
+    expect(tables(world.firewall.rules.save())).toEqual(tables(iptables));
+  });
 });
