@@ -12,7 +12,7 @@ import type { ConntrackBehaviour } from "./behaviour.ts";
 import { resolveClash } from "./clash.ts";
 import type { Evictor } from "./eviction.ts";
 import { Scratch as ImportedScratch } from "./flow-record.ts";
-import type { FlowTable } from "./flow-table.ts";
+import { type FlowTable, SWEEP_STEPS as ImportedSWEEP_STEPS } from "./flow-table.ts";
 import { Outcome as ImportedOutcome } from "./outcome.ts";
 import type { Trackers } from "./trackers.ts";
 import {
@@ -29,6 +29,7 @@ const Outcome = ImportedOutcome;
 const HeaderWord = ImportedHeaderWord;
 const swap32 = Importedswap32;
 const Scratch = ImportedScratch;
+const SWEEP_STEPS = ImportedSWEEP_STEPS;
 const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
 const copyTuple = ImportedcopyTuple;
 const invertTuple = ImportedinvertTuple;
@@ -36,9 +37,6 @@ const readTuple = ImportedreadTuple;
 
 /** Both ports as a tuple has them, of a header's word of both. */
 const swapPorts = (ports: number): number => ((ports & 0xff00ff) << 8) | ((ports >>> 8) & 0xff00ff);
-
-/** Records that each new entry lets the sweep look at, so that it overtakes what new ones leave. */
-const SWEEP_STEPS = 2;
 
 /** Why no entry was opened; never a way. */
 export const Unopened = { Invalid: -1, Full: -2 } as const;

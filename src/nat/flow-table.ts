@@ -37,6 +37,9 @@ const LENGTH_BITS = Math.log2(FLOW_LENGTH);
 /** Entries that may wait for their confirmation; a dropped packet leaves one. */
 const MAX_PENDING = 64;
 const FIRST_CAPACITY = 32;
+/** Records that each new entry lets the sweep look at, so that it overtakes what new ones leave. */
+export const SWEEP_STEPS = 2;
+const FLOW_WORDS = FLOW_LENGTH / 4;
 /** Ticks that the 32-bit clock can look ahead. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -242,7 +245,14 @@ export class FlowTable {
   /** Read what the expected entries will be written over, and what they will be linked with. */
   #readAhead(): void {
     const words = this.#words;
-    this.forecast = this.#free.touch(words, this.#expected) ^ this.#sources.touch(words);
+    let read = this.#free.touch(words, this.#expected) ^ this.#sources.touch(words);
+    const last = words.length - 1;
+    let at = this.#cursor * FLOW_WORDS + FlowWord.Status;
+    for (let left = this.#expected * SWEEP_STEPS; left > 0; left -= 1) {
+      at += FLOW_WORDS;
+      read ^= words[at & last] ?? 0;
+    }
+    this.forecast = read;
     this.#expected = 0;
   }
 
