@@ -8,6 +8,7 @@ import { assert } from "../base/assert.ts";
 import type { Packet } from "../wire/packet.ts";
 import { type Given, Opened as ImportedOpened } from "../wire/path-notes.ts";
 import { HeaderWord as ImportedHeaderWord, swap32 as Importedswap32 } from "../l3/header-words.ts";
+import { Protocol as ImportedProtocol } from "../l3/ipv4.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
 import { resolveClash } from "./clash.ts";
 import type { Evictor } from "./eviction.ts";
@@ -19,13 +20,16 @@ import {
   copyTuple as ImportedcopyTuple,
   invertTuple as ImportedinvertTuple,
   readTuple as ImportedreadTuple,
+  setTuple as ImportedsetTuple,
   TUPLE_LENGTH as ImportedTUPLE_LENGTH,
+  turn as Importedturn,
 } from "./tuple.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const Opened = ImportedOpened;
 type Opened = ImportedOpened;
 const Outcome = ImportedOutcome;
+const Protocol = ImportedProtocol;
 const HeaderWord = ImportedHeaderWord;
 const swap32 = Importedswap32;
 const Scratch = ImportedScratch;
@@ -33,6 +37,8 @@ const SWEEP_STEPS = ImportedSWEEP_STEPS;
 const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
 const copyTuple = ImportedcopyTuple;
 const invertTuple = ImportedinvertTuple;
+const setTuple = ImportedsetTuple;
+const turn = Importedturn;
 const readTuple = ImportedreadTuple;
 
 /** Both ports as a tuple has them, of a header's word of both. */
@@ -73,7 +79,7 @@ export class FlowOpener {
     const src = swap32(source);
     const dst = swap32(destination);
     const both = swapPorts(ports);
-    const turned = (both >>> 16) | (both << 16);
+    const turned = turn(both);
     table.touch(src, dst, both, protocol);
     table.touch(dst, src, turned, protocol);
     if (given.translator === null) table.expectNew(src, both & 0xffff, protocol, false);
@@ -88,18 +94,25 @@ export class FlowOpener {
   /** As `FlowTracker.open`, for a packet that was found sound: on little-endian computers. */
   pass(packet: Packet, given: Given): Opened {
     const table = this.#table;
-    const { words } = packet.pool;
+    const trackers = this.#trackers;
+    const octets = packet.pool.words;
     const at = packet.network >> 2;
-    table.probe(
-      swap32(words[at + HeaderWord.Source] ?? 0),
-      swap32(words[at + HeaderWord.Destination] ?? 0),
-      swapPorts(words[at + HeaderWord.Ports] ?? 0),
-      ((words[at + HeaderWord.Life] ?? 0) >>> 8) & 0xff,
-    );
-    if (table.find() >= 0) return Opened.No;
-    const flow = this.open(packet);
-    if (flow < 0) return Opened.No;
-    if (this.#trackers.track(flow, 0, packet) !== Outcome.Accept) {
+    const src = swap32(octets[at + HeaderWord.Source] ?? 0);
+    const dst = swap32(octets[at + HeaderWord.Destination] ?? 0);
+    const ports = swapPorts(octets[at + HeaderWord.Ports] ?? 0);
+    const protocol = ((octets[at + HeaderWord.Life] ?? 0) >>> 8) & 0xff;
+    setTuple(table.words, Scratch.Probe, src, dst, ports, protocol);
+    if (table.find() >= 0 || !this.#evictor.makeRoom()) return Opened.No;
+    const flow = table.allocate();
+    const { words } = table;
+    setTuple(words, flow, src, dst, ports, protocol);
+    setTuple(words, flow + TUPLE_LENGTH, dst, src, turn(ports), protocol);
+    table.noteFree(flow);
+    const isTracked =
+      protocol === Protocol.Udp
+        ? trackers.openUdp(flow, packet)
+        : trackers.open(flow, packet) && trackers.track(flow, 0, packet) === Outcome.Accept;
+    if (!isTracked) {
       table.abandon(flow);
       return Opened.No;
     }

@@ -16,15 +16,13 @@ import {
 } from "./flow-record.ts";
 import { FreeRecords } from "./free-records.ts";
 import { SourceLists } from "./source-lists.ts";
-import { copyTuple, TUPLE_LENGTH, TupleWord as ImportedTupleWord } from "./tuple.ts";
+import { copyTuple, TUPLE_LENGTH } from "./tuple.ts";
 import { tupleHash as ImportedtupleHash, TupleIndex } from "./tuple-index.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const FlowWord = ImportedFlowWord;
 const FLOW_LENGTH = ImportedFLOW_LENGTH;
 const Status = ImportedStatus;
-const TupleWord = ImportedTupleWord;
-const PROBE = Scratch.Probe / 4;
 const tupleHash = ImportedtupleHash;
 
 /** Bits of a handle that number the entry's record; those above say how often it was used. */
@@ -127,15 +125,6 @@ export class FlowTable {
     if (handle < 0 || index === 0 || index >= this.#capacity) return -1;
     const flow = index << LENGTH_BITS;
     return this.handleOf(flow) === handle ? flow : -1;
-  }
-
-  /** Write a tuple into {@link Scratch.Probe}. */
-  probe(src: number, dst: number, ports: number, protocol: number): void {
-    const words = this.#words;
-    words[PROBE + TupleWord.Src] = src;
-    words[PROBE + TupleWord.Dst] = dst;
-    words[PROBE + TupleWord.Ports] = ports;
-    words[PROBE + TupleWord.Protocol] = protocol;
   }
 
   /** As {@link find}, for the tuple at `way`. */

@@ -125,6 +125,19 @@ export class Trackers {
     }
   }
 
+  /** As {@link open} and {@link track}, for the first datagram of `flow`. @returns true. */
+  openUdp(flow: number, packet: Packet): boolean {
+    const { words, now } = this.#table;
+    const at = flow >> 2;
+    words[at + FlowWord.StreamFrom] = (now + this.#settled) | 0;
+    words[at + FlowWord.Expires] = this.#udp;
+    if (this.#countsTraffic) {
+      words[at + FIRST_TALLY + PACKETS] = 1;
+      words[at + FIRST_TALLY + OCTETS] = packet.end - packet.network;
+    }
+    return true;
+  }
+
   /**
    * A packet of `flow` in `direction`, the first one included.
    * @returns what becomes of the packet, with {@link cause} set if it is invalid.

@@ -59,8 +59,8 @@ export const srcPortOf = (ports: number): number =>
   (IS_LITTLE_ENDIAN ? ports : ports >>> 16) & 0xffff;
 /** The target port of the same. */
 export const dstPortOf = (ports: number): number => srcPortOf(turn(ports));
-/** Change the halves of a word. */
-const turn = (word: number): number => (word >>> 16) | (word << 16);
+/** Change the halves of a word: a tuple's word of both ports becomes that of the answers. */
+export const turn = (word: number): number => (word >>> 16) | (word << 16);
 
 /** The type of the message that answers an ICMP query of `type`, and the reverse; -1 for none. */
 export function invertIcmpType(type: number): number {
@@ -164,6 +164,22 @@ export function invertTuple(words: Int32Array, from: number, to: number): boolea
   words[there + PORTS] = ports;
   words[there + PROTO] = protocol;
   return true;
+}
+
+/** Write a tuple at `to` by its words. */
+export function setTuple(
+  words: Int32Array,
+  to: number,
+  src: number,
+  dst: number,
+  ports: number,
+  protocol: number,
+): void {
+  const at = to >> 2;
+  words[at + SRC] = src;
+  words[at + DST] = dst;
+  words[at + PORTS] = ports;
+  words[at + PROTO] = protocol;
 }
 
 /** Copy the tuple at `from` to `to`. */
