@@ -46,9 +46,10 @@ export const TALLY_OFFSET: number = FLOW.originalTally.offset;
 /** Octets of an entry, and of the protocol's record beside it. */
 export const FLOW_LENGTH: number = layout.span;
 
-const TUPLES_END = FLOW.unanswered.offset / 4;
-const SPARE = FLOW.spare.offset / 4;
-const MORE_SPARE = FLOW.moreSpare.offset / 4;
+const UNANSWERED = FLOW.unanswered.offset / 4;
+const TALLIES = FLOW.originalTally.offset / 4;
+const TALLY_WORDS = tally.span / 4;
+const MARK = FLOW.mark.offset / 4;
 /** Words of an entry. */
 export const FlowWord = {
   Serial: FLOW.serial.offset / 4,
@@ -66,12 +67,23 @@ export function clearRecord(words: Int32Array, flow: number): void {
   for (let at = flow >> 2; at < end; at += 1) words[at] = 0;
 }
 
-/** Write zeros over what an entry says beside its tuples and generation; what is spare never is. */
+/**
+ * Write zeros over what an entry says of its connection, one by one, as a loop costs more. Tuples,
+ * the serial number and links are written before they are read.
+ */
 export function clearEntry(words: Int32Array, flow: number): void {
   const at = flow >> 2;
-  for (let word = at + TUPLES_END; word < at + SPARE; word += 1) words[word] = 0;
+  words[at + UNANSWERED] = 0;
   words[at + FlowWord.Status] = 0;
-  for (let word = at + FlowWord.Expires; word < at + MORE_SPARE; word += 1) words[word] = 0;
+  words[at + FlowWord.Expires] = 0;
+  words[at + FlowWord.StreamFrom] = 0;
+  words[at + TALLIES] = 0;
+  words[at + TALLIES + 1] = 0;
+  words[at + TALLIES + 2] = 0;
+  words[at + TALLIES + TALLY_WORDS] = 0;
+  words[at + TALLIES + TALLY_WORDS + 1] = 0;
+  words[at + TALLIES + TALLY_WORDS + 2] = 0;
+  words[at + MARK] = 0;
 }
 
 /** Bits of what {@link stateOf} tells that are those of `status`; above them is the generation. */
