@@ -15,6 +15,9 @@ interface Visit {
   index: number;
 }
 
+/** So many rules at once are not followed one by one: everything is found out anew. */
+const MANY = 16;
+
 /**
  * Judges changes of one table. What a rule opens is followed from that rule on, as long as nothing
  * is wrong even behind rules that always decide; only if something is, every way is searched.
@@ -36,9 +39,10 @@ export class Reach {
    */
   check(chains: Iterable<Chain>): void {
     const added = this.#added.splice(0);
-    if (this.#isSound && added.every(admit)) return;
-    this.#isSound = false;
+    if (added.length <= MANY && this.#isSound && added.every(admit)) return;
     const all = [...chains];
+    if (this.#isSound && added.length > MANY && recount(all)) return;
+    this.#isSound = false;
     for (const chain of all) if (chain.hook !== null) followHook(chain, chain.hook);
     this.#isSound = recount(all);
   }
@@ -83,19 +87,30 @@ function spread(start: Chain, hooks: number): boolean {
   return true;
 }
 
-/** Find out anew what {@link admit} builds on. @returns true if all rules are sound. */
+/**
+ * Find out anew what {@link admit} builds on: each chain comes after all that lead to it, and none
+ * is left over unless some lead back to themselves.
+ * @returns true if all rules are sound.
+ */
 function recount(chains: readonly Chain[]): boolean {
+  const waitsFor = new Map<Chain, number>();
   for (const chain of chains) {
     chain.comefrom = chain.hook === null ? 0 : 1 << chain.hook;
     chain.allowed = chain.steps.reduce((bits, step) => bits & placesOf(step), ALL_HOOKS);
+    for (const callee of chain.callees.keys()) {
+      waitsFor.set(callee, (waitsFor.get(callee) ?? 0) + 1);
+    }
   }
-  return (
-    chains.every(isAllowed) &&
-    chains.every((chain) => {
-      const callees = [...chain.callees.keys()];
-      return callees.every((callee) => !leadsTo(callee, chain) && spread(callee, chain.comefrom));
-    })
-  );
+  const open = chains.filter((chain) => !waitsFor.has(chain));
+  for (const chain of open) {
+    for (const callee of chain.callees.keys()) {
+      callee.comefrom |= chain.comefrom;
+      const left = (waitsFor.get(callee) ?? 0) - 1;
+      waitsFor.set(callee, left);
+      if (left === 0) open.push(callee);
+    }
+  }
+  return open.length === chains.length && open.every(isAllowed);
 }
 
 function followHook(start: Chain, hook: number): void {

@@ -36,11 +36,14 @@ const isForward = (text: string): boolean => {
   return from === "" || from < to;
 };
 
-/** A table of two to nine rules, whose chains mostly do not lead back to themselves. */
+/** A table of a few rules or some twenty, whose chains mostly do not lead back to themselves. */
 export const reachTable: fc.Arbitrary<EdgeRule> = fc.constantFrom(...TABLE_NAMES).chain((table) =>
   fc
     .tuple(
-      fc.array(rule(table), { minLength: 2, maxLength: 9, size: "max" }),
+      fc.oneof(
+        fc.array(rule(table), { minLength: 2, maxLength: 9, size: "max" }),
+        fc.array(rule(table), { minLength: 17, maxLength: 25, size: "max" }),
+      ),
       fc.constantFrom(true, true, false),
     )
     .map(([rules, isOrdered]) => ({

@@ -72,4 +72,36 @@ describe("Ways of packets", () => {
     );
     expect(refused).toBeGreaterThan(50);
   });
+
+  it("are judged many at once as by walking all of them", () => {
+    const names = Array.from({ length: 12 }, (_, index) => `c${index}`);
+    const anyOwn = fc.constantFrom(...names);
+    const sender = "-m mac --mac-source 12:31:39:00:A5:11 -j DROP";
+    const what = fc.oneof(
+      { weight: 12, arbitrary: anyOwn.map((name) => `-j ${name}`) },
+      fc.constantFrom(sender, "-j ACCEPT", "-s 1.1.1.1"),
+    );
+    const from = fc.constantFrom("INPUT", "FORWARD", "OUTPUT", ...names, ...names);
+    const isForward = ([left, right]: readonly [string, string]): boolean =>
+      !left.startsWith("c") || !right.startsWith("-j c") || left < right.slice(3);
+    const rules = fc.array(fc.tuple(from, what), { minLength: 17, maxLength: 40, size: "max" });
+    let refused = 0;
+    fc.assert(
+      fc.property(rules, fc.boolean(), (all, isOrdered) => {
+        const chains = new ChainSet("filter", SERVICES);
+        for (const name of names) chains.create(name);
+        const kept = isOrdered ? all.filter(isForward) : all;
+        for (const [home, words] of kept) runCommand(chains, splitWords(`-A ${home} ${words}`));
+        const isSound = isReachSound([...chains]);
+        if (!isSound) refused += 1;
+        if (isSound) chains.checkReach();
+        else expect(() => chains.checkReach()).toThrow(RuleError);
+        change(chains, splitWords("-A FORWARD -j c0"));
+        change(chains, splitWords("-A c11 -j c3"));
+      }),
+      { numRuns: 200 },
+    );
+    expect(refused).toBeGreaterThan(20);
+    expect(refused).toBeLessThan(180);
+  });
 });

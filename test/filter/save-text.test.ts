@@ -86,6 +86,17 @@ COMMIT
     expect(() => rules.restore(text, { keepsCounters: true })).toThrow("or 2^53 and more");
   });
 
+  it("may have as many chains one behind the other as it likes", () => {
+    const { rules } = newRuleSet();
+    const count = 20_000;
+    const names = Array.from({ length: count }, (_, index) => `c${index}`);
+    const chains = names.map((name) => `:${name} - [0:0]\n`).join("");
+    const jumps = names.slice(1).map((name, index) => `-A c${index} -j ${name}\n`);
+    rules.restore(`*filter\n${chains}${jumps.join("")}-A INPUT -j c0\nCOMMIT\n`);
+    expect(rules.save()).toContain(`-A c${count - 2} -j c${count - 1}\n`);
+    expect(() => rules.command(`-A c${count - 1} -j c0`)).toThrow("leads back to itself");
+  });
+
   it("passes over the rules of ip6tables, which a command refuses", () => {
     const { rules } = newRuleSet();
     rules.restore("*filter\n-A INPUT -4 -s 1.1.1.1\n-A INPUT -6 -s ::1 --foo\nCOMMIT\n");
