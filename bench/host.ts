@@ -66,12 +66,15 @@ export class Sink implements Carrier, Stack {
     this.frames += 1;
     packet.pool.end(packet, "delivered", "bench/sent", now);
   }
-  carryAll(_from: Device, packets: readonly Packet[], count: number, now: number): void {
+  carryAll(
+    _from: Device,
+    packets: readonly Packet[],
+    count: number,
+    _octets: number,
+    now: number,
+  ): void {
     this.frames += count;
-    for (let index = 0; index < count; index += 1) {
-      const packet = packets[index];
-      packet?.pool.end(packet, "delivered", "bench/sent", now);
-    }
+    packets[0]?.pool.endAll(packets, count, "delivered", "bench/sent", now);
   }
 }
 

@@ -11,9 +11,9 @@ export class Tally<Name extends string = string> {
   /** The same name often comes again and again. */
   #last: Counter = { name: "", count: 0 };
 
-  count(name: Name): void {
+  count(name: Name, times = 1): void {
     if (this.#last.name !== name) this.#last = this.#counterOf(name);
-    this.#last.count += 1;
+    this.#last.count += times;
   }
 
   get(name: Name): number {

@@ -162,8 +162,9 @@ export class FlowRuns {
     paths.hits += count;
     second.packets += count;
     second.octets += octets;
-    crossing.countAll(count, octets + count * ETHERNET_LENGTH);
-    second.output.transmitAll(this.#run, count, now);
+    const frames = octets + count * ETHERNET_LENGTH;
+    crossing.countAll(count, frames);
+    second.output.transmitAll(this.#run, count, frames, now);
   }
 
   /** The second router must be asked about each of `count` packets of one flow. */

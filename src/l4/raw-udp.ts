@@ -6,6 +6,7 @@
 import type { Instant } from "../base/time.ts";
 import type { Ipv4Addr, Mac } from "../wire/addr.ts";
 import type { Device } from "../wire/device.ts";
+import { IS_LITTLE_ENDIAN as ImportedIS_LITTLE_ENDIAN } from "../wire/layout.ts";
 import type { Packet, PacketPool } from "../wire/packet.ts";
 import {
   ETHERNET as ImportedETHERNET,
@@ -39,6 +40,7 @@ const IPV4 = ImportedIPV4;
 const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
 const Protocol = ImportedProtocol;
 const UDP = ImportedUDP;
+const IS_LITTLE_ENDIAN = ImportedIS_LITTLE_ENDIAN;
 const UDP_LENGTH = ImportedUDP_LENGTH;
 // Read of every frame: as a field it would cost a call.
 const DESTINATION_PORT = UDP.dstPort.offset;
@@ -75,9 +77,16 @@ export function findRawUdpTo(
   to: number,
   port: number,
 ): number {
+  const word = IS_LITTLE_ENDIAN ? ((port & 0xff) << 8) | (port >>> 8) : -1;
   for (let index = from; index < to; index += 1) {
     const packet = packets[index];
-    if (packet !== undefined && isRawUdpTo(packet, port)) return index;
+    if (packet === undefined) return to;
+    const { words } = packet.pool;
+    const at = (packet.frame + ETHERNET_LENGTH) >> 2;
+    // Of a header of five words that begins one, nearly always, the ports are the sixth.
+    const isUsual = (packet.frame & 3) === 2 && ((words[at] ?? 0) & 0xf) === 5;
+    const isOther = isUsual && word >= 0 && (words[at + 5] ?? 0) >>> 16 !== word;
+    if (!isOther && isRawUdpTo(packet, port)) return index;
   }
   return to;
 }

@@ -29,8 +29,17 @@ export interface Stack {
 /** What stands below a device: takes ownership of each packet that goes out. */
 export interface Carrier {
   carry(from: Device, packet: Packet, now: Instant): void;
-  /** As {@link carry} for each of the first `count` of `packets`, in their order. */
-  carryAll?(from: Device, packets: readonly Packet[], count: number, now: Instant): void;
+  /**
+   * As {@link carry} for each of the first `count` of `packets`, in their order; their frames are
+   * of `octets` together.
+   */
+  carryAll?(
+    from: Device,
+    packets: readonly Packet[],
+    count: number,
+    octets: number,
+    now: Instant,
+  ): void;
 }
 
 /**
@@ -140,9 +149,9 @@ export class Device {
 
   /**
    * As {@link receive} for each of the first `count` of `packets`, in their order: a ring's worth
-   * of frames. The array may be written over after the return.
+   * of frames, of `octets` together. The array may be written over after the return.
    */
-  receiveAll(packets: readonly Packet[], count: number, now: Instant): void {
+  receiveAll(packets: readonly Packet[], count: number, octets: number, now: Instant): void {
     for (let next = 0; next < count;) {
       const packet = packets[next];
       if (packet === undefined) return;
@@ -152,6 +161,7 @@ export class Device {
         next += 1;
       } else {
         this.#note(packets, next, to);
+        this.rxOctets += to - next === count ? octets : octetsOf(packets, next, to);
         this.#stack.receiveAll(this, packets, next, to, now);
         next = to;
       }
@@ -167,16 +177,13 @@ export class Device {
 
   /** Those from `from` to before `to` have come in. */
   #note(packets: readonly Packet[], from: number, to: number): void {
-    let octets = 0;
     for (let index = from; index < to; index += 1) {
       const packet = packets[index];
       if (packet === undefined) continue;
       if (packet.isNoted) packet.forgetStack();
       packet.input = this;
-      octets += packet.end - packet.frame;
     }
     this.rxFrames += to - from;
-    this.rxOctets += octets;
   }
 
   /**
@@ -203,17 +210,17 @@ export class Device {
     else this.#carrier.carry(this, packet, now);
   }
 
-  /** As {@link transmit} for each of the first `count` of `packets`, in their order. */
-  transmitAll(packets: readonly Packet[], count: number, now: Instant): void {
+  /**
+   * As {@link transmit} for each of the first `count` of `packets`, in their order; their frames
+   * are of `octets` together.
+   */
+  transmitAll(packets: readonly Packet[], count: number, octets: number, now: Instant): void {
     const carrier = this.#carrier;
     const isTogether = count >= WORTHWHILE && packets[0]?.pool.observer === null;
     if (isTogether && carrier?.carryAll !== undefined) {
-      for (let index = 0; index < count; index += 1) {
-        const packet = packets[index];
-        if (packet !== undefined) this.txOctets += packet.end - packet.frame;
-      }
       this.txFrames += count;
-      carrier.carryAll(this, packets, count, now);
+      this.txOctets += octets;
+      carrier.carryAll(this, packets, count, octets, now);
       return;
     }
     for (let index = 0; index < count; index += 1) {
@@ -248,7 +255,19 @@ export class PatchCable implements Carrier {
     this.peerOf(from).receive(packet, now);
   }
 
-  carryAll(from: Device, packets: readonly Packet[], count: number, now: Instant): void {
-    this.peerOf(from).receiveAll(packets, count, now);
+  carryAll(
+    from: Device,
+    packets: readonly Packet[],
+    count: number,
+    octets: number,
+    now: Instant,
+  ): void {
+    this.peerOf(from).receiveAll(packets, count, octets, now);
   }
+}
+
+function octetsOf(packets: readonly Packet[], from: number, to: number): number {
+  let octets = 0;
+  for (let index = from; index < to; index += 1) octets += packets[index]?.length ?? 0;
+  return octets;
 }

@@ -226,6 +226,24 @@ export class PacketPool {
     return packet;
   }
 
+  /**
+   * As {@link allocate} for `count` packets of `lengths`, each at most {@link SMALL_LENGTH}, which
+   * go into `packets` from index `to` on; {@link free} must be as many.
+   */
+  allocateAll(lengths: Int32Array, count: number, packets: Packet[], to: number): void {
+    assert(count <= this.#smallFree, "a pool gives what is free");
+    for (let index = 0; index < count; index += 1) {
+      this.#smallFree -= 1;
+      const packet = this.#small[this.#smallFree];
+      if (packet === undefined) break;
+      this.#clear(packet, lengths[index] ?? 0);
+      packet.id = this.#nextId + index;
+      packets[to + index] = packet;
+    }
+    this.#nextId += count;
+    this.allocated += count;
+  }
+
   /** A packet with a copy of `octets`. @returns as {@link allocate}. */
   copyIn(octets: Uint8Array): Packet | null {
     const packet = this.allocate(octets.length);
@@ -261,6 +279,40 @@ export class PacketPool {
     this.ends.count(reason);
     packet.input?.ends.count(reason);
     this.#observer?.ended(packet, fate, reason, now);
+    this.#free(packet);
+  }
+
+  /** As {@link end} for each of the first `count` of `packets`, in their order. */
+  endAll(
+    packets: readonly Packet[],
+    count: number,
+    fate: Fate,
+    reason: Reason,
+    now: Instant,
+  ): void {
+    if (count === 0) return;
+    let input: Device | null = null;
+    let together = 0;
+    for (let index = 0; index < count; index += 1) {
+      const packet = packets[index];
+      assert(
+        packet?.isLive === true && packet.pool === this,
+        "a packet ends once, in its own pool",
+      );
+      this.#observer?.ended(packet, fate, reason, now);
+      if (packet.input !== input) {
+        input?.ends.count(reason, together);
+        ({ input } = packet);
+        together = 0;
+      }
+      together += 1;
+      this.#free(packet);
+    }
+    input?.ends.count(reason, together);
+    this.ends.count(reason, count);
+  }
+
+  #free(packet: Packet): void {
     packet.isLive = false;
     packet.input = null;
     packet.output = null;
@@ -277,6 +329,12 @@ export class PacketPool {
       this.exhausted += 1;
       return null;
     }
+    this.#clear(packet, length);
+    this.allocated += 1;
+    return packet;
+  }
+
+  #clear(packet: Packet, length: number): void {
     packet.frame = packet.slot + HEADROOM;
     packet.network = packet.frame;
     packet.transport = packet.frame;
@@ -287,8 +345,6 @@ export class PacketPool {
     packet.segmentSize = 0;
     packet.forgetStack();
     packet.isLive = true;
-    this.allocated += 1;
-    return packet;
   }
 
   #takeSmall(length: number): Packet | null {

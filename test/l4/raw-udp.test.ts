@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readRawUdp, transmitRawUdp } from "../../src/l4/raw-udp.ts";
+import { findRawUdpTo, isRawUdpTo, readRawUdp, transmitRawUdp } from "../../src/l4/raw-udp.ts";
 import { IPV4, sealHeader } from "../../src/l3/ipv4.ts";
 import { UDP } from "../../src/l4/udp.ts";
 import { readCapture } from "../../src/pcap/capture-reader.ts";
@@ -92,6 +92,33 @@ describe("a packet socket", () => {
     transmitRawUdp(pool, device, { ...raw, payload: new Uint8Array(3000) }, 0);
     expect(sent).toHaveLength(1);
     expect(pool.live).toBe(0);
+  });
+
+  it("finds in a burst the first frame that it would read one by one", () => {
+    const part = fc.record({
+      number: fc.integer({ min: 1, max: 6 }),
+      length: fc.integer({ min: 0, max: 400 }),
+      at: fc.constantFrom(12, 13, 14, 14, 23, 36, 37, 37),
+      value: fc.constantFrom(0x08, 0x45, 0x46, 0x44, 17, 0, 68, 67),
+      shift: fc.constantFrom(0, 0, 0, 1, 2, 4),
+    });
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), fc.constantFrom(67, 68), (parts, port) => {
+        const packets = parts.map(({ number, length, at, value, shift }) => {
+          const octets = frame(number).slice(0, Math.max(length, shift));
+          if (at < octets.length) octets[at] = value;
+          const packet = pool.copyIn(octets);
+          if (packet === null) throw new RangeError("the pool is exhausted");
+          packet.frame += shift;
+          return packet;
+        });
+        const wanted = packets.findIndex((packet) => isRawUdpTo(packet, port));
+        const found = findRawUdpTo(packets, 0, packets.length, port);
+        expect(found).toBe(wanted < 0 ? packets.length : wanted);
+        pool.endAll(packets, packets.length, "consumed", "test/read", 0);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it("looks at any octets without a throw, and never behind them", () => {

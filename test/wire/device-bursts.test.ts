@@ -37,12 +37,15 @@ function setUp(): { left: Device; right: Device; packets: Packet[]; came: string
   return { left, right, packets, came };
 }
 
+/** Octets of the first frames. */
+const octetsOf = (count: number): number => (count * (39 + count)) / 2;
+
 describe("frames that leave together", () => {
   it("come in together, and are counted like others", () => {
     const { left, right, packets, came } = setUp();
-    left.transmitAll(packets, FRAMES, 0);
+    left.transmitAll(packets, FRAMES, octetsOf(FRAMES), 0);
     expect(came).toEqual(["(1 2 3 4 5 6 7 8 9 10 11 12)"]);
-    const octets = 12 * 20 + 66;
+    const octets = octetsOf(FRAMES);
     expect([left.txFrames, left.txOctets]).toEqual([FRAMES, octets]);
     expect([right.rxFrames, right.rxOctets]).toEqual([FRAMES, octets]);
     expect(right.ends.entries()).toEqual([["test/came", FRAMES]]);
@@ -54,9 +57,9 @@ describe("frames that leave together", () => {
     const tell = (device: Device): unknown => seen.push(device.name);
     const observer = { received: tell, transmitted: tell, ended: () => {}, step: () => {} };
     packets[0]?.pool.observe(observer);
-    left.transmitAll(packets, 4, 0);
+    left.transmitAll(packets, 4, octetsOf(4), 0);
     packets[0]?.pool.observe(null);
-    left.transmitAll(packets.slice(4), 3, 0);
+    left.transmitAll(packets.slice(4), 3, octetsOf(7) - octetsOf(4), 0);
     expect(came).toEqual(["1", "2", "3", "4", "5", "6", "7"]);
     expect(seen).toEqual(Array.from({ length: 4 }, () => ["left", "right"]).flat());
   });
@@ -71,8 +74,9 @@ describe("frames that leave together", () => {
         return first < 0 || first > to ? to : first;
       },
     });
-    left.transmitAll(packets, FRAMES, 0);
+    left.transmitAll(packets, FRAMES, octetsOf(FRAMES), 0);
     // What is left between two of them is too little to be worth it.
+    expect([right.rxFrames, right.rxOctets]).toEqual([FRAMES, octetsOf(FRAMES)]);
     expect(came).toEqual(["(1 2 3 4 5)", "6", "7", "8", "9", "10", "11", "12"]);
     expect(seen.filter((id) => id === 6 || id === 9)).toEqual([6, 9]);
   });
@@ -80,7 +84,7 @@ describe("frames that leave together", () => {
   it("come in one by one to a socket without a filter", () => {
     const { left, right, packets, came } = setUp();
     right.addTap({ tap: () => {} });
-    left.transmitAll(packets, FRAMES, 0);
+    left.transmitAll(packets, FRAMES, octetsOf(FRAMES), 0);
     expect(came).toHaveLength(FRAMES);
   });
 });

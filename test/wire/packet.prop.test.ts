@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { type Packet, PacketPool, type Reason } from "../../src/wire/packet.ts";
+import { type Packet, PacketPool, type Reason, SMALL_LENGTH } from "../../src/wire/packet.ts";
 import { PacketList } from "../model/packet-list.ts";
 
 /** Octets that no packet has. */
@@ -85,6 +85,38 @@ function end(index: number, reason: Reason): PoolStep {
   });
 }
 
+/** Small packets of `lengths`, as far as there is room for all. */
+function allocateAll(lengths: readonly number[]): PoolStep {
+  return new PoolStep(`allocateAll(${lengths.join(", ")})`, 0, (model, { pool, live }) => {
+    if (pool.free < lengths.length) {
+      const all = Int32Array.from(lengths);
+      expect(() => pool.allocateAll(all, all.length, [], 0)).toThrow("what is free");
+      return;
+    }
+    const packets = [...live];
+    pool.allocateAll(Int32Array.from(lengths), lengths.length, packets, live.length);
+    packets.slice(live.length).forEach((packet, place) => {
+      const filled = new Uint8Array(lengths[place] ?? 0).fill(place);
+      model.allocate(filled, null);
+      expect(live.includes(packet)).toBe(false);
+      pool.bytes.set(filled, packet.frame);
+      live.push(packet);
+    });
+  });
+}
+
+/** End the first `count`. */
+function endAll(count: number, reason: Reason): PoolStep {
+  return new PoolStep(`endAll(${count}, ${reason})`, count, (model, { pool, live }) => {
+    for (let left = count; left > 0; left -= 1) model.end(0, reason);
+    const packets = live.splice(0, count);
+    pool.endAll([...packets, ...live], count, "dropped", reason, 0);
+    if (count > 0) {
+      expect(() => pool.endAll(packets, 1, "dropped", reason, 0)).toThrow("ends once");
+    }
+  });
+}
+
 const length = fc.oneof(
   fc.nat({ max: 64 }),
   fc.constantFrom(1_981, 1_982, 1_983, 65_535, 65_598, 65_599),
@@ -102,6 +134,8 @@ it("is the naive list, whatever is done to it: nothing leaks, nothing overlaps",
       fc
         .tuple(index, fc.constantFrom<Reason>("l3/ttl", "l2/short", "nat/full"))
         .map(([one, reason]) => end(one, reason)),
+      fc.array(fc.nat(SMALL_LENGTH), { minLength: 1, maxLength: 3 }).map(allocateAll),
+      fc.nat(3).map((count) => endAll(count, "l3/ttl")),
     ],
     { maxCommands: 40, size: "max" },
   );

@@ -113,6 +113,21 @@ describe("the end of a packet", () => {
     expect(entrance.ends.get("filter/rule")).toBe(1);
   });
 
+  it("is counted for many at the devices where they came in", () => {
+    const pool = new PacketPool();
+    const entrances = ["vif2.0", "vif3.0"].map((name) => new Device({ name, mac: macOf(2) }));
+    const [first, second] = entrances;
+    const packets = [first, first, second, first].map((at) => markedPacket(pool, at));
+    const seen: number[] = [];
+    const nothing = (): void => undefined;
+    const ended = ({ id }: Packet): unknown => seen.push(id);
+    pool.observe({ received: nothing, transmitted: nothing, step: nothing, ended });
+    pool.endAll(packets, 4, "dropped", "filter/rule", 0);
+    expect(entrances.map(({ ends }) => ends.get("filter/rule"))).toEqual([3, 1]);
+    expect([pool.ends.get("filter/rule"), pool.live]).toEqual([4, 0]);
+    expect(seen).toEqual([1, 2, 3, 4]);
+  });
+
   it("is seen while the packet is still whole", () => {
     const pool = new PacketPool();
     const seen: unknown[] = [];

@@ -104,7 +104,12 @@ export class FlowBench {
     const [index] = first;
     const together = packets.filter((_, place) => frames[place]?.[0] === index);
     const others = packets.filter((_, place) => frames[place]?.[0] !== index);
-    this.device(index).receiveAll(together, together.length, this.#now);
+    this.device(index).receiveAll(
+      together,
+      together.length,
+      together.reduce((sum, packet) => sum + packet.length, 0),
+      this.#now,
+    );
     others.forEach((packet) => {
       const place = packets.indexOf(packet);
       this.device(frames[place]?.[0] ?? 0).receive(packet, this.#now);

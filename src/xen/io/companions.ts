@@ -19,18 +19,27 @@ const MASK = NETIF_SLOTS - 1;
 /** By the slot of the frame's first request, or response. */
 export class Companions {
   readonly #packets: (Packet | null)[] = Array.from({ length: NETIF_SLOTS }, () => null);
+  #count = 0;
+
+  /** True if nothing is under way. */
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
 
   /** `packet` goes along with slot `index`; what was forgotten there has ended. */
   put(index: number, packet: Packet, now: Instant): void {
     const forgotten = this.#packets[index & MASK] ?? null;
     forgotten?.pool.end(forgotten, "discarded", "netif/lost", now);
+    if (forgotten === null) this.#count += 1;
     this.#packets[index & MASK] = packet;
   }
 
   /** @returns the packet of slot `index`, which is the caller's now, or `null`. */
   take(index: number): Packet | null {
     const packet = this.#packets[index & MASK] ?? null;
-    if (packet !== null) this.#packets[index & MASK] = null;
+    if (packet === null) return null;
+    this.#packets[index & MASK] = null;
+    this.#count -= 1;
     return packet;
   }
 

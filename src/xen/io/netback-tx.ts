@@ -77,6 +77,7 @@ export class NetbackTx {
   /** Frames that were taken and have not left: the first {@link #held} of them. */
   readonly #burst: Packet[] = [];
   #held = 0;
+  #heldOctets = 0;
   #isDead = false;
 
   constructor(parts: NetbackTxParts) {
@@ -141,6 +142,19 @@ export class NetbackTx {
     const limit = Math.min(most, BURST - held, this.#pool.free);
     const count = limit < WORTHWHILE ? 0 : this.#batch.read(limit);
     if (count === 0) return 0;
+    const { sizes } = this.#batch;
+    if (this.#companions?.isEmpty ?? true) this.#pool.allocateAll(sizes, count, this.#burst, held);
+    else this.#takePackets(count, now);
+    this.#batch.take(this.#burst, held, count, this.#pool);
+    this.frames += count;
+    this.#held = held + count;
+    this.#heldOctets += this.#batch.octets;
+    if (this.#held === BURST) this.#release(now);
+    return count;
+  }
+
+  /** Find a packet for each request of the batch; some have companions. */
+  #takePackets(count: number, now: Instant): void {
     const first = this.#ring.requestConsumer;
     const { sizes } = this.#batch;
     for (let index = 0; index < count; index += 1) {
@@ -149,13 +163,8 @@ export class NetbackTx {
       packet.hasBlankChecksum = false;
       packet.hasSoundChecksums = false;
       packet.segmentSize = 0;
-      this.#burst[held + index] = packet;
+      this.#burst[this.#held + index] = packet;
     }
-    this.#batch.take(this.#burst, held, count, this.#pool);
-    this.frames += count;
-    this.#held = held + count;
-    if (this.#held === BURST) this.#release(now);
-    return count;
   }
 
   /** A frame of one slot: nearly all are. @returns 1. */
@@ -251,13 +260,16 @@ export class NetbackTx {
   #hold(packet: Packet, now: Instant): void {
     this.#burst[this.#held] = packet;
     this.#held += 1;
+    this.#heldOctets += packet.length;
     if (this.#held === BURST) this.#release(now);
   }
 
   #release(now: Instant): void {
     const count = this.#held;
+    const octets = this.#heldOctets;
     this.#held = 0;
-    this.#device.transmitAll(this.#burst, count, now);
+    this.#heldOctets = 0;
+    this.#device.transmitAll(this.#burst, count, octets, now);
   }
 
   /** A packet of `size` octets: the frame's companion, or a new one; `null` if the pool is full. */

@@ -30,6 +30,8 @@ const DOM0 = 0;
 export class TxBatch {
   /** Octets of each frame. */
   readonly sizes: Int32Array;
+  /** Of all together. */
+  octets = 0;
   /** Where each begins in the guest's memory. */
   readonly #places: Int32Array;
   readonly #ids: Int32Array;
@@ -56,6 +58,7 @@ export class TxBatch {
     const ring = this.#ring;
     const table = this.#table;
     const first = ring.requestConsumer;
+    let octets = 0;
     let count = 0;
     for (; count < most; count += 1) {
       const at = ring.entryAt(first + count) >> 2;
@@ -70,8 +73,10 @@ export class TxBatch {
       if (gfn < 0) break;
       this.#places[count] = (gfn << FRAME_SHIFT) + place;
       this.sizes[count] = size;
+      octets += size;
       this.#ids[count] = ends & 0xffff;
     }
+    this.octets = octets;
     return count;
   }
 
