@@ -67,16 +67,13 @@ export class RuleSet implements NatRules {
 
   /**
    * Do what a command line of `iptables` says, without the word `iptables`:
-   * `-t nat -A POSTROUTING -o peth0 -j MASQUERADE`. Without `-t`, it is about `filter`.
+   * `-t nat -A POSTROUTING -o peth0 -j MASQUERADE`. Without `-t`, it is about `filter`; `-w`, which
+   * waits for others, has nobody to wait for.
    * @throws {ParseError} with the word that is wrong; {@link RuleError} if it cannot be done.
    */
   command(text: string): void {
-    const words = splitWords(text);
-    const [first = "", name = ""] = words;
-    const isNamed = first === "-t" || first === "--table";
-    const table = isNamed ? findTableName(name) : "filter";
-    if (table === null) refuse(name, `there is no table "${name}"`);
-    this.table(table).change((chains) => runCommand(chains, isNamed ? words.slice(2) : words));
+    const [name, words] = readHead(splitWords(text));
+    this.table(name).change((chains) => runCommand(chains, words));
   }
 
   /**
@@ -121,6 +118,22 @@ export class RuleSet implements NatRules {
     if (name === "nat") return;
     for (const hook of TABLE_HOOKS[name]) {
       this.#hooks?.register(hook, TABLE_PRIORITIES[name], table);
+    }
+  }
+}
+
+/** What stands before a command. @returns the table, and the command's own words. */
+function readHead(words: readonly string[]): readonly [TableName, readonly string[]] {
+  let name = "filter";
+  for (let at = 0; ;) {
+    const [word = "", next = ""] = words.slice(at, at + 2);
+    if (word === "-t" || word === "--table") {
+      name = next;
+      at += 2;
+    } else if (word === "-w" || word === "--wait") at += /^\d+$/.test(next) ? 2 : 1;
+    else {
+      const table = findTableName(name);
+      return [table ?? refuse(name, `there is no table "${name}"`), words.slice(at)];
     }
   }
 }

@@ -44,6 +44,7 @@ type Values = readonly string[] | null;
 /** What loads a family, and its options. */
 type Family = readonly [loads: string, options: Readonly<Record<string, Values>>];
 
+/** Rates and bursts whose credits fit, whatever the length of the kernel's ticks. */
 const MATCHES: readonly Family[] = [
   ["-m conntrack", { ctstate: STATES, ctproto: [...OCTET, "tcp", "all"], ctexpire: RANGES }],
   ["-m conntrack", { ctorigsrc: ADDRESSES, ctrepldst: ADDRESSES, ctdir: ["REPLY", "orig", "x"] }],
@@ -55,9 +56,9 @@ const MATCHES: readonly Family[] = [
   [
     "-m hashlimit --hashlimit-name h",
     {
-      "hashlimit-upto": ["5/s", "10001/s", "1000001/s", "5/x", "5", "9/day", "5/", "512kb/s"],
-      "hashlimit-above": ["1mb/sec", "16b/s", "3/minute"],
-      "hashlimit-burst": [...LONG, "1000000", "1000001", "5kb", "1mb", "1k"],
+      "hashlimit-upto": ["5/s", "10001/s", "1000001/s", "5/x", "5", "9/minute", "5/", "512kb/s"],
+      "hashlimit-above": ["1mb/sec", "16b/s", "30/minute"],
+      "hashlimit-burst": [...LONG, "1000001", "5kb", "1mb", "1k"],
       "hashlimit-mode": ["srcip", "dstip,srcport", "srcip,srcip", "SRCIP", "dstport"],
       "hashlimit-srcmask": ["0", "24", "32", "33"],
       "hashlimit-htable-size": LONG,

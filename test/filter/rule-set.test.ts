@@ -98,8 +98,8 @@ describe("A rule set on its hooks", () => {
   it("asks raw, then mangle, then filter", () => {
     const { rules } = newRuleSet();
     rules.attach(hooks);
-    rules.command("-t filter -A OUTPUT -m mark --mark 3 -j DROP");
-    rules.command("-t raw -A OUTPUT -j MARK --or-mark 1");
+    rules.command("-w 5 -t filter -A OUTPUT -m mark --mark 3 -j DROP");
+    rules.command("-t raw --wait -A OUTPUT -j MARK --or-mark 1");
     rules.command("-t mangle -A OUTPUT -m mark --mark 1 -j MARK --or-mark 2");
     expect(pass(Hook.Output, packet())).toBe("filter/dropped");
   });
