@@ -7,8 +7,8 @@
 import { assert } from "../base/assert.ts";
 import type { Packet } from "../wire/packet.ts";
 import { type Given, Opened as ImportedOpened } from "../wire/path-notes.ts";
-import { HeaderWord as ImportedHeaderWord, swap32 as Importedswap32 } from "../l3/header-words.ts";
-import { Protocol as ImportedProtocol } from "../l3/ipv4.ts";
+import { swap32 as Importedswap32 } from "../l3/header-words.ts";
+import { IPV4, Protocol as ImportedProtocol } from "../l3/ipv4.ts";
 import type { ConntrackBehaviour } from "./behaviour.ts";
 import { resolveClash } from "./clash.ts";
 import type { Evictor } from "./eviction.ts";
@@ -19,6 +19,7 @@ import type { Trackers } from "./trackers.ts";
 import {
   copyTuple as ImportedcopyTuple,
   invertTuple as ImportedinvertTuple,
+  portsAt as ImportedportsAt,
   readTuple as ImportedreadTuple,
   setTuple as ImportedsetTuple,
   TUPLE_LENGTH as ImportedTUPLE_LENGTH,
@@ -30,16 +31,21 @@ const Opened = ImportedOpened;
 type Opened = ImportedOpened;
 const Outcome = ImportedOutcome;
 const Protocol = ImportedProtocol;
-const HeaderWord = ImportedHeaderWord;
 const swap32 = Importedswap32;
 const Scratch = ImportedScratch;
 const SWEEP_STEPS = ImportedSWEEP_STEPS;
 const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
 const copyTuple = ImportedcopyTuple;
 const invertTuple = ImportedinvertTuple;
+const portsAt = ImportedportsAt;
 const setTuple = ImportedsetTuple;
 const turn = Importedturn;
 const readTuple = ImportedreadTuple;
+
+// Read of every packet that opens a connection: as fields they would cost a call each.
+const PROTOCOL = IPV4.protocol.offset;
+const SOURCE = IPV4.src.offset;
+const DESTINATION = IPV4.dst.offset;
 
 /** Both ports as a tuple has them, of a header's word of both. */
 const swapPorts = (ports: number): number => ((ports & 0xff00ff) << 8) | ((ports >>> 8) & 0xff00ff);
@@ -95,12 +101,12 @@ export class FlowOpener {
   pass(packet: Packet, given: Given): Opened {
     const table = this.#table;
     const trackers = this.#trackers;
-    const octets = packet.pool.words;
-    const at = packet.network >> 2;
-    const src = swap32(octets[at + HeaderWord.Source] ?? 0);
-    const dst = swap32(octets[at + HeaderWord.Destination] ?? 0);
-    const ports = swapPorts(octets[at + HeaderWord.Ports] ?? 0);
-    const protocol = ((octets[at + HeaderWord.Life] ?? 0) >>> 8) & 0xff;
+    const { network } = packet;
+    const { view } = packet.pool;
+    const src = view.getInt32(network + SOURCE);
+    const dst = view.getInt32(network + DESTINATION);
+    const ports = portsAt(view, packet.transport);
+    const protocol = view.getUint8(network + PROTOCOL);
     setTuple(table.words, Scratch.Probe, src, dst, ports, protocol);
     if (table.find() >= 0 || !this.#evictor.makeRoom()) return Opened.No;
     const flow = table.allocate();

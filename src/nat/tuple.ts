@@ -117,8 +117,8 @@ export function readTuple(
   return true;
 }
 
-/** Both ports of a header that begins with them. */
-const portsAt = (view: DataView, at: number): number => {
+/** A tuple's word of both ports, of a header that begins with them. */
+export const portsAt = (view: DataView, at: number): number => {
   const ports = view.getInt32(at);
   return IS_LITTLE_ENDIAN ? turn(ports) : ports;
 };
