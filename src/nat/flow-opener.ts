@@ -24,6 +24,7 @@ import {
   setTuple as ImportedsetTuple,
   TUPLE_LENGTH as ImportedTUPLE_LENGTH,
   turn as Importedturn,
+  TupleWord as ImportedTupleWord,
 } from "./tuple.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
@@ -38,6 +39,7 @@ const TUPLE_LENGTH = ImportedTUPLE_LENGTH;
 const copyTuple = ImportedcopyTuple;
 const invertTuple = ImportedinvertTuple;
 const portsAt = ImportedportsAt;
+const TupleWord = ImportedTupleWord;
 const setTuple = ImportedsetTuple;
 const turn = Importedturn;
 const readTuple = ImportedreadTuple;
@@ -111,8 +113,17 @@ export class FlowOpener {
     if (table.find() >= 0 || !this.#evictor.makeRoom()) return Opened.No;
     const flow = table.allocate();
     const { words } = table;
-    setTuple(words, flow, src, dst, ports, protocol);
-    setTuple(words, flow + TUPLE_LENGTH, dst, src, turn(ports), protocol);
+    // Both tuples, without calls: there is room for few of them in the compiled code.
+    const original = flow >> 2;
+    const reply = (flow + TUPLE_LENGTH) >> 2;
+    words[original + TupleWord.Src] = src;
+    words[original + TupleWord.Dst] = dst;
+    words[original + TupleWord.Ports] = ports;
+    words[original + TupleWord.Protocol] = protocol;
+    words[reply + TupleWord.Src] = dst;
+    words[reply + TupleWord.Dst] = src;
+    words[reply + TupleWord.Ports] = turn(ports);
+    words[reply + TupleWord.Protocol] = protocol;
     table.noteFree(flow);
     const isTracked =
       protocol === Protocol.Udp
