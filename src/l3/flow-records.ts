@@ -3,6 +3,7 @@
  * one of the few places from that of its hash on, and fills one line of a processor's cache.
  * @module
  */
+import { alignedWords } from "../base/aligned-words.ts";
 import { OptionError } from "../base/errors.ts";
 
 /** Words of a record. */
@@ -62,7 +63,7 @@ export class FlowRecords {
   /** Records of other epochs are forgotten. */
   epoch = 1;
   /** The records; replaced when the table grows. */
-  words = new Int32Array(FIRST_RECORDS * WORDS);
+  words: Int32Array = alignedWords(FIRST_RECORDS * WORDS);
 
   /** @param limit a power of two from 256 to 2^20. */
   constructor(limit: number = MAX_RECORDS / 2) {
@@ -146,7 +147,7 @@ export class FlowRecords {
   /** Double the table; records that find no room in it are forgotten. */
   #grow(): void {
     const old = this.words;
-    const words = new Int32Array(old.length * 2);
+    const words = alignedWords(old.length * 2);
     const last = words.length - 1;
     this.words = words;
     for (let from = 0; from < old.length; from += WORDS) {

@@ -3,6 +3,7 @@
  * It allocates only when it grows.
  * @module
  */
+import { alignedWords } from "../base/aligned-words.ts";
 import { assert } from "../base/assert.ts";
 import { OptionError } from "../base/errors.ts";
 import {
@@ -382,7 +383,7 @@ export class FlowTable {
     const before = this.#capacity;
     // The scratch record, all that may be confirmed or wait, and one that can always be taken.
     this.#capacity = Math.min(before * 2, this.limit + MAX_PENDING + 2);
-    const words = new Int32Array((this.#capacity * FLOW_LENGTH) / 4);
+    const words = alignedWords((this.#capacity * FLOW_LENGTH) / 4);
     words.set(this.#words);
     this.#words = words;
     this.#view = new DataView(words.buffer);

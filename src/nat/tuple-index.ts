@@ -4,6 +4,7 @@
  * table lie side by side.
  * @module
  */
+import { alignedWords } from "../base/aligned-words.ts";
 import { Scratch as ImportedScratch } from "./flow-record.ts";
 import { isSameTuple as ImportedisSameTuple, TupleWord as ImportedTupleWord } from "./tuple.ts";
 
@@ -26,7 +27,7 @@ export class TupleIndex {
   /** @param tuples the most that will ever be in it. */
   constructor(tuples: number) {
     const bits = Math.ceil(Math.log2(tuples * PLACES));
-    this.#places = new Int32Array(2 ** bits * PLACE);
+    this.#places = alignedWords(2 ** bits * PLACE);
     this.#shift = 32 - bits;
   }
 
