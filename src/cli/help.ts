@@ -107,7 +107,7 @@ export const ROUTER_HELP: Help = {
   ],
   examples: [
     "dom0 router world.yaml --in in.pcapng --out out.pcapng",
-    "dom0 router world.yaml --in in.pcapng --explain --state",
+    "dom0 router world.yaml --rules /etc/iptables/rules.v4 --in in.pcapng --explain --state",
     "dumpcap -i eth0 -w - | dom0 router world.yaml --in - --out - | tshark -r -",
   ],
   last: EXIT_CODES,

@@ -162,6 +162,7 @@ function addRouter(program: Command, surface: Surface, does: Does): void {
     .description("play a capture through one router")
     .argument("<world>", "a YAML or JSON file; - for standard input")
     .requiredOption("--in <file>", "the frames that come in, pcapng; - for standard input")
+    .option("--rules <file>", "iptables-save text instead of the world's; - for standard input")
     .option("--out <file>", "write a capture; - for standard output")
     .option("--seed <n>", "seed of all chance", wholeNumber)
     .option("--until <time>", 'end the run there, such as "30s" after the first frame', timeSpan)

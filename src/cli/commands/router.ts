@@ -20,6 +20,7 @@ import type { Surface } from "../surface.ts";
 /** Options of `router`. */
 export interface RouterCommandOptions {
   readonly in: string;
+  readonly rules?: string;
   readonly out?: string;
   readonly seed?: number;
   readonly until?: Duration;
@@ -41,7 +42,12 @@ export async function routerCommand(
 ): Promise<ExitCode> {
   checkFiles(file, options);
   const { seed = 1, until = null, state = false, explain = false } = options;
-  const openWorld = readWorld(file, await readText(file));
+  const { rules } = options;
+  const openWorld = readWorld(
+    file,
+    await readText(file),
+    rules === undefined ? null : { file: rules, text: await readText(rules) },
+  );
   openWorld({ traceLimit: 0, sentLimit: 0, packetSlots: 1 });
   const size = await sizeOf(options.in);
   const capture = options.out === undefined ? null : await CaptureFile.open(options.out);
@@ -94,14 +100,21 @@ export async function routerCommand(
 }
 
 function checkFiles(file: string, options: RouterCommandOptions): void {
-  const { in: from, out: to } = options;
-  if (file === "-" && from === "-") {
-    throw new InputError(["dom0: router: the world and --in cannot both be standard input"]);
+  const { in: from, out: to, rules } = options;
+  const sources = [
+    ["the world", file],
+    ["--in", from],
+    ["--rules", rules],
+  ] as const;
+  const [first, second] = sources.filter(([, path]) => path === "-");
+  if (first !== undefined && second !== undefined) {
+    const both = `${first[0]} and ${second[0]}`;
+    throw new InputError([`dom0: router: ${both} cannot both be standard input`]);
   }
-  if (to === undefined || to === "-" || from === "-") return;
-  if (resolve(from) === resolve(to)) {
-    throw new InputError([faultAt({ file: to, line: 0 }, "--out", "is what --in is")]);
-  }
+  if (to === undefined || to === "-") return;
+  const same = sources.find(([, path]) => path !== undefined && resolve(path) === resolve(to));
+  if (same === undefined) return;
+  throw new InputError([faultAt({ file: to, line: 0 }, "--out", `is what ${same[0]} is`)]);
 }
 
 /** Octets of a file; `null` for standard input and what is no file. @throws {InputError}. */

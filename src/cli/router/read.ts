@@ -12,21 +12,34 @@ import { PUBLISHED_WORLD, WORLD } from "./schema.ts";
 /** Makes a router of a world, each time anew. @throws {InputError} as {@link readWorld}. */
 export type OpenWorld = (options: RouterWorldOptions) => RouterWorld;
 
+/** Rules in a file of their own, as iptables-save prints them. */
+export interface RulesFile {
+  /** Its name, for messages. */
+  readonly file: string;
+  readonly text: string;
+}
+
 /**
  * Read a world, YAML or JSON.
  * @param file its name, for messages.
+ * @param rules in place of the world's, if not `null`.
  * @throws {InputError} with each fault as one line: file, line, key, what was expected. Words that
  *   only the router reads are judged when it is made.
  */
-export function readWorld(file: string, text: string): OpenWorld {
+export function readWorld(file: string, text: string, rules: RulesFile | null = null): OpenWorld {
   const source = new SourceText(file, text);
   const { success, data, error } = WORLD.safeParse(source.value);
   if (!success) throw new InputError(faultTexts(source, error.issues, PUBLISHED_WORLD));
+  const world = rules === null ? data : { ...data, iptables: rules.text };
   return (options) => {
     try {
-      return new RouterWorld(data, options);
+      return new RouterWorld(world, options);
     } catch (failure) {
       if (!(failure instanceof WorldError)) throw failure;
+      const { path, line, reason } = failure;
+      if (rules !== null && path[0] === "iptables") {
+        throw new InputError([faultAt({ file: rules.file, line }, "", reason)]);
+      }
       throw new InputError([faultOf(source, data, failure)]);
     }
   };
