@@ -119,8 +119,10 @@ export class Opening implements Given {
 }
 
 /** The address that a packet with `address` gets from `range`, if that leaves no choice. */
-const wordOf = (range: NatRange | null, address: number): number =>
-  range?.addresses == null ? address : swap32(range.addresses.lower);
+const wordOf = (range: NatRange | null, address: number): number => {
+  const addresses = range?.addresses ?? null;
+  return addresses === null ? address : swap32(addresses.lower);
+};
 
 const serves = (
   opening: Opening | null,
