@@ -4,13 +4,10 @@
  * is waited for at once.
  * @module
  */
-import {
-  type Packet,
-  type PacketPool,
-  SMALL_LENGTH as ImportedSMALL_LENGTH,
-} from "../../wire/packet.ts";
+import { type Packet, SMALL_LENGTH as ImportedSMALL_LENGTH } from "../../wire/packet.ts";
 import { ETHERNET_LENGTH as ImportedETHERNET_LENGTH } from "../../l2/ethernet.ts";
 import {
+  type DomainMemory,
   FRAME_OCTETS as ImportedFRAME_OCTETS,
   FRAME_SHIFT as ImportedFRAME_SHIFT,
 } from "../hypervisor/domain-memory.ts";
@@ -26,7 +23,10 @@ const FRAME_SHIFT = ImportedFRAME_SHIFT;
 const copyIntoSlot = ImportedcopyIntoSlot;
 const DOM0 = 0;
 
-/** Room for some requests: what the ring and the guest's grants say of each, read once. */
+/**
+ * Room for some requests: what the ring and the guest's grants say of each, read once. Nothing lies
+ * in it between {@link take} and the next {@link read}.
+ */
 export class TxBatch {
   /** Octets of each frame. */
   readonly sizes: Int32Array;
@@ -35,28 +35,21 @@ export class TxBatch {
   /** Where each begins in the guest's memory. */
   readonly #places: Int32Array;
   readonly #ids: Int32Array;
-  readonly #ring: BackRing;
-  readonly #table: GrantTable;
-  readonly #words: Int32Array;
 
   /** @param limit requests at a time. */
-  constructor(ring: BackRing, table: GrantTable, limit: number) {
+  constructor(limit: number) {
     this.sizes = new Int32Array(limit);
     this.#places = new Int32Array(limit);
     this.#ids = new Int32Array(limit);
-    this.#ring = ring;
-    this.#table = table;
-    this.#words = table.memory.words;
   }
 
   /**
-   * Read requests, as many as are plain and may be read, at most `most` of those that wait.
+   * Read requests of `ring`, as many as are plain and whose frames `table` lets Dom0 read, at most
+   * `most` of those that wait.
    * @returns how many.
    */
-  read(most: number): number {
-    const words = this.#words;
-    const ring = this.#ring;
-    const table = this.#table;
+  read(ring: BackRing, table: GrantTable, most: number): number {
+    const { words } = table.memory;
     const first = ring.requestConsumer;
     let octets = 0;
     let count = 0;
@@ -81,18 +74,22 @@ export class TxBatch {
   }
 
   /**
-   * Copy the first `count` frames into `packets` of `pool` from index `to` on, and answer the
-   * requests.
+   * Copy the first `count` frames out of `memory` into `packets` from index `to` on, and answer
+   * the requests.
    */
-  take(packets: readonly Packet[], to: number, count: number, pool: PacketPool): void {
-    const ring = this.#ring;
-    const words = this.#words;
-    const { memory } = this.#table;
+  take(
+    ring: BackRing,
+    memory: DomainMemory,
+    packets: readonly Packet[],
+    to: number,
+    count: number,
+  ): void {
+    const { words } = memory;
     for (let index = 0; index < count; index += 1) {
       const packet = packets[to + index];
       if (packet === undefined) break;
       const size = this.sizes[index] ?? 0;
-      copyIntoSlot(memory, this.#places[index] ?? 0, pool, packet.frame, size);
+      copyIntoSlot(memory, this.#places[index] ?? 0, packet.pool, packet.frame, size);
     }
     ring.requestConsumer = (ring.requestConsumer + count) | 0;
     for (let index = 0; index < count; index += 1) {
