@@ -10,15 +10,25 @@ import { DOM0, FABRIC, guestOf, newHost, UPLINK } from "./host.ts";
 import { inward, outward } from "./whole-dom0.ts";
 
 /** Frames a second through the kernel. */
-export interface KernelFigures {
+export interface KernelRates {
   /** Of a flow that is known both ways. */
   readonly established: number;
   /** Each frame opens a flow. */
   readonly fresh: number;
+  /** Of {@link FRESH_FLOWS} flows that take turns. */
+  readonly many: number;
+}
+
+/** Rates by who does what comes in. */
+export interface KernelFigures {
+  /** The processor that sends, as here one thread is domU and Dom0. */
+  readonly same: KernelRates;
+  /** Another one; none where there is only one. */
+  readonly other?: KernelRates;
 }
 
 /** Flows that the kernel's table surely holds. */
-const FRESH_FLOWS = 50_000;
+export const FRESH_FLOWS = 50_000;
 const EXTERNAL = formatIpv4(UPLINK.address);
 const INTERNAL = formatIpv4(DOM0);
 /** The ends of the link between the routers. */

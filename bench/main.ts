@@ -7,10 +7,10 @@ import { viewOf } from "../src/wire/field.ts";
 import { ceiling } from "./ceiling.ts";
 import { domainFigures } from "./domains.ts";
 import { type Case, measure, table } from "./harness.ts";
-import { measureKernel } from "./kernel-path.ts";
+import { FRESH_FLOWS, type KernelFigures, type KernelRates, measureKernel } from "./kernel-path.ts";
 import { measureRings } from "./rings.ts";
 import { measureXenstore, xenstoreTable } from "./xenstore.ts";
-import { arpAnswer, dhcpExchange, establishedFrames, freshFlows } from "./whole-dom0.ts";
+import { arpAnswer, dhcpExchange, FlowsHost, freshFlows } from "./whole-dom0.ts";
 
 /** Check an IPv4 header and lower its TTL in place, the checksum mended. */
 function headerEdit(): Case {
@@ -45,16 +45,19 @@ function recordedDhcp(): [Uint8Array, Uint8Array] {
 
 /** Places of the cases that the kernel is measured beside. */
 const ESTABLISHED = 3;
-const FRESH = 5;
+const MANY = 5;
+const FRESH = 6;
 /** So many that what is kept of each lies in no near cache. */
 const MANY_FLOWS = 2 ** 17;
 
+const large = new FlowsHost({ vifs: 1000, rules: 1000, flows: 100_000 });
 const figures = measure([
   ceiling(),
   ceiling(MANY_FLOWS),
   headerEdit(),
-  establishedFrames({ vifs: 1, rules: 1, flows: 1 }),
-  establishedFrames({ vifs: 1000, rules: 1000, flows: 100_000 }),
+  new FlowsHost({ vifs: 1, rules: 1, flows: 1 }).all(),
+  large.one(),
+  large.all(),
   freshFlows(),
   arpAnswer(),
   dhcpExchange(recordedDhcp()),
@@ -67,22 +70,28 @@ process.stdout.write(`\n${measureRings()}\n`);
 
 process.stdout.write(`\n${domainFigures()}`);
 
-if (typeof kernel === "string") {
-  process.stdout.write(`\nThe kernel's own path was not measured: ${kernel}.\n`);
-} else {
-  const rateOf = (index: number): number => 1e9 / (figures[index]?.nanoseconds ?? Infinity);
-  const line = (what: string, ours: number, theirs: number): string =>
-    `| ${what} | ${Math.round(ours)} | ${Math.round(theirs)} | ${(ours / theirs).toFixed(1)} |`;
-  process.stdout.write(
-    [
-      "",
-      `| frames a second, one thread beside the kernel (${release()}) | here | kernel | ratio |`,
-      "| --- | --- | --- | --- |",
-      line("established flow", rateOf(ESTABLISHED), kernel.established),
-      line("new flows", rateOf(FRESH), kernel.fresh),
-      "",
-    ].join("\n"),
-  );
+/** Frames a second beside the kernel's; each ratio follows the kernel's figure. */
+function kernelTable({ same, other }: KernelFigures): string {
+  const rows: readonly (readonly [string, number, keyof KernelRates])[] = [
+    ["established flow", ESTABLISHED, "established"],
+    ["new flows", FRESH, "fresh"],
+    [`flows that take turns, ${FRESH_FLOWS} there`, MANY, "many"],
+  ];
+  const lines = rows.map(([what, place, key]) => {
+    const ours = 1e9 / (figures[place]?.nanoseconds ?? Infinity);
+    const theirs = [same[key], ...(other === undefined ? [] : [other[key]])];
+    const cells = theirs.flatMap((rate) => [Math.round(rate), (ours / rate).toFixed(1)]);
+    return `| ${[what, Math.round(ours), ...cells].join(" | ")} |`;
+  });
+  const others = other === undefined ? [] : ["sent by another", "ratio"];
+  const head = ["frames a second", "here, one thread", "kernel, one processor", "ratio", ...others];
+  return [`| ${head.join(" | ")} |`, `|${" --- |".repeat(head.length)}`, ...lines, ""].join("\n");
 }
+
+process.stdout.write(
+  typeof kernel === "string"
+    ? `\nThe kernel's own path was not measured: ${kernel}.\n`
+    : `\nBeside the kernel (${release()}):\n\n${kernelTable(kernel)}`,
+);
 
 process.stdout.write(`\n${xenstoreTable(await measureXenstore())}`);

@@ -21,6 +21,7 @@ import {
   guestOf,
   newHost,
   PEER,
+  type Sink,
   udpFrame,
   UPLINK,
 } from "./host.ts";
@@ -70,41 +71,67 @@ export interface FlowsSize {
  */
 const BURST = 128;
 
-/**
- * 64-octet UDP of established flows, each in turn, from the domUs' memory through their tx rings to
- * the uplink.
- */
-export function establishedFrames(size: FlowsSize): Case {
-  const { pool, dom0, domains, sink } = newHost(size);
-  const senders = domains.map((domain) => new Sender(domain));
-  for (let index = 0; index < size.flows; index += 1) {
-    const number = index % size.vifs;
-    const guest = guestOf(number);
-    const sender = senders[number];
-    if (sender === undefined) throw new Error("a flow has a domU");
-    sender.write(outward(guest, index));
-    for (let time = 0; time < 2; time += 1) {
-      sender.sendLast();
-      send(pool, dom0.uplink, inward(guest, index), 0);
-    }
-    sender.sendLast();
-  }
-  if (sink.frames !== 5 * size.flows) throw new Error("a flow is not established");
-  let next = 0;
-  return {
-    name:
-      size.flows === 1
-        ? "64-octet UDP frame, domU to uplink, whole Dom0, established"
-        : `the same with ${size.vifs} vifs, ${size.rules} rules a group, ${size.flows} flows`,
-    run: (count) => {
-      const before = sink.frames;
-      for (let left = count; left > 0; left -= BURST) {
-        senders[next]?.send(Math.min(left, BURST));
-        next = next + 1 < senders.length ? next + 1 : 0;
+/** A host with established flows, and the domUs that send their frames. */
+export class FlowsHost {
+  readonly #size: FlowsSize;
+  readonly #senders: readonly Sender[];
+  readonly #sink: Sink;
+
+  constructor(size: FlowsSize) {
+    const { pool, dom0, domains, sink } = newHost(size);
+    this.#size = size;
+    this.#sink = sink;
+    this.#senders = domains.map((domain) => new Sender(domain));
+    for (let index = 0; index < size.flows; index += 1) {
+      const number = index % size.vifs;
+      const guest = guestOf(number);
+      const sender = this.#senders[number];
+      if (sender === undefined) throw new Error("a flow has a domU");
+      sender.write(outward(guest, index));
+      for (let time = 0; time < 2; time += 1) {
+        sender.sendLast();
+        send(pool, dom0.uplink, inward(guest, index), 0);
       }
-      if (sink.frames - before !== count) throw new Error("a frame did not leave");
-    },
-  };
+      sender.sendLast();
+    }
+    if (sink.frames !== 5 * size.flows) throw new Error("a flow is not established");
+  }
+
+  /** 64-octet UDP from the domUs' memory through their tx rings to the uplink, each in turn. */
+  all(): Case {
+    const { vifs, rules, flows } = this.#size;
+    let next = 0;
+    return this.#case(
+      flows === 1
+        ? "64-octet UDP frame, domU to uplink, whole Dom0, established"
+        : `the same, ${vifs} vifs, ${rules} rules a group, ${flows} flows that take turns`,
+      (count) => {
+        this.#senders[next]?.send(count);
+        next = next + 1 < this.#senders.length ? next + 1 : 0;
+      },
+    );
+  }
+
+  /** The same of a single flow, while the others are there. */
+  one(): Case {
+    const { vifs, rules, flows } = this.#size;
+    return this.#case(
+      `the same of one flow beside ${vifs} vifs, ${rules} rules a group, ${flows} flows`,
+      (count) => this.#senders[0]?.sendLast(count),
+    );
+  }
+
+  #case(name: string, sendSome: (count: number) => void): Case {
+    const sink = this.#sink;
+    return {
+      name,
+      run: (count) => {
+        const before = sink.frames;
+        for (let left = count; left > 0; left -= BURST) sendSome(Math.min(left, BURST));
+        if (sink.frames - before !== count) throw new Error("a frame did not leave");
+      },
+    };
+  }
 }
 
 /** Where the first frame of a page lies: its IP header then lies on a multiple of four. */
@@ -116,7 +143,10 @@ class Sender {
   readonly #domain: BenchDomain;
   readonly #pages: number[] = [];
   #frames = 0;
+  /** The next frame, and where it lies. */
   #next = 0;
+  #page = 0;
+  #offset = FIRST_OFFSET;
 
   constructor(domain: BenchDomain) {
     this.#domain = domain;
@@ -134,26 +164,32 @@ class Sender {
   /** Begin again with the frame that was written first. */
   rewind(): void {
     this.#next = 0;
-  }
-
-  /** Send the frame that was written last. */
-  sendLast(): void {
-    this.#next = this.#frames - 1;
-    this.send(1);
+    this.#page = 0;
+    this.#offset = FIRST_OFFSET;
   }
 
   /** Send the next `count` frames: each is granted, named on the ring, and taken back. */
   send(count: number): void {
     const { tx } = this.#domain.netfront;
-    if (tx === null) return;
     for (let done = 0; done < count; done += 1) {
-      const place = this.#next;
-      this.#next = place + 1 < this.#frames ? place + 1 : 0;
-      const page = Math.floor(place / FRAMES_A_PAGE);
-      const offset = FIRST_OFFSET + (place - page * FRAMES_A_PAGE) * FRAME;
-      tx.post(this.#pages[page] ?? 0, offset, FRAME, 0);
+      tx?.post(this.#pages[this.#page] ?? 0, this.#offset, FRAME, 0);
+      this.#next += 1;
+      this.#offset += FRAME;
+      if (this.#next === this.#frames) this.rewind();
+      else if (this.#offset + FRAME > FRAME_OCTETS) {
+        this.#page += 1;
+        this.#offset = FIRST_OFFSET;
+      }
     }
-    tx.kick(0);
+    tx?.kick(0);
+  }
+
+  /** Send the frame that was written last, `count` times. */
+  sendLast(count = 1): void {
+    const { tx } = this.#domain.netfront;
+    const offset = FIRST_OFFSET + ((this.#frames - 1) % FRAMES_A_PAGE) * FRAME;
+    for (let done = 0; done < count; done += 1) tx?.post(this.#pages.at(-1) ?? 0, offset, FRAME, 0);
+    tx?.kick(0);
   }
 }
 
