@@ -16,7 +16,7 @@ import { type Route, RouteKind } from "./route-table.ts";
 /** Reads and finishes the options of one packet after the other. */
 export class PacketOptions implements OptionHost {
   /** The options that were read last. */
-  readonly current = new Ipv4Options(this);
+  current = new Ipv4Options(this);
   readonly #addressing: Addressing;
   readonly #timeOfDay: (now: Instant) => number;
   #packet: Packet | null = null;
@@ -53,6 +53,14 @@ export class PacketOptions implements OptionHost {
   readAgain(packet: Packet, now: Instant): number {
     const via = packet.input === null ? null : this.#addressing.interfaces.get(packet.input);
     return this.read(via ?? this.#addressing.loopback, packet, now);
+  }
+
+  /** Do `work`, in which other packets may come in, and keep what was read of this one. */
+  keep(work: () => void): void {
+    const kept = this.current;
+    if (kept.length > 0) this.current = new Ipv4Options(this);
+    work();
+    this.current = kept;
   }
 
   /** The packet leaves by `route`: record where, and mend the header's checksum. */

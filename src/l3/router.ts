@@ -239,7 +239,8 @@ export class Router implements Machine, InterfaceOwner, NeighborHost, ReportHost
     decrementTtl(view, at);
     if (isDetour) {
       packet.path?.spoil();
-      this.#reporter.redirect(packet, now);
+      // It may be for this host, and come in at once.
+      this.options.keep(() => this.#reporter.redirect(packet, now));
     }
     if (this.pool.isTracing) {
       this.pool.observer?.step(packet, `${this.name} route`, describeRoute(route), now);
