@@ -22,6 +22,8 @@ export class PacketOptions implements OptionHost {
   #packet: Packet | null = null;
   #via: Interface;
   #now: Instant = 0;
+  /** True while what was read last is not to be written over. */
+  #isKept = false;
 
   constructor(addressing: Addressing, timeOfDay: (now: Instant) => number) {
     this.#addressing = addressing;
@@ -34,6 +36,8 @@ export class PacketOptions implements OptionHost {
    * @returns -1 if they are sound, or the position of the octet that is wrong.
    */
   read(via: Interface, packet: Packet, now: Instant): number {
+    if (this.#isKept) this.current = new Ipv4Options(this);
+    this.#isKept = false;
     if (packet.transport - packet.network === IPV4_MIN_LENGTH) {
       this.current.clear();
       return -1;
@@ -58,8 +62,9 @@ export class PacketOptions implements OptionHost {
   /** Do `work`, in which other packets may come in, and keep what was read of this one. */
   keep(work: () => void): void {
     const kept = this.current;
-    if (kept.length > 0) this.current = new Ipv4Options(this);
+    this.#isKept = kept.length > 0;
     work();
+    this.#isKept = false;
     this.current = kept;
   }
 
