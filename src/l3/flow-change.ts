@@ -120,21 +120,14 @@ export function change(
 ): void {
   const changes = words[record + Word.Change] ?? 0;
   const isTranslated = (changes & (Change.Source | Change.Destination)) !== 0;
-  const life = octets[at + HeaderWord.Life] ?? 0;
-  const delta = isTranslated ? (words[record + Word.HeaderDelta] ?? 0) : 0;
-  const sum = mend(life >>> 16, delta + hops * HOP_DELTA);
-  octets[at + HeaderWord.Life] = ((life & 0xffff) - hops) | (sum << 16);
+  mendHeader(octets, at, hops, isTranslated ? (words[record + Word.HeaderDelta] ?? 0) : 0);
   if (!isTranslated) return;
   const side = (changes & Change.Source) !== 0 ? HeaderWord.Source : HeaderWord.Destination;
   octets[at + side] = words[record + Word.Address] ?? 0;
   octets[at + HeaderWord.Ports] = words[record + Word.NewPorts] ?? 0;
   const transportDelta = words[record + Word.TransportDelta] ?? 0;
-  if (words[record + Word.Protocol] === Protocol.Udp) {
-    mendUdp(octets, at, transportDelta, (changes & Change.ZeroAsFfff) !== 0);
-  } else {
-    const tcp = octets[at + HeaderWord.TcpChecksum] ?? 0;
-    octets[at + HeaderWord.TcpChecksum] = (tcp & ~0xffff) | mend(tcp & 0xffff, transportDelta);
-  }
+  const isZeroAsFfff = (changes & Change.ZeroAsFfff) !== 0;
+  mendTransport(octets, at, words[record + Word.Protocol] ?? 0, transportDelta, isZeroAsFfff);
 }
 
 /**
@@ -157,11 +150,10 @@ export function changeDatagrams(
   const address = words[record + Word.Address] ?? 0;
   const ports = words[record + Word.NewPorts] ?? 0;
   const transportDelta = words[record + Word.TransportDelta] ?? 0;
-  const delta = (isTranslated ? (words[record + Word.HeaderDelta] ?? 0) : 0) + hops * HOP_DELTA;
+  const delta = isTranslated ? (words[record + Word.HeaderDelta] ?? 0) : 0;
   for (let slot = first; slot < end; slot += 1) {
     const at = places[slot] ?? 0;
-    const life = octets[at + HeaderWord.Life] ?? 0;
-    octets[at + HeaderWord.Life] = ((life & 0xffff) - hops) | (mend(life >>> 16, delta) << 16);
+    mendHeader(octets, at, hops, delta);
     if (!isTranslated) continue;
     octets[at + side] = address;
     octets[at + HeaderWord.Ports] = ports;
@@ -171,8 +163,7 @@ export function changeDatagrams(
 
 /** As {@link change}, for a packet whose addresses stay as they are, and one hop. */
 export function lowerTtl(octets: Int32Array, at: number): void {
-  const life = octets[at + HeaderWord.Life] ?? 0;
-  octets[at + HeaderWord.Life] = ((life & 0xffff) - 1) | (mend(life >>> 16, HOP_DELTA) << 16);
+  mendHeader(octets, at, 1, 0);
 }
 
 /** As {@link change}, of what the first router of a passage alone changes. */
@@ -190,13 +181,30 @@ export function changeHere(
 export const difference = (before: number, after: number): number =>
   (~before & 0xffff) + (after & 0xffff);
 
-/** Mend the checksum of a datagram, if it has one. */
-export function mendUdp(
+/** Lower the TTL by `hops`, and mend the header's checksum for that and what adds `delta`. */
+export function mendHeader(octets: Int32Array, at: number, hops: number, delta: number): void {
+  const life = octets[at + HeaderWord.Life] ?? 0;
+  const sum = mend(life >>> 16, delta + hops * HOP_DELTA);
+  octets[at + HeaderWord.Life] = ((life & 0xffff) - hops) | (sum << 16);
+}
+
+/** Mend the checksum of UDP, if the datagram has one, or TCP. */
+export function mendTransport(
   octets: Int32Array,
   at: number,
+  protocol: number,
   delta: number,
   isZeroAsFfff: boolean,
 ): void {
+  if (protocol === Protocol.Udp) mendUdp(octets, at, delta, isZeroAsFfff);
+  else {
+    const tcp = octets[at + HeaderWord.TcpChecksum] ?? 0;
+    octets[at + HeaderWord.TcpChecksum] = (tcp & ~0xffff) | mend(tcp & 0xffff, delta);
+  }
+}
+
+/** Mend the checksum of a datagram, if it has one. */
+function mendUdp(octets: Int32Array, at: number, delta: number, isZeroAsFfff: boolean): void {
   const udp = octets[at + HeaderWord.Udp] ?? 0;
   if (udp >>> 16 === 0) return;
   const mended = mend(udp >>> 16, delta);
@@ -205,4 +213,4 @@ export function mendUdp(
 }
 
 /** The checksum `sum` after what {@link difference} says has changed. */
-export const mend = (sum: number, delta: number): number => ~fold((~sum & 0xffff) + delta) & 0xffff;
+const mend = (sum: number, delta: number): number => ~fold((~sum & 0xffff) + delta) & 0xffff;

@@ -8,8 +8,8 @@ import { update16 } from "../wire/checksum.ts";
 import { ICMP, ICMP_LENGTH } from "../l3/icmp.ts";
 import {
   difference as Importeddifference,
-  mend as Importedmend,
-  mendUdp as ImportedmendUdp,
+  mendHeader as ImportedmendHeader,
+  mendTransport as ImportedmendTransport,
 } from "../l3/flow-change.ts";
 import {
   HeaderWord as ImportedHeaderWord,
@@ -33,8 +33,8 @@ const HeaderWord = ImportedHeaderWord;
 const swap16 = Importedswap16;
 const swap32 = Importedswap32;
 const difference = Importeddifference;
-const mend = Importedmend;
-const mendUdp = ImportedmendUdp;
+const mendHeader = ImportedmendHeader;
+const mendTransport = ImportedmendTransport;
 const Protocol = ImportedProtocol;
 
 /** Octets of a TCP header that an ICMP error quotes at least; the checksum lies behind them. */
@@ -111,14 +111,9 @@ export function rewriteWords(
   const delta = difference(before >>> 16, after >>> 16) + difference(before, after);
   words[place] = after;
   words[at + HeaderWord.Ports] = (ports & (0xffff_0000 >>> shift)) | (newPort << shift);
-  words[at + HeaderWord.Life] = (life & 0xffff) | (mend(life >>> 16, delta) << 16);
+  mendHeader(words, at, 0, delta);
   const change = delta + difference(ports >>> shift, newPort);
-  if (((life >>> 8) & 0xff) === Protocol.Udp) {
-    mendUdp(words, at, change, sendsZeroAsFfff);
-  } else {
-    const tcp = words[at + HeaderWord.TcpChecksum] ?? 0;
-    words[at + HeaderWord.TcpChecksum] = (tcp & ~0xffff) | mend(tcp & 0xffff, change);
-  }
+  mendTransport(words, at, (life >>> 8) & 0xff, change, sendsZeroAsFfff);
 }
 
 /** Give the packet at `network` another address on one side, and leave the rest as it is. */
