@@ -161,9 +161,6 @@ export class NetbackTx {
     for (let index = 0; index < count; index += 1) {
       const packet = this.#packetFor(first + index, sizes[index] ?? 0, now);
       assert(packet !== null, "a pool with free slots has room");
-      packet.hasBlankChecksum = false;
-      packet.hasSoundChecksums = false;
-      packet.segmentSize = 0;
       this.#burst[this.#held + index] = packet;
     }
   }
@@ -187,9 +184,6 @@ export class NetbackTx {
     copyIntoSlot(this.#table.memory, at, pool, packet.frame, size);
     words[ring.reserve() >> 2] = ends & 0xffff;
     this.frames += 1;
-    packet.hasBlankChecksum = false;
-    packet.hasSoundChecksums = false;
-    packet.segmentSize = 0;
     if (place >>> 16 === 0) this.#hold(packet, now);
     else this.#send(packet, place >>> 16, 0, now);
     return 1;
@@ -273,12 +267,20 @@ export class NetbackTx {
     this.#device.transmitAll(this.#burst, count, octets, now);
   }
 
-  /** A packet of `size` octets: the frame's companion, or a new one; `null` if the pool is full. */
+  /**
+   * A packet of `size` octets of which nothing is believed yet: the frame's companion, or a new
+   * one; `null` if the pool is full.
+   */
   #packetFor(index: number, size: number, now: Instant): Packet | null {
     const pool = this.#pool;
     const packet = this.#companions === null ? null : this.#companions.take(index);
     if (packet !== null) {
-      if (packet.end - packet.frame === size && packet.pool === pool) return packet;
+      if (packet.end - packet.frame === size && packet.pool === pool) {
+        packet.hasBlankChecksum = false;
+        packet.hasSoundChecksums = false;
+        packet.segmentSize = 0;
+        return packet;
+      }
       packet.pool.end(packet, "discarded", "netback/changed", now);
     }
     const fresh = pool.allocate(size);
