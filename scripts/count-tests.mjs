@@ -1,9 +1,14 @@
-/** Reads the counts from a report of vitest's JSON reporter. @module */
+/** Reads the counts and the failures from a report of vitest's JSON reporter. @module */
+import { relative } from "node:path";
 
 /**
- * @typedef {{ status: string, assertionResults: { status: string }[] }} TestFile
+ * @typedef {{ status: string, fullName: string, failureMessages: string[] }} Test
+ * @typedef {{ name: string, status: string, message: string, assertionResults: Test[] }} TestFile
  * @typedef {{ success: boolean, testResults: TestFile[] }} Report
  */
+
+/** Lines of a failure's message that are told: what was expected, not where. */
+const MESSAGE_LINES = 12;
 
 /**
  * The true counts of a test run. A file that failed before its first test, an error outside every
@@ -28,4 +33,24 @@ export function countTests(report) {
   }
   if (!success && counts.failed === 0) counts.failed = 1;
   return counts;
+}
+
+/**
+ * What failed, for the end of a long output, where it is looked for.
+ *
+ * @param {string | null} report the report; null if there is none.
+ * @returns {string[]} a paragraph for each failed test: its file, its name, how its message begins.
+ *   A file that failed outside its tests has one too.
+ */
+export function describeFailures(report) {
+  if (report === null || report === "") return ["the test run left no report"];
+  const { testResults } = /** @type {Report} */ (JSON.parse(report));
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(process.cwd(), name);
+    const failed = assertionResults
+      .filter((test) => test.status === "failed")
+      .map(({ fullName, failureMessages }) => [`${file} > ${fullName}`, ...failureMessages]);
+    if (status === "failed" && failed.length === 0) failed.push([file, message]);
+    return failed.map((parts) => parts.join("\n").split("\n").slice(0, MESSAGE_LINES).join("\n  "));
+  });
 }

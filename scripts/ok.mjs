@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { countTests } from "./count-tests.mjs";
+import { countTests, describeFailures } from "./count-tests.mjs";
 
 /** Scripts of package.json that pass or fail as one, the quickest first. */
 const CHECKS = ["types", "lint", "format:check", "build", "publint", "attw", "knip"];
@@ -61,12 +61,13 @@ const report = values.tests ?? join(folder, "tests.json");
 if (values.tests === undefined) {
   run("test", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`);
 }
-add("test", countTests(readReport(report)));
+const tests = readReport(report);
+add("test", countTests(tests));
 for (const check of CHECKS) {
   const hasPassed = run(check);
   add(check, { passed: Number(hasPassed), failed: Number(!hasPassed), skipped: 0 });
 }
 
-console.log(`\n${lines.join("\n")}`);
+console.log(`\n${[...describeFailures(tests), ...lines].join("\n")}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 ? 0 : 1;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { countTests } from "../../scripts/count-tests.mjs";
+import { countTests, describeFailures } from "../../scripts/count-tests.mjs";
 
 interface File {
   readonly status: string;
@@ -45,4 +45,41 @@ it("counts an error outside every test as one failure", () => {
 
 it.each([[null], [""]])("counts a run that left no report as one failure: %j", (report) => {
   expect(countTests(report)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+});
+
+it("tells which tests failed and how their messages begin", () => {
+  const report = JSON.stringify({
+    success: false,
+    testResults: [
+      {
+        name: `${process.cwd()}/test/one.test.ts`,
+        status: "failed",
+        message: "",
+        assertionResults: [
+          { status: "passed", fullName: "holds", failureMessages: [] },
+          {
+            status: "failed",
+            fullName: "one adds",
+            failureMessages: [`1 is not 2${"\n at".repeat(99)}`],
+          },
+        ],
+      },
+      {
+        name: `${process.cwd()}/test/two.test.ts`,
+        status: "failed",
+        message: "no such module",
+        assertionResults: [],
+      },
+      {
+        name: `${process.cwd()}/test/six.test.ts`,
+        status: "passed",
+        message: "",
+        assertionResults: [],
+      },
+    ],
+  });
+  expect(describeFailures(report)).toEqual([
+    `test/one.test.ts > one adds\n  1 is not 2${"\n   at".repeat(10)}`,
+    "test/two.test.ts\n  no such module",
+  ]);
 });
