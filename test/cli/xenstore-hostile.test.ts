@@ -187,11 +187,11 @@ describe("dom0 xenstore and a server that dies or talks nonsense", () => {
   });
 });
 
-/** The command in a process of its own, with the signal sent once it printed something. */
+/** The command in a process of its own, with the signal sent once it has come so far. */
 async function signalled(
   words: readonly string[],
   signal: NodeJS.Signals,
-  sign: string | null,
+  isReached: (stdout: string) => boolean,
 ): Promise<{ status: number | null; by: string | null; stderr: string }> {
   const child = spawn(process.execPath, [MAIN, "xenstore", ...words], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -201,8 +201,7 @@ async function signalled(
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  if (sign === null) await new Promise((resolve) => setTimeout(resolve, 700));
-  else await expect.poll(() => stdout, { timeout: 30_000 }).toContain(sign);
+  await expect.poll(() => isReached(stdout)).toBe(true);
   child.kill(signal);
   await once(child, "close");
   return { status: child.exitCode, by: child.signalCode, stderr };
@@ -217,29 +216,34 @@ describe("dom0 xenstore watch", { timeout: 120_000 }, () => {
       ["SIGTERM", 143],
       ["SIGHUP", 129],
     ] as const) {
-      const ended = await signalled(words, signal, "/tool");
+      const ended = await signalled(words, signal, (stdout) => stdout.includes("/tool"));
       expect(ended).toEqual({ status, by: null, stderr: "" });
     }
   });
 
   it("ends by Ctrl-C while a server says nothing at all, as all commands do", async () => {
     const path = join(folder, "silent.sock");
-    const server = createServer(() => {}).listen(path);
+    let asked = 0;
+    const server = createServer((socket) => void socket.once("data", () => (asked += 1)));
+    server.listen(path);
     await once(server, "listening");
     onTestFinished(() => void server.close());
-    const watching = await signalled(["--socket", path, "watch", "/a"], "SIGINT", null);
+    const words = ["--socket", path];
+    const watching = await signalled([...words, "watch", "/a"], "SIGINT", () => asked === 1);
     expect(watching).toEqual({ status: 130, by: null, stderr: "" });
-    const reading = await signalled(["--socket", path, "read", "/a"], "SIGINT", null);
+    const reading = await signalled([...words, "read", "/a"], "SIGINT", () => asked === 2);
     expect(reading).toEqual({ status: null, by: "SIGINT", stderr: "" });
   });
 
   it("ends with its reader", async () => {
     const { xenstore } = await Serving.start();
     const dom0 = `"${process.execPath}" "${MAIN}" xenstore --socket ${xenstore}`;
+    const over = join(folder, "over");
     const lines = [
-      `(for i in 1 2 3 4 5 6; do sleep 0.3; ${dom0} write /a $i; done) &`,
+      `(until [ -e "${over}" ]; do sleep 0.1; ${dom0} write /a 1; done) &`,
       `${dom0} watch /a | head -n 1`,
       'echo "${PIPESTATUS[*]}"',
+      `touch "${over}"; wait`,
     ];
     const run = new Promise<Run>((resolve) => {
       const child = spawn("bash", ["-c", lines.join("\n")]);
@@ -259,11 +263,12 @@ describe("dom0 xenstore watch", { timeout: 120_000 }, () => {
     const child = spawn(process.execPath, [MAIN, "xenstore", "--socket", xenstore, "watch", "/a"], {
       stdio: ["ignore", "pipe", "pipe"],
     });
+    onTestFinished(() => void child.kill("SIGKILL"));
     let stdout = "";
     let stderr = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    await expect.poll(() => stdout, { timeout: 30_000 }).toContain("/a");
+    await expect.poll(() => stdout).toContain("/a");
     serving.kill("SIGKILL");
     await once(child, "close");
     expect([child.exitCode, stderr]).toEqual([
