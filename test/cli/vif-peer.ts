@@ -37,8 +37,21 @@ export class VifPeer {
     this.socket.write(this.#question.slice(from, to));
   }
 
+  /**
+   * The next peer of a vif, which is answered: until the server knows that the one before has
+   * left, it turns others away. @returns `null` if none is answered within some seconds.
+   */
+  static async next(options: PeerOptions): Promise<VifPeer | null> {
+    for (let tried = 0; tried < 100; tried += 1) {
+      const peer = new VifPeer(options);
+      if (await peer.isAnswered()) return peer;
+      if (!peer.isOver) return null;
+    }
+    return null;
+  }
+
   /** Ask until one more answer comes. @returns false if none does within `seconds`. */
-  async isAnswered(seconds = 10): Promise<boolean> {
+  async isAnswered(seconds = 20): Promise<boolean> {
     const before = this.answers;
     for (let tried = 0; tried < seconds * 5 && !this.isOver; tried += 1) {
       this.ask();
