@@ -1,6 +1,7 @@
 /** Starts `dom0 serve` as a user does, and other programs beside it. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { onTestFinished } from "vitest";
+import { newFolder } from "../backend/folder.ts";
 import { MAIN } from "./dom0.ts";
 
 /** What the ready line of `--json` says. */
@@ -32,10 +33,14 @@ export class Serving {
     this.#ended = ended;
   }
 
-  /** Start `dom0 serve --json` with further words, and wait for its ready line. */
+  /**
+   * Start `dom0 serve --json` with further words, and wait for its ready line. Whatever ends it,
+   * nothing of a fresh folder stays.
+   */
   static async start(...words: readonly string[]): Promise<Serving> {
     const child = spawn(process.execPath, [MAIN, "serve", "--json", ...words], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, TMPDIR: newFolder() },
     });
     let stdout = "";
     let stderr = "";
