@@ -12,6 +12,9 @@ const PACKED = [
 /** A test that hangs must end, and one on a slow machine must not: speed is the bench's matter. */
 const TIMEOUT = 60_000;
 
+/** As long do tests wait for what must come: a busy machine is no fault. */
+const expect = { poll: { timeout: TIMEOUT / 2 } };
+
 /** What examples import by the package's name is the source. */
 const alias = [
   { find: /^dom0$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) },
@@ -34,6 +37,7 @@ export default defineConfig({
           exclude: PACKED,
           testTimeout: TIMEOUT,
           hookTimeout: TIMEOUT,
+          expect,
         },
       },
       {
@@ -44,6 +48,7 @@ export default defineConfig({
           globalSetup: "test/support/pack.ts",
           testTimeout: TIMEOUT,
           hookTimeout: TIMEOUT,
+          expect,
         },
       },
     ],

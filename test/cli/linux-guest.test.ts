@@ -211,7 +211,7 @@ describe.skipIf(!canRun)(`a real Linux on a vif${skipped}`, { timeout: 200_000 }
     const { status, stderr } = await serving.stop();
     expect(status).toBe(0);
     // QEMU goes on without its cable: a monitor is told, nobody else.
-    await expect.poll(() => qmp.text, { timeout: 20_000 }).toContain("NETDEV_STREAM_DISCONNECTED");
+    await expect.poll(() => qmp.text).toContain("NETDEV_STREAM_DISCONNECTED");
     expect([first.stderr, second.stderr]).toEqual(["", ""]);
     const told = stderr
       .split("\n")

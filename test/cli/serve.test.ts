@@ -178,8 +178,8 @@ steps:
     const serving = await Serving.start(file("launch.yaml", text), "--state", state);
     expect(serving.ready.vifs).toEqual({ "vif4.0": `unix:${listen}` });
     const launched = join(state, "vif6.0.sock");
-    await expect.poll(() => existsSync(launched), { timeout: 10_000 }).toBe(true);
-    await expect.poll(() => existsSync(listen), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => existsSync(launched)).toBe(true);
+    await expect.poll(() => existsSync(listen)).toBe(false);
     const { status, stdout } = await serving.stop();
     expect(status).toBe(0);
     const plug = { event: "plug", vif: "vif6.0", address: `unix:${launched}` };

@@ -131,9 +131,7 @@ describe.skipIf(!hasTools)(`the demo's host under xenstore-utils${skipped}`, OPT
     const guestSocket = { XENSTORED_PATH: pathOf(guest) };
     const read = async (key: string) =>
       (await runBeside("xenstore-read", [key], dom0Socket)).stdout;
-    await expect
-      .poll(() => read("/local/domain/3/device/vif/0/state"), { timeout: 30_000 })
-      .toBe("4\n");
+    await expect.poll(() => read("/local/domain/3/device/vif/0/state")).toBe("4\n");
     const backend = "/local/domain/0/backend";
     expect(await read(`${backend}/vbd/3/2049/node`)).toBe("/dev/loop13\n");
     expect(await read(`${backend}/vbd/3/2049/params`)).toBe("/mnt/instance_image_store_3/262768\n");
