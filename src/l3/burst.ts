@@ -5,7 +5,7 @@
  * @module
  */
 import { fold as Importedfold } from "../wire/checksum.ts";
-import type { Packet } from "../wire/packet.ts";
+import type { Packet, PacketPool } from "../wire/packet.ts";
 import {
   type FlowRecords,
   hashOf as ImportedhashOf,
@@ -29,7 +29,8 @@ const Word = ImportedWord;
 const WORDS = ImportedWORDS;
 const HeaderWord = ImportedHeaderWord;
 const IPV4_MIN_LENGTH = ImportedIPV4_MIN_LENGTH;
-const Protocol = ImportedProtocol;
+const UDP: number = ImportedProtocol.Udp;
+const TCP: number = ImportedProtocol.Tcp;
 const hashOf = ImportedhashOf;
 const fold = Importedfold;
 const halves = Importedhalves;
@@ -48,121 +49,134 @@ const FRAGMENT_BITS = 0xff3f_0000 | 0;
 
 /** No known way: what is in the record's place of a packet that must be asked. */
 export const NO_RECORD = { Unknown: -1, Odd: -2 } as const;
+const UNKNOWN: number = NO_RECORD.Unknown;
+const ODD: number = NO_RECORD.Odd;
 /** In the record's place while packets are read: as the packet before, whose flow it is of. */
 const SAME = -3;
 
-/** Room for what is read of some packets at a time, and of their flows. */
-export class Burst {
-  /** Where the record of each one's flow lies; else one of {@link NO_RECORD}. */
-  readonly records: Int32Array;
+/** Packets that are read together, at most. */
+export const TOGETHER = 64;
+/** Bursts that may be on their ways at a time, each sent on by what became of the one before. */
+const NESTED = 8;
+/** The slot of a packet that is read alone. */
+export const ALONE: number = NESTED * TOGETHER;
+const SLOTS = ALONE + 1;
+const room = (): Int32Array => new Int32Array(SLOTS);
+
+/**
+ * What was read of each packet, by its slot; it holds while its burst is open. One room for all: an
+ * array that never changes is part of the code that works with it.
+ */
+export const SLOT = {
+  /** Where the record of its flow lies; else one of {@link NO_RECORD}. */
+  records: room(),
   /** The word where its IP header begins. */
-  readonly places: Int32Array;
+  places: room(),
   /** Octets from the IP header on. */
-  readonly lengths: Int32Array;
+  lengths: room(),
   /** The header's word with the TTL. */
-  readonly lives: Int32Array;
+  lives: room(),
   /** 1 for a datagram whose length and checksum hold. */
-  readonly areSound: Uint8Array;
-  /** Both addresses and ports, for notes of an unknown flow. */
-  readonly sources: Int32Array;
-  readonly destinations: Int32Array;
-  readonly ports: Int32Array;
-  /** Connection tracking's flows of the records, as far as they have any: {@link known} of them. */
-  readonly flows: Int32Array;
-  /** Each one's flow in the next router. */
-  readonly nextFlows: Int32Array;
+  areSound: new Uint8Array(SLOTS),
+  /** Both addresses and ports. */
+  sources: room(),
+  destinations: room(),
+  ports: room(),
+  /** Connection tracking's flows of a burst's records, from its first slot on. */
+  flows: room(),
+  /** The same of the next router. */
+  nextFlows: room(),
+} as const;
+const { records, places, lengths, lives, areSound, sources, destinations, ports } = SLOT;
+const { flows, nextFlows } = SLOT;
+/** Where records are looked for; packets of one flow that follow each other have one. */
+const homes = room();
+let opened = 0;
+
+/** Some packets that are read at a time. */
+export class Burst {
+  /** The slot of the first one. */
+  first: number = ALONE;
+  /** Packets that were read last. */
+  count = 0;
+  /** Flows that connection tracking knows, parted ones more than once. */
   known = 0;
   /** Flows without a record, parted ones more than once. */
   unknown = 0;
-  /** Packets that were read last. */
-  count = 0;
-  /** Where they lie, but those that are odd. */
+  /** Where the packets lie, but those that are odd. */
   octets: Int32Array = new Int32Array(0);
   #packets: readonly Packet[] = [];
   #from = 0;
   /** What was read ahead, so that it is read at all. */
   sum = 0;
-  /** Where records are looked for; packets of one flow that follow each other have one. */
-  readonly #homes: Int32Array;
+  /** Of {@link homes}. */
   #homesUsed = 0;
 
-  /** @param limit packets at a time. */
-  constructor(limit: number) {
-    const room = (): Int32Array => new Int32Array(limit);
-    this.records = room();
-    this.places = room();
-    this.lengths = room();
-    this.lives = room();
-    this.areSound = new Uint8Array(limit);
-    this.sources = room();
-    this.destinations = room();
-    this.ports = room();
-    this.flows = room();
-    this.nextFlows = room();
-    this.#homes = room();
+  /** Find room. @returns false if there is none; else {@link close} must follow. */
+  open(): boolean {
+    if (opened === NESTED) return false;
+    this.first = opened * TOGETHER;
+    opened += 1;
+    return true;
   }
 
-  /** Read `packet` alone. Borrows it. */
-  readOne(packet: Packet, table: FlowRecords): void {
-    this.#homesUsed = 0;
-    this.#parse(packet, 0, packet.pool.words);
-    this.#findAll(1, table);
+  /** Give back the room of the burst that was opened last. */
+  close(): void {
+    opened -= 1;
   }
 
-  /** Read the packets from `from` to before `to`, for which there must be room. Borrows them. */
+  /**
+   * Read the packets from `from` to before `to`, at most {@link TOGETHER}, or one alone. Borrows
+   * them.
+   */
   read(packets: readonly Packet[], from: number, to: number, table: FlowRecords): void {
-    const count = to - from;
-    const words = packets[from]?.pool.words;
-    if (words === undefined) return;
-    this.octets = words;
-    this.count = count;
+    const pool = packets[from]?.pool;
+    if (pool === undefined) return;
+    this.octets = pool.words;
+    this.count = to - from;
     this.#packets = packets;
     this.#from = from;
-    this.#homesUsed = 0;
-    for (let slot = 0; slot < count; slot += 1) {
-      const packet = packets[from + slot];
-      if (packet !== undefined) this.#parse(packet, slot, words);
-    }
+    this.#parse(pool);
     this.#touch(table.words);
-    this.#findAll(count, table);
+    this.#findAll(table);
   }
 
   /** The packet that was read into `slot`. */
   packetAt(slot: number): Packet | undefined {
-    return this.#packets[this.#from + slot];
+    return this.#packets[this.#from + slot - this.first];
   }
 
   /** The line of each record, and the next one, where a record lies that found no room there. */
-  #touch(records: Int32Array): void {
-    const homes = this.#homes;
-    const last = records.length - 1;
+  #touch(words: Int32Array): void {
+    const last = words.length - 1;
+    const end = this.first + this.#homesUsed;
     let sum = 0;
-    for (let index = 0; index < this.#homesUsed; index += 1) {
+    for (let index = this.first; index < end; index += 1) {
       const home = (homes[index] ?? 0) * WORDS;
-      sum ^= (records[home & last] ?? 0) ^ (records[(home + WORDS) & last] ?? 0);
+      sum ^= (words[home & last] ?? 0) ^ (words[(home + WORDS) & last] ?? 0);
     }
     this.sum = sum;
   }
 
-  #findAll(count: number, table: FlowRecords): void {
-    const { records, flows, nextFlows } = this;
+  #findAll(table: FlowRecords): void {
     const { words } = table;
-    let home = 0;
+    const end = this.first + this.count;
+    let home = this.first;
     let known = 0;
     let unknown = 0;
-    let last: number = NO_RECORD.Odd;
-    for (let slot = 0; slot < count; slot += 1) {
+    let last = ODD;
+    for (let slot = this.first; slot < end; slot += 1) {
       const before = records[slot];
-      if (before === NO_RECORD.Odd) continue;
+      if (before === ODD) continue;
       if (before !== SAME) {
-        last = this.#find(slot, this.#homes[home] ?? 0, table);
+        last = find(slot, homes[home] ?? 0, table);
         home += 1;
         if (last >= 0) {
-          flows[known] = words[last + Word.Flow] ?? 0;
-          nextFlows[known] = words[last + Word.NextFlow] ?? 0;
+          flows[this.first + known] = words[last + Word.Flow] ?? 0;
+          nextFlows[this.first + known] = words[last + Word.NextFlow] ?? 0;
           known += 1;
         }
-        unknown += last === NO_RECORD.Unknown ? 1 : 0;
+        unknown += last === UNKNOWN ? 1 : 0;
       }
       records[slot] = last;
     }
@@ -170,82 +184,78 @@ export class Burst {
     this.unknown = unknown;
   }
 
-  #find(slot: number, home: number, table: FlowRecords): number {
-    return table.findFrom(
-      home * WORDS,
-      this.sources[slot] ?? 0,
-      this.destinations[slot] ?? 0,
-      this.ports[slot] ?? 0,
-      ((this.lives[slot] ?? 0) >>> 8) & 0xff,
-    );
-  }
-
-  /** Read the headers of `packet`, which lies in `words` unless it is odd. */
-  #parse(packet: Packet, slot: number, words: Int32Array): void {
-    const at = headerWordOf(packet);
-    const room = packet.end - (at << 2);
-    const isPart = packet.hasBlankChecksum || packet.segmentSize > 0;
-    this.records[slot] = NO_RECORD.Odd;
-    if (at < 0 || isPart || room < SHORTEST || packet.pool.words !== words) return;
-    const lengths = words[at] ?? 0;
-    const fragment = words[at + HeaderWord.Fragment] ?? 0;
-    const life = words[at + HeaderWord.Life] ?? 0;
-    const source = words[at + HeaderWord.Source] ?? 0;
-    const destination = words[at + HeaderWord.Destination] ?? 0;
-    const protocol = (life >>> 8) & 0xff;
-    const length = swap16(lengths >>> 16);
-    const header = halves(lengths) + halves(fragment) + halves(life);
-    const addresses = halves(source) + halves(destination);
-    if (
-      (lengths & 0xff) !== BASE_HEADER ||
-      (fragment & FRAGMENT_BITS) !== 0 ||
-      (protocol !== Protocol.Udp && protocol !== Protocol.Tcp) ||
-      (words[at + HeaderWord.EtherType] ?? 0) >>> 16 !== IPV4_TYPE ||
-      length < SHORTEST ||
-      length > room ||
-      (life & 0xff) < 2 ||
-      fold(header + addresses) !== 0xffff
-    ) {
-      return;
+  /** Read the headers of all; packets of other pools are odd. */
+  #parse(pool: PacketPool): void {
+    const { words } = pool;
+    const { first } = this;
+    const packets = this.#packets;
+    const end = first + this.count;
+    let index = this.#from;
+    let used = first;
+    for (let slot = first; slot < end; slot += 1) {
+      const packet = packets[index];
+      index += 1;
+      records[slot] = ODD;
+      if (packet === undefined) break;
+      const at = headerWordOf(packet);
+      const space = packet.end - (at << 2);
+      const isPart = packet.hasBlankChecksum === true || packet.segmentSize > 0;
+      if (packet.pool !== pool || isPart || at < 0 || space < SHORTEST) continue;
+      const head = words[at] ?? 0;
+      const fragment = words[at + HeaderWord.Fragment] ?? 0;
+      const life = words[at + HeaderWord.Life] ?? 0;
+      const source = words[at + HeaderWord.Source] ?? 0;
+      const destination = words[at + HeaderWord.Destination] ?? 0;
+      const protocol = (life >>> 8) & 0xff;
+      const length = swap16(head >>> 16);
+      const addresses = halves(source) + halves(destination);
+      const isPlain =
+        (head & 0xff) === BASE_HEADER &&
+        (fragment & FRAGMENT_BITS) === 0 &&
+        (protocol === UDP || protocol === TCP) &&
+        (words[at + HeaderWord.EtherType] ?? 0) >>> 16 === IPV4_TYPE &&
+        length >= SHORTEST &&
+        length <= space &&
+        (life & 0xff) >= 2 &&
+        fold(halves(head) + halves(fragment) + halves(life) + addresses) === 0xffff;
+      if (!isPlain) continue;
+      const ends = words[at + HeaderWord.Ports] ?? 0;
+      places[slot] = at;
+      lengths[slot] = length;
+      lives[slot] = life;
+      sources[slot] = source;
+      destinations[slot] = destination;
+      ports[slot] = ends;
+      const isSound =
+        protocol === UDP && isSoundUdp(words, at, length, addresses, packet.hasSoundChecksums);
+      areSound[slot] = isSound ? 1 : 0;
+      if (slot > first && isOfOneFlow(slot, slot - 1)) records[slot] = SAME;
+      else {
+        records[slot] = UNKNOWN;
+        homes[used] = hashOf(source, destination, ends, protocol);
+        used += 1;
+      }
     }
-    const ports = words[at + HeaderWord.Ports] ?? 0;
-    if (this.#isAsBefore(slot, source, destination, ports, protocol)) this.records[slot] = SAME;
-    else {
-      this.records[slot] = NO_RECORD.Unknown;
-      this.#homes[this.#homesUsed] = hashOf(source, destination, ports, protocol);
-      this.#homesUsed += 1;
-    }
-    this.places[slot] = at;
-    this.lengths[slot] = length;
-    this.lives[slot] = life;
-    this.sources[slot] = source;
-    this.destinations[slot] = destination;
-    this.ports[slot] = ports;
-    const isSound =
-      protocol === Protocol.Udp &&
-      isSoundUdp(words, at, length, addresses, packet.hasSoundChecksums);
-    this.areSound[slot] = isSound ? 1 : 0;
-  }
-
-  /** True if the packet before is of the same flow. */
-  #isAsBefore(
-    slot: number,
-    source: number,
-    destination: number,
-    ports: number,
-    protocol: number,
-  ): boolean {
-    const before = slot - 1;
-    return (
-      slot > 0 &&
-      this.sources[before] === source &&
-      this.ports[before] === ports &&
-      this.destinations[before] === destination &&
-      (((this.lives[before] ?? 0) >>> 8) & 0xff) === protocol &&
-      this.records[before] !== NO_RECORD.Odd
-    );
+    this.#homesUsed = used - first;
   }
 }
+
+/** True if the packets in both slots are of one flow, and that in the second one is not odd. */
+const isOfOneFlow = (slot: number, before: number): boolean =>
+  ports[before] === ports[slot] &&
+  sources[before] === sources[slot] &&
+  destinations[before] === destinations[slot] &&
+  (((lives[before] ?? 0) ^ (lives[slot] ?? 0)) & 0xff00) === 0 &&
+  records[before] !== ODD;
+
+const find = (slot: number, home: number, table: FlowRecords): number =>
+  table.findFrom(
+    home * WORDS,
+    sources[slot] ?? 0,
+    destinations[slot] ?? 0,
+    ports[slot] ?? 0,
+    ((lives[slot] ?? 0) >>> 8) & 0xff,
+  );
 
 /** True if connection tracking finds nothing wrong with the datagram (Linux `udp_error`). */
 function isSoundUdp(
@@ -260,6 +270,6 @@ function isSoundUdp(
   const udpLength = swap16(udp);
   if (udpLength < UDP_LENGTH || udpLength > octets) return false;
   if (isBelieved || udp >>> 16 === 0) return true;
-  const pseudo = addresses + (Protocol.Udp << 8) + swap16(octets);
+  const pseudo = addresses + (UDP << 8) + swap16(octets);
   return fold(pseudo + sumOfWords(words, at + HeaderWord.Ports, octets)) === 0xffff;
 }

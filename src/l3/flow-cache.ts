@@ -18,7 +18,13 @@ import {
   type EthernetTemplate,
 } from "../l2/ethernet.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
-import { Burst, NO_RECORD as ImportedNO_RECORD } from "./burst.ts";
+import {
+  ALONE as ImportedALONE,
+  Burst,
+  NO_RECORD as ImportedNO_RECORD,
+  SLOT as ImportedSLOT,
+  TOGETHER as ImportedTOGETHER,
+} from "./burst.ts";
 import type { Crossing } from "./crossing.ts";
 import {
   Change as ImportedChange,
@@ -47,14 +53,14 @@ const HeaderWord = ImportedHeaderWord;
 const placeHeaders = ImportedplaceHeaders;
 const IS_LITTLE_ENDIAN = ImportedIS_LITTLE_ENDIAN;
 const Word = ImportedWord;
-const NO_RECORD = ImportedNO_RECORD;
+const ODD: number = ImportedNO_RECORD.Odd;
+const { records, lengths, lives, areSound, flows, nextFlows } = ImportedSLOT;
+const ALONE = ImportedALONE;
+const TOGETHER = ImportedTOGETHER;
 const Change = ImportedChange;
 const change = Importedchange;
 const changeHere = ImportedchangeHere;
 const ASK = ImportedASK;
-
-/** Packets whose ways are looked up together. */
-const TOGETHER = 64;
 
 /** What became of a packet whose way was looked for. */
 const Found = {
@@ -77,10 +83,11 @@ export class FlowCache {
   readonly #lanes = new Lanes();
   readonly #openings = new Openings();
   readonly #runs: FlowRuns;
-  /** Packets that came in together, while they are on their ways; most stacks never have such. */
-  #burst: Burst | null = null;
+  /** Packets that came in together, while they are on their ways. */
+  readonly #burst = new Burst();
   #isReading = false;
-  readonly #single = new Burst(1);
+  readonly #single = new Burst();
+  readonly #alone: Packet[] = [];
   /** Rises when a record is written anew, or all are forgotten. */
   #changes = 0;
   #tracker: FlowTracker | null = null;
@@ -134,8 +141,9 @@ export class FlowCache {
     // A way that ended too early: the packet goes on from where connection tracking knew it.
     if (packet.flowState !== FlowState.None) return false;
     const single = this.#single;
-    single.readOne(packet, this.#records);
-    const found = this.#pass(via, single, 0, packet, now);
+    this.#alone[0] = packet;
+    single.read(this.#alone, 0, 1, this.#records);
+    const found = this.#pass(via, ALONE, packet, now);
     if (found === Found.Note) this.#note(via, packet);
     return found === Found.Gone;
   }
@@ -151,7 +159,7 @@ export class FlowCache {
     to: number,
     now: Instant,
   ): void {
-    if (this.#isReading) {
+    if (this.#isReading || !this.#burst.open()) {
       for (const packet of packets.slice(from, to)) via.receive(via.device, packet, now);
       return;
     }
@@ -162,6 +170,7 @@ export class FlowCache {
       }
     } finally {
       this.#isReading = false;
+      this.#burst.close();
     }
   }
 
@@ -172,21 +181,23 @@ export class FlowCache {
     to: number,
     now: Instant,
   ): void {
-    const burst = (this.#burst ??= new Burst(TOGETHER));
+    const burst = this.#burst;
+    const { first } = burst;
     burst.read(packets, from, to, this.#records);
-    this.#tracker?.expect(burst.flows, burst.known);
-    this.#nextTracker?.expect(burst.nextFlows, burst.known);
-    if (burst.unknown > 0) this.#openings.expect(burst, to - from, this.#records.epoch);
+    this.#tracker?.expect(flows, first, first + burst.known);
+    this.#nextTracker?.expect(nextFlows, first, first + burst.known);
+    if (burst.unknown > 0) this.#openings.expect(burst, this.#records.epoch);
     const changes = this.#changes;
     for (let index = from; index < to;) {
       const packet = packets[index];
       if (packet === undefined) break;
       const isOpen = changes === this.#changes && this.#isOpen(via, packet.pool);
       const tracker = isOpen ? this.#tracker : null;
-      const sent = tracker === null ? 0 : this.#runs.pass(via, burst, index - from, tracker, now);
+      const slot = first + index - from;
+      const sent = tracker === null ? 0 : this.#runs.pass(via, burst, slot, tracker, now);
       this.hits += sent;
       if (sent === 0) {
-        const found = isOpen ? this.#pass(via, burst, index - from, packet, now) : Found.Ask;
+        const found = isOpen ? this.#pass(via, slot, packet, now) : Found.Ask;
         if (found !== Found.Gone) via.receive(via.device, packet, now);
       }
       index += sent === 0 ? 1 : sent;
@@ -198,12 +209,12 @@ export class FlowCache {
     return this.isEnabled && IS_LITTLE_ENDIAN && !pool.isTracing && !via.judgesPackets;
   }
 
-  /** Send `packet`, of which `burst` knows in `slot`, the way of its flow if that may be. */
-  #pass(via: Interface, burst: Burst, slot: number, packet: Packet, now: Instant): Found {
-    const record = burst.records[slot] ?? NO_RECORD.Odd;
-    if (record === NO_RECORD.Odd) return Found.Ask;
+  /** Send `packet`, which was read into `slot`, the way of its flow if that may be. */
+  #pass(via: Interface, slot: number, packet: Packet, now: Instant): Found {
+    const record = records[slot] ?? ODD;
+    if (record === ODD) return Found.Ask;
     if (record < 0) {
-      const isGone = this.#openings.pass(via, burst, slot, packet, this.#records.epoch, now);
+      const isGone = this.#openings.pass(via, slot, packet, this.#records.epoch, now);
       return isGone ? Found.Gone : Found.Note;
     }
     const { words } = this.#records;
@@ -213,16 +224,16 @@ export class FlowCache {
     if (lane === null || lane.via !== via || !lane.isOf(octets, at)) {
       return lane === null && this.#isAlive(record) ? Found.Ask : Found.Note;
     }
-    const length = burst.lengths[slot] ?? 0;
+    const length = lengths[slot] ?? 0;
     if (length > lane.mtu || !lane.neighbor.isReady) return Found.Ask;
     placeHeaders(packet, at, length);
-    const isSound = burst.areSound[slot] === 1;
+    const isSound = areSound[slot] === 1;
     if ((words[record + Word.Flow] ?? 0) !== 0 && !this.#follow(record, packet, isSound, now)) {
       return packet.flowState === FlowState.None ? Found.Note : Found.Ask;
     }
     const passage = this.#lanes.passageAt(words[record + Word.Passage] ?? 0);
     const mayPass = passage !== null && length <= passage.mtu && passage.isOpen(packet.pool);
-    if (mayPass && ((burst.lives[slot] ?? 0) & 0xff) > 2) {
+    if (mayPass && ((lives[slot] ?? 0) & 0xff) > 2) {
       this.#sendThrough(record, passage, packet, at, now);
     } else this.#send(record, lane, packet, at, now);
     return Found.Gone;
@@ -375,11 +386,11 @@ export class FlowCache {
     return tracker.follow(packet, flow, state, isReply, isSound, now);
   }
 
-  /** Note the way of `packet`, of which the single burst knows, from here on. */
+  /** Note the way of `packet`, which was read alone, from here on. */
   #note(via: Interface, packet: Packet): void {
     const last = this.#notes;
     this.#notes = last === null || last.isUsed ? new FlowNotes(via, packet) : last;
-    this.#notes.begin(via, packet, this.#single);
+    this.#notes.begin(via, packet);
   }
 
   /** True if the entry that the record's flow had, if any, is as it was. */

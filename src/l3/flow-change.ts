@@ -5,6 +5,7 @@
  */
 import { fold as Importedfold } from "../wire/checksum.ts";
 import type { Packet } from "../wire/packet.ts";
+import { SLOT as ImportedSLOT } from "./burst.ts";
 import type { FlowNotes } from "./flow-path.ts";
 import { Word as ImportedWord } from "./flow-records.ts";
 import {
@@ -19,6 +20,7 @@ const Word = ImportedWord;
 const HeaderWord = ImportedHeaderWord;
 const HOP_DELTA = ImportedHOP_DELTA;
 const fold = Importedfold;
+const { places } = ImportedSLOT;
 
 /**
  * Bits of what becomes of a packet. One router changes its source or its destination; those from
@@ -130,15 +132,11 @@ export function change(
   mendTransport(octets, at, words[record + Word.Protocol] ?? 0, transportDelta, isZeroAsFfff);
 }
 
-/**
- * As {@link change}, for datagrams of one flow: `places` says of those in slots `first` to before
- * `end` where their IP headers begin.
- */
+/** As {@link change}, for datagrams of one flow, those in slots `first` to before `end`. */
 export function changeDatagrams(
   words: Int32Array,
   record: number,
   octets: Int32Array,
-  places: Int32Array,
   first: number,
   end: number,
   hops: number,

@@ -7,7 +7,7 @@ import type { NatRange } from "../wire/nat-range.ts";
 import type { FlowTracker, FlowTranslator, PassCounters, PathNotes } from "../wire/path-notes.ts";
 import type { EthernetTemplate } from "../l2/ethernet.ts";
 import type { Neighbor } from "../l2/neighbor.ts";
-import type { Burst } from "./burst.ts";
+import { ALONE, SLOT } from "./burst.ts";
 import { Crossing } from "./crossing.ts";
 import { headerWordOf, swap16 } from "./header-words.ts";
 import type { Interface } from "./interface.ts";
@@ -89,14 +89,14 @@ export class FlowNotes implements PathNotes {
     return this.#packet.path === this && this.#packet.isLive;
   }
 
-  /** Begin anew with `packet`, which came in by `via` and carries them; `burst` read it alone. */
-  begin(via: Interface, packet: Packet, burst: Burst): void {
+  /** Begin anew with `packet`, which came in by `via`, carries them and was read alone. */
+  begin(via: Interface, packet: Packet): void {
     const octets = packet.pool.words;
     const at = headerWordOf(packet);
-    this.source = burst.sources[0] ?? 0;
-    this.destination = burst.destinations[0] ?? 0;
-    this.ports = burst.ports[0] ?? 0;
-    this.protocol = ((burst.lives[0] ?? 0) >>> 8) & 0xff;
+    this.source = SLOT.sources[ALONE] ?? 0;
+    this.destination = SLOT.destinations[ALONE] ?? 0;
+    this.ports = SLOT.ports[ALONE] ?? 0;
+    this.protocol = ((SLOT.lives[ALONE] ?? 0) >>> 8) & 0xff;
     this.first = (octets[at - 4] ?? 0) >>> 16;
     this.second = octets[at - 3] ?? 0;
     this.third = octets[at - 2] ?? 0;

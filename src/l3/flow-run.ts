@@ -7,7 +7,7 @@ import type { Instant } from "../base/time.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { FlowTracker } from "../wire/path-notes.ts";
 import { ETHERNET_LENGTH as ImportedETHERNET_LENGTH } from "../l2/ethernet.ts";
-import type { Burst } from "./burst.ts";
+import { type Burst, SLOT as ImportedSLOT } from "./burst.ts";
 import {
   Change as ImportedChange,
   changeDatagrams as ImportedchangeDatagrams,
@@ -22,6 +22,7 @@ import type { Passage } from "./passage.ts";
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
 const ASK = ImportedASK;
+const { records, places, lengths, lives, areSound } = ImportedSLOT;
 const Change = ImportedChange;
 const Word = ImportedWord;
 const changeDatagrams = ImportedchangeDatagrams;
@@ -51,11 +52,11 @@ export class FlowRuns {
    * @returns how many were sent; 0 if nothing was done.
    */
   pass(via: Interface, burst: Burst, first: number, tracker: FlowTracker, now: Instant): number {
-    const { records } = burst;
+    const end = burst.first + burst.count;
     const { words } = this.#records;
     const record = records[first] ?? -1;
     const last = records[first + SHORTEST - 1] ?? -1;
-    if (record < 0 || last < 0 || first + SHORTEST > burst.count) return 0;
+    if (record < 0 || last < 0 || first + SHORTEST > end) return 0;
     const number = words[record + Word.Passage] ?? 0;
     const laneNumber = words[record + Word.Lane] ?? ASK;
     const passage = this.#lanes.passageAt(number);
@@ -72,7 +73,7 @@ export class FlowRuns {
     let next = first;
     let octets = 0;
     let asked = 0;
-    while (next < burst.count && asked === 0) {
+    while (next < end && asked === 0) {
       const flow = records[next] ?? -1;
       if (flow < 0 || words[flow + Word.Passage] !== number) break;
       if (words[flow + Word.Lane] !== laneNumber) break;
@@ -94,12 +95,13 @@ export class FlowRuns {
 
   /** How many packets of one flow from slot `first` on may pass. */
   #measure({ first: lane, mtu }: Passage, burst: Burst, first: number): number {
-    const { records, places, lengths, lives, areSound, count, octets: words } = burst;
+    const { octets: words } = burst;
+    const end = burst.first + burst.count;
     const record = records[first];
     const most = Math.min(lane.mtu, mtu);
     let octets = 0;
     let slot = first;
-    for (; slot < count && records[slot] === record && areSound[slot] === 1; slot += 1) {
+    for (; slot < end && records[slot] === record && areSound[slot] === 1; slot += 1) {
       const length = lengths[slot] ?? 0;
       if (length > most || ((lives[slot] ?? 0) & 0xff) < 3) break;
       if (!lane.isOf(words, places[slot] ?? 0)) break;
@@ -141,9 +143,8 @@ export class FlowRuns {
     const { judgesChecksums } = passage.tracker;
     const { header } = passage.second.neighbor;
     const { device } = passage.second.via;
-    const { places, lengths } = burst;
     const end = first + count;
-    changeDatagrams(words, record, octets, places, first, end, 2);
+    changeDatagrams(words, record, octets, first, end, 2);
     for (let slot = first; slot < end; slot += 1) {
       const packet = burst.packetAt(slot);
       if (packet === undefined) break;
@@ -181,9 +182,9 @@ export class FlowRuns {
     const run: Packet[] = [];
     for (let slot = first; slot < first + count; slot += 1) {
       const packet = burst.packetAt(slot);
-      const at = burst.places[slot] ?? 0;
+      const at = places[slot] ?? 0;
       if (packet === undefined) break;
-      placeHeaders(packet, at, burst.lengths[slot] ?? 0);
+      placeHeaders(packet, at, lengths[slot] ?? 0);
       changeHere(words, record, burst.octets, at);
       run.push(packet);
     }

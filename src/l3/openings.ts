@@ -18,7 +18,7 @@ import {
   ETHERNET_LENGTH as ImportedETHERNET_LENGTH,
   type EthernetTemplate,
 } from "../l2/ethernet.ts";
-import { type Burst, NO_RECORD as ImportedNO_RECORD } from "./burst.ts";
+import { type Burst, NO_RECORD as ImportedNO_RECORD, SLOT as ImportedSLOT } from "./burst.ts";
 import { lowerTtl as ImportedlowerTtl } from "./flow-change.ts";
 import type { FlowNotes, Lane } from "./flow-path.ts";
 import { hashOf as ImportedhashOf } from "./flow-records.ts";
@@ -33,7 +33,8 @@ import type { Interface } from "./interface.ts";
 // Constants of a module are folded into its code; imported ones are looked up at each use.
 const ETHERNET_LENGTH = ImportedETHERNET_LENGTH;
 const HeaderWord = ImportedHeaderWord;
-const NO_RECORD = ImportedNO_RECORD;
+const UNKNOWN: number = ImportedNO_RECORD.Unknown;
+const { records, sources, destinations, ports: slotPorts, lives, lengths, areSound } = ImportedSLOT;
 const Opened = ImportedOpened;
 const lowerTtl = ImportedlowerTtl;
 const placeHeaders = ImportedplaceHeaders;
@@ -141,16 +142,17 @@ export class Openings {
   /** Which of the places of its addresses the next opening takes. */
   #turn = 0;
 
-  /** Read ahead what those of the first `count` packets of `burst` need that open connections. */
-  expect(burst: Burst, count: number, epoch: number): void {
+  /** Read ahead what those of the packets of `burst` need that open connections. */
+  expect(burst: Burst, epoch: number): void {
     let opening: Opening | null = null;
     let next: Opening | null = null;
-    for (let slot = 0; slot < count; slot += 1) {
-      if (burst.records[slot] !== NO_RECORD.Unknown) continue;
-      const source = burst.sources[slot] ?? 0;
-      const destination = burst.destinations[slot] ?? 0;
-      const ports = burst.ports[slot] ?? 0;
-      const protocol = ((burst.lives[slot] ?? 0) >>> 8) & 0xff;
+    const end = burst.first + burst.count;
+    for (let slot = burst.first; slot < end; slot += 1) {
+      if (records[slot] !== UNKNOWN) continue;
+      const source = sources[slot] ?? 0;
+      const destination = destinations[slot] ?? 0;
+      const ports = slotPorts[slot] ?? 0;
+      const protocol = ((lives[slot] ?? 0) >>> 8) & 0xff;
       if (!serves(opening, source, destination, protocol)) {
         opening = this.find(source, destination, ports, protocol, epoch);
         next =
@@ -171,33 +173,26 @@ export class Openings {
   }
 
   /**
-   * Send `packet`, of no known flow, which came in by `via` and of which `burst` knows in `slot`,
+   * Send `packet`, of no known flow, which came in by `via` and was read into `slot`,
    * its way if it opens a connection and its way is known.
    * @returns false if not, and nothing was done; else it is gone.
    */
-  pass(
-    via: Interface,
-    burst: Burst,
-    slot: number,
-    packet: Packet,
-    epoch: number,
-    now: Instant,
-  ): boolean {
+  pass(via: Interface, slot: number, packet: Packet, epoch: number, now: Instant): boolean {
     const opening = this.find(
-      burst.sources[slot] ?? 0,
-      burst.destinations[slot] ?? 0,
-      burst.ports[slot] ?? 0,
-      ((burst.lives[slot] ?? 0) >>> 8) & 0xff,
+      sources[slot] ?? 0,
+      destinations[slot] ?? 0,
+      slotPorts[slot] ?? 0,
+      ((lives[slot] ?? 0) >>> 8) & 0xff,
       epoch,
     );
     if (opening === null) return false;
     const { lane } = opening;
     const at = (packet.frame + ETHERNET_LENGTH) >> 2;
     if (lane.via !== via || !lane.isOf(packet.pool.words, at)) return false;
-    const length = burst.lengths[slot] ?? 0;
+    const length = lengths[slot] ?? 0;
     if (length > lane.mtu || !lane.neighbor.isReady) return false;
     placeHeaders(packet, at, length);
-    return this.#open(opening, packet, burst.areSound[slot] === 1, now);
+    return this.#open(opening, packet, areSound[slot] === 1, now);
   }
 
   /** As {@link pass}, for `packet` that enters another router's known way, as `FlowCache.enter`. */

@@ -157,8 +157,8 @@ export class Conntrack implements Machine, FlowTracker {
     return stateOf(this.table.words, flow) === state;
   }
 
-  expect(flows: Int32Array, count: number): void {
-    this.table.expect(flows, count);
+  expect(flows: Int32Array, from: number, to: number): void {
+    this.table.expect(flows, from, to);
   }
 
   expectNew(

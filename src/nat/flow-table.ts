@@ -211,10 +211,10 @@ export class FlowTable {
   }
 
   /** Read what packets of the first `count` of `flows`, 0 for none, will need: they come soon. */
-  expect(flows: Int32Array, count: number): void {
+  expect(flows: Int32Array, from: number, to: number): void {
     const words = this.#words;
     let read = 0;
-    for (let index = 0; index < count; index += 1) {
+    for (let index = from; index < to; index += 1) {
       const flow = flows[index] ?? 0;
       read ^= words[(flow >> 2) + FlowWord.Expires] ?? 0;
     }

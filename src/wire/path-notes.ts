@@ -88,8 +88,11 @@ export interface FlowTracker {
   open(packet: Packet, given: Given, isJudged: boolean, now: Instant): Opened;
   /** True if the entry at `flow` is still as it was in `state`. */
   isCurrent(flow: number, state: number): boolean;
-  /** Packets of the entries at the first `count` of `flows`, 0 for none, will be followed soon. */
-  expect(flows: Int32Array, count: number): void;
+  /**
+   * Packets of the entries that `flows` says, 0 for none, from index `from` to before `to`, will be
+   * followed soon.
+   */
+  expect(flows: Int32Array, from: number, to: number): void;
   /**
    * A packet with these words of its headers, as they lie there on a little-endian computer, will
    * open a connection soon that the rules give what is `given`. If it does not, no harm is done.
