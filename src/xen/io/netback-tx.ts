@@ -41,7 +41,7 @@ const WORTHWHILE = 4;
 const TURN = 1024;
 
 /** One for all vifs, so that it stays in a near cache. */
-const BATCH = new TxBatch(BURST);
+const BATCH = new TxBatch();
 
 /** What the way from a guest works with. */
 export interface NetbackTxParts {

@@ -23,25 +23,25 @@ const FRAME_SHIFT = ImportedFRAME_SHIFT;
 const copyIntoSlot = ImportedcopyIntoSlot;
 const DOM0 = 0;
 
+/** Requests at a time, at most. */
+export const BURST = 64;
+
+// One room for all: an array that never changes is part of the code that works with it.
+/** Octets of each frame. */
+const sizes = new Int32Array(BURST);
+/** Where each begins in the guest's memory. */
+const places = new Int32Array(BURST);
+const ids = new Int32Array(BURST);
+
 /**
  * Room for some requests: what the ring and the guest's grants say of each, read once. Nothing lies
  * in it between {@link take} and the next {@link read}.
  */
 export class TxBatch {
   /** Octets of each frame. */
-  readonly sizes: Int32Array;
+  readonly sizes: Int32Array = sizes;
   /** Of all together. */
   octets = 0;
-  /** Where each begins in the guest's memory. */
-  readonly #places: Int32Array;
-  readonly #ids: Int32Array;
-
-  /** @param limit requests at a time. */
-  constructor(limit: number) {
-    this.sizes = new Int32Array(limit);
-    this.#places = new Int32Array(limit);
-    this.#ids = new Int32Array(limit);
-  }
 
   /**
    * Read requests of `ring`, as many as are plain and whose frames `table` lets Dom0 read, at most
@@ -64,10 +64,10 @@ export class TxBatch {
       if (!isPlain || size > SMALL_LENGTH) break;
       const gfn = table.frameFor(reference >>> 0, DOM0, false);
       if (gfn < 0) break;
-      this.#places[count] = (gfn << FRAME_SHIFT) + place;
-      this.sizes[count] = size;
+      places[count] = (gfn << FRAME_SHIFT) + place;
+      sizes[count] = size;
       octets += size;
-      this.#ids[count] = ends & 0xffff;
+      ids[count] = ends & 0xffff;
     }
     this.octets = octets;
     return count;
@@ -88,12 +88,12 @@ export class TxBatch {
     for (let index = 0; index < count; index += 1) {
       const packet = packets[to + index];
       if (packet === undefined) break;
-      const size = this.sizes[index] ?? 0;
-      copyIntoSlot(memory, this.#places[index] ?? 0, packet.pool, packet.frame, size);
+      const size = sizes[index] ?? 0;
+      copyIntoSlot(memory, places[index] ?? 0, packet.pool, packet.frame, size);
     }
     ring.requestConsumer = (ring.requestConsumer + count) | 0;
     for (let index = 0; index < count; index += 1) {
-      words[ring.reserve() >> 2] = this.#ids[index] ?? 0;
+      words[ring.reserve() >> 2] = ids[index] ?? 0;
     }
   }
 }
