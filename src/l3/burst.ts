@@ -197,6 +197,7 @@ export class Burst {
       index += 1;
       records[slot] = ODD;
       if (packet === undefined) break;
+      if (packet.isNoted && first !== ALONE) packet.forgetStack();
       const at = headerWordOf(packet);
       const space = packet.end - (at << 2);
       const isPart = packet.hasBlankChecksum === true || packet.segmentSize > 0;

@@ -64,6 +64,7 @@ export class Crossing {
     this.countAll(1, packet.end - packet.frame);
     packet.input = this.#to.device;
     packet.output = null;
+    packet.isNoted = true;
   }
 
   /** Both devices count `frames` of together `octets`. */

@@ -160,7 +160,12 @@ export class FlowCache {
     now: Instant,
   ): void {
     if (this.#isReading || !this.#burst.open()) {
-      for (const packet of packets.slice(from, to)) via.receive(via.device, packet, now);
+      for (const packet of packets.slice(from, to)) {
+        packet.forgetStack();
+        packet.input = via.device;
+        packet.isNoted = true;
+        via.receive(via.device, packet, now);
+      }
       return;
     }
     this.#isReading = true;
@@ -197,6 +202,8 @@ export class FlowCache {
       const sent = tracker === null ? 0 : this.#runs.pass(via, burst, slot, tracker, now);
       this.hits += sent;
       if (sent === 0) {
+        packet.input = via.device;
+        packet.isNoted = true;
         const found = isOpen ? this.#pass(via, slot, packet, now) : Found.Ask;
         if (found !== Found.Gone) via.receive(via.device, packet, now);
       }

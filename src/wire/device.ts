@@ -14,8 +14,8 @@ export interface Stack {
   receive(device: Device, packet: Packet, now: Instant): void;
   /**
    * As {@link receive} for each of `packets` from `from` to before `to`, in their order; what is to
-   * be looked up for them may be fetched from memory together. The array may be written over after
-   * the return.
+   * be looked up for them may be fetched from memory together. Where they came in is not noted, and
+   * what another stack noted not forgotten yet. The array may be written over after the return.
    */
   receiveAll?(
     device: Device,
@@ -160,7 +160,7 @@ export class Device {
         this.receive(packet, now);
         next += 1;
       } else {
-        this.#note(packets, next, to);
+        this.rxFrames += to - next;
         this.rxOctets += to - next === count ? octets : octetsOf(packets, next, to);
         this.#stack.receiveAll(this, packets, next, to, now);
         next = to;
@@ -175,23 +175,13 @@ export class Device {
     return first;
   }
 
-  /** Those from `from` to before `to` have come in. */
-  #note(packets: readonly Packet[], from: number, to: number): void {
-    for (let index = from; index < to; index += 1) {
-      const packet = packets[index];
-      if (packet === undefined) continue;
-      if (packet.isNoted) packet.forgetStack();
-      packet.input = this;
-    }
-    this.rxFrames += to - from;
-  }
-
   /**
    * A frame of this stack comes in by another way than the link: a bridge hands it up, with what
    * was noted on it. Takes ownership.
    */
   pass(packet: Packet, now: Instant): void {
     packet.input = this;
+    packet.isNoted = true;
     this.rxFrames += 1;
     this.rxOctets += packet.end - packet.frame;
     packet.pool.observer?.received(this, packet, now);
@@ -203,6 +193,7 @@ export class Device {
   /** A frame goes out to the link. Takes ownership. */
   transmit(packet: Packet, now: Instant): void {
     packet.output = this;
+    packet.isNoted = true;
     this.txFrames += 1;
     this.txOctets += packet.end - packet.frame;
     packet.pool.observer?.transmitted(this, packet, now);

@@ -96,6 +96,11 @@ export class Packet {
   path: PathNotes | null = null;
   /** True once a rule wants to know of every rule that it meets (`TRACE`). */
   isTraced = false;
+  /**
+   * False while no stack has noted anything on it but where it came in: it is as it was allocated
+   * with others, or went known ways alone.
+   */
+  isNoted = false;
   /** True between {@link PacketPool.allocate} and {@link PacketPool.end}. */
   isLive = false;
 
@@ -105,13 +110,9 @@ export class Packet {
     this.capacity = capacity;
   }
 
-  /** True if a stack may have noted anything on it: it came in somewhere, was routed or marked. */
-  get isNoted(): boolean {
-    return this.input !== null || this.output !== null || this.mark !== 0 || this.flow !== -1;
-  }
-
   /** Clear what a stack notes while the packet is on its way through it. */
   forgetStack(): void {
+    this.isNoted = false;
     this.output = null;
     this.nextHop = IPV4_ANY;
     this.routeKind = 0;
@@ -330,6 +331,7 @@ export class PacketPool {
       return null;
     }
     this.#clear(packet, length);
+    packet.isNoted = true;
     this.allocated += 1;
     return packet;
   }
@@ -343,7 +345,7 @@ export class PacketPool {
     packet.hasBlankChecksum = false;
     packet.hasSoundChecksums = false;
     packet.segmentSize = 0;
-    packet.forgetStack();
+    if (packet.isNoted) packet.forgetStack();
     packet.isLive = true;
   }
 
