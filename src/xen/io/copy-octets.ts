@@ -30,7 +30,15 @@ export function copyIntoSlot(
   const target = to.longs;
   const skew = (fromAt - toAt) >> 3;
   const end = (toAt + length + 7) >> 3;
-  for (let at = toAt >> 3; at < end; at += 1) target[at] = source[at + skew] ?? 0n;
+  let at = toAt >> 3;
+  for (; at + 4 <= end; at += 4) {
+    const here = at + skew;
+    target[at] = source[here] ?? 0n;
+    target[at + 1] = source[here + 1] ?? 0n;
+    target[at + 2] = source[here + 2] ?? 0n;
+    target[at + 3] = source[here + 3] ?? 0n;
+  }
+  for (; at < end; at += 1) target[at] = source[at + skew] ?? 0n;
 }
 
 /** Copy `length` octets; each buffer comes as words and as octets. */
