@@ -121,11 +121,11 @@ export function writeEthernet(view: DataView, at: number, dst: Mac, src: Mac, ty
  */
 export class EthernetTemplate {
   /** The first two octets. */
-  readonly first: number;
-  readonly second: number;
-  readonly third: number;
+  declare readonly first: number;
+  declare readonly second: number;
+  declare readonly third: number;
   /** The last word, which has the type. */
-  readonly fourth: number;
+  declare readonly fourth: number;
 
   constructor(dst: Mac, src: Mac, type: number) {
     const view = new DataView(new ArrayBuffer(ETHERNET_LENGTH));

@@ -23,8 +23,8 @@ export const LONG_AGO: Instant = Number.NEGATIVE_INFINITY;
 
 /** One neighbor: an address on a device, and what is known of its link-layer address. */
 export class Neighbor {
-  readonly device: Device;
-  readonly address: Ipv4Addr;
+  declare readonly device: Device;
+  declare readonly address: Ipv4Addr;
   #state: NeighborState = "FAILED";
   #isReady = false;
   #mac: Mac = MAC_ZERO;
@@ -33,9 +33,9 @@ export class Neighbor {
   /** When its reachability was last proved. */
   confirmed: Instant = LONG_AGO;
   /** When a packet last needed it while it was not reachable, or first while it was. */
-  used: Instant;
+  declare used: Instant;
   /** When its state or address last changed. */
-  updated: Instant;
+  declare updated: Instant;
   /** Requests sent since it was last known. */
   probes = 0;
   /** Packets that wait for its address. */

@@ -196,18 +196,18 @@ const isOne = (range: { readonly lower: number; readonly upper: number } | null)
 
 /** What the ways of many flows share: they come in and leave alike, and are counted alike. */
 export class Lane {
-  readonly via: Interface;
-  readonly first: number;
-  readonly second: number;
-  readonly third: number;
-  readonly fourth: number;
-  readonly neighbor: Neighbor;
-  readonly output: Device;
+  declare readonly via: Interface;
+  declare readonly first: number;
+  declare readonly second: number;
+  declare readonly third: number;
+  declare readonly fourth: number;
+  declare readonly neighbor: Neighbor;
+  declare readonly output: Device;
   /** Largest packet in octets. */
-  readonly mtu: number;
-  readonly counters: readonly PassCounters[];
+  declare readonly mtu: number;
+  declare readonly counters: readonly PassCounters[];
   /** `null` if it does not lead to another router at once. */
-  readonly crossing: Crossing | null;
+  declare readonly crossing: Crossing | null;
   /** Where the router keeps the passages that lead from this lane, by the next router's lane. */
   readonly passages = new Map<Lane, number>();
   /** What passed and is not in {@link counters} yet. */

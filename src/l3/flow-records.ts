@@ -59,7 +59,7 @@ export type IsAlive = (record: number) => boolean;
 /** The records of one flow cache. */
 export class FlowRecords {
   /** Most records; each direction of a flow has one. */
-  readonly limit: number;
+  declare readonly limit: number;
   /** Records of other epochs are forgotten. */
   epoch = 1;
   /** The records; replaced when the table grows. */

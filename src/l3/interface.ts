@@ -75,8 +75,8 @@ export interface InterfaceOwner {
 
 /** One device of a stack. */
 export class Interface implements Stack {
-  readonly device: Device;
-  readonly isLoopback: boolean;
+  declare readonly device: Device;
+  declare readonly isLoopback: boolean;
   /** False: nothing comes in or leaves, and nothing but its own addresses has routes. */
   isUp = true;
   #settings: InterfaceSettings;

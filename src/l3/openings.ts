@@ -49,8 +49,8 @@ const WAYS = 4;
 
 /** The way of packets that open a connection. */
 export class Opening implements Given {
-  lane: Lane;
-  tracker: FlowTracker;
+  declare lane: Lane;
+  declare tracker: FlowTracker;
   translator: FlowTranslator | null = null;
   destination: NatRange | null = null;
   source: NatRange | null = null;

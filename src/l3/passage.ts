@@ -12,18 +12,18 @@ import type { Lane } from "./flow-path.ts";
 
 /** A lane of one router and one of the next. */
 export class Passage {
-  readonly first: Lane;
-  readonly crossing: Crossing;
+  declare readonly first: Lane;
+  declare readonly crossing: Crossing;
   /** What frames on the cable begin with. */
-  readonly header: EthernetTemplate;
-  readonly second: Lane;
+  declare readonly header: EthernetTemplate;
+  declare readonly second: Lane;
   /** The known ways of the second router. */
-  readonly paths: FlowCache;
+  declare readonly paths: FlowCache;
   /** Connection tracking of the second router, or of any if that has none. */
-  readonly tracker: FlowTracker;
+  declare readonly tracker: FlowTracker;
   /** Largest packet in octets that both take. */
-  readonly mtu: number;
-  readonly #epoch: number;
+  declare readonly mtu: number;
+  readonly #epoch: number = 0;
 
   constructor(first: Lane, crossing: Crossing, second: Lane, tracker: FlowTracker) {
     this.first = first;

@@ -77,10 +77,10 @@ const IDLE_SWEEP_STEPS = 64;
  */
 export class Conntrack implements Machine, FlowTracker {
   /** The entries, for address translation. */
-  readonly table: FlowTable;
+  declare readonly table: FlowTable;
   /** Invalid packets by cause. */
   readonly invalids = new Tally<InvalidCause>();
-  readonly judgesChecksums: boolean;
+  declare readonly judgesChecksums: boolean;
   readonly #behaviour: ConntrackBehaviour;
   readonly #jiffies: Jiffies;
   readonly #trackers: Trackers;

@@ -3,6 +3,7 @@
  * It allocates only when it grows.
  * @module
  */
+import { NO_WORDS } from "../base/first-values.ts";
 import { alignedWords } from "../base/aligned-words.ts";
 import { assert } from "../base/assert.ts";
 import { OptionError } from "../base/errors.ts";
@@ -48,7 +49,7 @@ const LONGEST = 2 ** 31 - 1;
  */
 export class FlowTable {
   /** Most entries at a time. */
-  readonly limit: number;
+  declare readonly limit: number;
   /** Confirmed entries, expired ones that nobody has met since included. */
   count = 0;
   /** The kernel's clock in ticks, as signed 32 bits: it comes round. */
@@ -56,13 +57,13 @@ export class FlowTable {
   /** What {@link expect} read, so that it is read at all. */
   forecast = 0;
   #view: DataView;
-  #words: Int32Array;
-  #recordWords: Int32Array;
+  #words: Int32Array = NO_WORDS;
+  #recordWords: Int32Array = NO_WORDS;
   #records: DataView;
   #index: TupleIndex;
   #sources: SourceLists;
   /** Records that exist, the scratch record included. */
-  #capacity: number;
+  #capacity: number = 0;
   readonly #free = new FreeRecords(FIRST_CAPACITY);
   /** Entries that are expected to be allocated soon. */
   #expected = 0;

@@ -4,6 +4,7 @@
  * table lie side by side.
  * @module
  */
+import { NO_WORDS } from "../base/first-values.ts";
 import { alignedWords } from "../base/aligned-words.ts";
 import { Scratch as ImportedScratch } from "./flow-record.ts";
 import { isSameTuple as ImportedisSameTuple, TupleWord as ImportedTupleWord } from "./tuple.ts";
@@ -20,9 +21,9 @@ const PLACES = 2;
 
 /** Where tuples are; a *way* is a tuple's position in octets in the words that are handed in. */
 export class TupleIndex {
-  readonly #places: Int32Array;
+  readonly #places: Int32Array = NO_WORDS;
   /** Bits of a hash that do not choose a place. */
-  readonly #shift: number;
+  readonly #shift: number = 0;
 
   /** @param tuples the most that will ever be in it. */
   constructor(tuples: number) {

@@ -71,10 +71,10 @@ const WORTHWHILE = 4;
 
 /** A thing that sends and receives frames. */
 export class Device {
-  readonly name: string;
-  readonly mac: Mac;
-  readonly mtu: number;
-  readonly description: string;
+  declare readonly name: string;
+  declare readonly mac: Mac;
+  declare readonly mtu: number;
+  declare readonly description: string;
   rxFrames = 0;
   rxOctets = 0;
   txFrames = 0;

@@ -47,11 +47,11 @@ const LARGE_SLOT = 65_664;
 
 /** One frame in the arena. All positions are offsets into the arena's view. */
 export class Packet {
-  readonly pool: PacketPool;
+  declare readonly pool: PacketPool;
   /** First octet of the slot. */
-  readonly slot: number;
+  declare readonly slot: number;
   /** Octets of the slot. */
-  readonly capacity: number;
+  declare readonly capacity: number;
   /** Stays the same on every device that the packet crosses; fragments share it. */
   id = 0;
   /** First octet of the Ethernet header. */
@@ -152,12 +152,12 @@ export interface PacketPoolOptions {
  * The arena and its free slots. At its bound, `allocate` answers `null`, and the frame is not made.
  */
 export class PacketPool {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
+  declare readonly bytes: Uint8Array;
+  declare readonly view: DataView;
   /** The same octets as words of four, in this computer's order: for copies, and for hot paths. */
-  readonly words: Int32Array;
+  declare readonly words: Int32Array;
   /** The same octets as words of eight, for copies. */
-  readonly longs: BigInt64Array;
+  declare readonly longs: BigInt64Array;
   /** Ends by reason, of all packets. */
   readonly ends = new Tally();
   /** Packets that were allocated. */
@@ -172,7 +172,7 @@ export class PacketPool {
   #nextId = 1;
   /** All that there are; the first {@link #smallFree} of them are free. */
   readonly #small: Packet[] = [];
-  #smallFree: number;
+  #smallFree: number = 0;
   readonly #large: Packet[] = [];
 
   constructor({ slots = 4096, largeSlots = 32 }: PacketPoolOptions = {}) {

@@ -5,6 +5,7 @@
  * so by the grant table. A buffer may be shared with the thread in which the domain runs.
  * @module
  */
+import { NO_BYTES } from "../../base/first-values.ts";
 import { RangeFault, OptionError } from "../../base/errors.ts";
 import { viewOf } from "../../wire/field.ts";
 
@@ -37,22 +38,22 @@ export interface DomainMemoryOptions {
 
 /** Frames 0 to `pages` - 1 and the allocator of the domain's kernel, which is its own affair. */
 export class DomainMemory {
-  readonly domid: number;
+  declare readonly domid: number;
   /** Frames. */
-  readonly pages: number;
+  declare readonly pages: number;
   /** True if another thread may read and write at the same time. */
-  readonly isShared: boolean;
+  declare readonly isShared: boolean;
   /** All frames one after the other. */
-  readonly bytes: Uint8Array;
+  declare readonly bytes: Uint8Array;
   /** The same octets as little-endian words: indices of rings, bits of event channels. */
-  readonly words: Int32Array;
+  declare readonly words: Int32Array;
   /** The same octets as words of eight, for copies. */
-  readonly longs: BigInt64Array;
+  declare readonly longs: BigInt64Array;
   /** The same octets. */
-  readonly view: DataView;
+  declare readonly view: DataView;
   #fresh = 0;
   readonly #freed: number[] = [];
-  readonly #isTaken: Uint8Array;
+  readonly #isTaken: Uint8Array = NO_BYTES;
 
   constructor(options: DomainMemoryOptions) {
     const { domid, pages, isShared = false, buffer = null, taken = 0 } = options;

@@ -72,12 +72,12 @@ export function isIdle({ info, isBusy, isRunnable, signal }: EventDomain, vcpu: 
 
 /** A port that is not free. */
 export class EventPort implements Notifier {
-  readonly domain: EventDomain;
-  readonly number: number;
+  declare readonly domain: EventDomain;
+  declare readonly number: number;
   /** Its bit in its word of pending bits and in that of mask bits. */
-  readonly bit: number;
-  readonly pendingAt: number;
-  readonly maskAt: number;
+  declare readonly bit: number;
+  declare readonly pendingAt: number;
+  declare readonly maskAt: number;
   state: PortState = PortState.unbound;
   vcpu = 0;
   /** Who may bind to an unbound port, or holds the other end. */

@@ -7,6 +7,7 @@
  * frame of another domain's memory; nothing is copied.
  * @module
  */
+import { NO_WORDS } from "../../base/first-values.ts";
 import { assert } from "../../base/assert.ts";
 import { OptionError } from "../../base/errors.ts";
 import {
@@ -38,7 +39,7 @@ export class GrantTables {
   readonly #tables = new Map<number, GrantTable>();
   /** Dead domains of which somebody still maps a frame, by domid. */
   readonly dying = new Map<number, GrantTable>();
-  readonly maxFrames: number;
+  declare readonly maxFrames: number;
 
   /** @param maxFrames frames that a table may grow to, 4 to 2,048; 32. */
   constructor({ maxFrames = MAX_FRAMES }: { readonly maxFrames?: number } = {}) {
@@ -90,12 +91,12 @@ export class GrantTables {
 
 /** One domain's table: what it granted, and what it mapped of others. */
 export class GrantTable {
-  readonly memory: DomainMemory;
+  declare readonly memory: DomainMemory;
   readonly #tables: GrantTables;
   readonly #frames: number[] = [];
-  readonly #words: Int32Array;
-  readonly #pages: number;
-  readonly #isShared: boolean;
+  readonly #words: Int32Array = NO_WORDS;
+  readonly #pages: number = 0;
+  readonly #isShared: boolean = false;
   /** By reference, while pinned: users, the domain that may use it, and its frame. */
   #pins = new Int32Array(0);
   #users = new Uint16Array(0);

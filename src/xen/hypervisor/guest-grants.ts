@@ -29,7 +29,7 @@ const ENTRIES_MASK = (1 << GRANTS_SHIFT) - 1;
 
 /** The guest's list of free references, and what it writes into their entries. */
 export class GuestGrants {
-  readonly memory: DomainMemory;
+  declare readonly memory: DomainMemory;
   readonly #frames: number[];
   readonly #free: number[] = [];
   #fresh = RESERVED_GRANTS;

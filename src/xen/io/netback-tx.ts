@@ -4,6 +4,7 @@
  * pages that it granted; each word of the ring is read once.
  * @module
  */
+import { NO_WORDS } from "../../base/first-values.ts";
 import { assert } from "../../base/assert.ts";
 import { type Instant, NEVER } from "../../base/time.ts";
 import type { Device } from "../../wire/device.ts";
@@ -70,7 +71,7 @@ export class NetbackTx {
   deadline: Instant = NEVER;
   readonly #parts: NetbackTxParts;
   readonly #ring: BackRing;
-  readonly #words: Int32Array;
+  readonly #words: Int32Array = NO_WORDS;
   readonly #table: GrantTable;
   readonly #pool: PacketPool;
   readonly #device: Device;

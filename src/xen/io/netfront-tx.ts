@@ -3,6 +3,7 @@
  * on the tx ring (netfront's `network_start_xmit`).
  * @module
  */
+import { NO_BYTES, NO_WORDS } from "../../base/first-values.ts";
 import type { Instant } from "../../base/time.ts";
 import type { Packet, Reason } from "../../wire/packet.ts";
 import { FRAME_OCTETS, FRAME_SHIFT } from "../hypervisor/domain-memory.ts";
@@ -57,21 +58,21 @@ export class NetfrontTx {
   errors = 0;
   readonly #parts: NetfrontTxParts;
   readonly #ring: FrontRing;
-  readonly #words: Int32Array;
+  readonly #words: Int32Array = NO_WORDS;
   readonly #queue = new PacketQueue();
   /** By id: the reference, and the page that is the driver's own; {@link NONE} for neither. */
-  readonly #refs: Int32Array;
-  readonly #pages: Int32Array;
+  readonly #refs: Int32Array = NO_WORDS;
+  readonly #pages: Int32Array = NO_WORDS;
   /** By id: the word of the memory where the grant's entry begins. */
-  readonly #entries: Int32Array;
+  readonly #entries: Int32Array = NO_WORDS;
   /** By id: 1 while Dom0 may read. */
-  readonly #isOut: Uint8Array;
-  readonly #isShared: boolean;
-  readonly #room: number;
+  readonly #isOut: Uint8Array = NO_BYTES;
+  readonly #isShared: boolean = false;
+  readonly #room: number = 0;
   /** By id: the next free one; the first is {@link #free}. */
-  readonly #next: Int32Array;
-  #free: number;
-  readonly #last: number;
+  readonly #next: Int32Array = NO_WORDS;
+  #free: number = 0;
+  readonly #last: number = 0;
 
   constructor(parts: NetfrontTxParts) {
     this.#parts = parts;

@@ -8,6 +8,7 @@
  * Where the memory is shared with another thread, index words are written and read by `Atomics`.
  * @module
  */
+import { NO_WORDS } from "../../base/first-values.ts";
 import { OptionError } from "../../base/errors.ts";
 import {
   type DomainMemory,
@@ -58,20 +59,20 @@ export interface RingOptions {
 
 /** The front end's side: puts requests on, takes responses off. */
 export class FrontRing {
-  readonly memory: DomainMemory;
-  readonly gfn: number;
+  declare readonly memory: DomainMemory;
+  declare readonly gfn: number;
   /** A power of two. */
-  readonly entries: number;
-  readonly entryOctets: number;
+  declare readonly entries: number;
+  declare readonly entryOctets: number;
   /** Index of the next request that {@link reserve} gives (`req_prod_pvt`). */
   requestProducer = 0;
   /** Index of the next response that {@link take} gives (`rsp_cons`). */
   responseConsumer = 0;
-  readonly #words: Int32Array;
-  readonly #isShared: boolean;
-  readonly #at: number;
-  readonly #first: number;
-  readonly #mask: number;
+  readonly #words: Int32Array = NO_WORDS;
+  readonly #isShared: boolean = false;
+  readonly #at: number = 0;
+  readonly #first: number = 0;
+  readonly #mask: number = 0;
 
   constructor(options: RingOptions) {
     const { memory, gfn, entryOctets, start = 0 } = options;
@@ -157,20 +158,20 @@ export class FrontRing {
 
 /** The back end's side: takes requests off, puts responses on. */
 export class BackRing {
-  readonly memory: DomainMemory;
-  readonly gfn: number;
+  declare readonly memory: DomainMemory;
+  declare readonly gfn: number;
   /** A power of two. */
-  readonly entries: number;
-  readonly entryOctets: number;
+  declare readonly entries: number;
+  declare readonly entryOctets: number;
   /** Index of the next request that {@link take} gives (`req_cons`). */
   requestConsumer = 0;
   /** Index of the next response that {@link reserve} gives (`rsp_prod_pvt`). */
   responseProducer = 0;
-  readonly #words: Int32Array;
-  readonly #isShared: boolean;
-  readonly #at: number;
-  readonly #first: number;
-  readonly #mask: number;
+  readonly #words: Int32Array = NO_WORDS;
+  readonly #isShared: boolean = false;
+  readonly #at: number = 0;
+  readonly #first: number = 0;
+  readonly #mask: number = 0;
 
   constructor(options: RingOptions) {
     const { memory, gfn, entryOctets, start = 0 } = options;
