@@ -111,17 +111,23 @@ export class Burst {
   sum = 0;
   /** Of {@link homes}. */
   #homesUsed = 0;
+  #isOpen = false;
 
-  /** Find room. @returns false if there is none; else {@link close} must follow. */
+  /**
+   * Find room. @returns false if there is none, or it is open; else {@link close} must follow, in
+   * the opposite order of opening.
+   */
   open(): boolean {
-    if (opened === NESTED) return false;
+    if (this.#isOpen || opened === NESTED) return false;
+    this.#isOpen = true;
     this.first = opened * TOGETHER;
     opened += 1;
     return true;
   }
 
-  /** Give back the room of the burst that was opened last. */
+  /** Give back the room. */
   close(): void {
+    this.#isOpen = false;
     opened -= 1;
   }
 
@@ -197,11 +203,10 @@ export class Burst {
       index += 1;
       records[slot] = ODD;
       if (packet === undefined) break;
-      if (packet.isNoted && first !== ALONE) packet.forgetStack();
       const at = headerWordOf(packet);
       const space = packet.end - (at << 2);
-      const isPart = packet.hasBlankChecksum === true || packet.segmentSize > 0;
-      if (packet.pool !== pool || isPart || at < 0 || space < SHORTEST) continue;
+      if (packet.pool !== pool || at < 0 || space < SHORTEST) continue;
+      if (packet.hasBlankChecksum || packet.segmentSize > 0) continue;
       const head = words[at] ?? 0;
       const fragment = words[at + HeaderWord.Fragment] ?? 0;
       const life = words[at + HeaderWord.Life] ?? 0;

@@ -85,7 +85,6 @@ export class FlowCache {
   readonly #runs: FlowRuns;
   /** Packets that came in together, while they are on their ways. */
   readonly #burst = new Burst();
-  #isReading = false;
   readonly #single = new Burst();
   readonly #alone: Packet[] = [];
   /** Rises when a record is written anew, or all are forgotten. */
@@ -140,9 +139,8 @@ export class FlowCache {
     if (!this.#isOpen(via, packet.pool)) return false;
     // A way that ended too early: the packet goes on from where connection tracking knew it.
     if (packet.flowState !== FlowState.None) return false;
-    const single = this.#single;
     this.#alone[0] = packet;
-    single.read(this.#alone, 0, 1, this.#records);
+    this.#single.read(this.#alone, 0, 1, this.#records);
     const found = this.#pass(via, ALONE, packet, now);
     if (found === Found.Note) this.#note(via, packet);
     return found === Found.Gone;
@@ -159,22 +157,18 @@ export class FlowCache {
     to: number,
     now: Instant,
   ): void {
-    if (this.#isReading || !this.#burst.open()) {
+    if (!this.#burst.open()) {
       for (const packet of packets.slice(from, to)) {
-        packet.forgetStack();
-        packet.input = via.device;
-        packet.isNoted = true;
+        packet.arriveAt(via.device);
         via.receive(via.device, packet, now);
       }
       return;
     }
-    this.#isReading = true;
     try {
       for (let next = from; next < to; next += TOGETHER) {
         this.#receiveSome(via, packets, next, Math.min(to, next + TOGETHER), now);
       }
     } finally {
-      this.#isReading = false;
       this.#burst.close();
     }
   }
@@ -202,8 +196,7 @@ export class FlowCache {
       const sent = tracker === null ? 0 : this.#runs.pass(via, burst, slot, tracker, now);
       this.hits += sent;
       if (sent === 0) {
-        packet.input = via.device;
-        packet.isNoted = true;
+        packet.arriveAt(via.device);
         const found = isOpen ? this.#pass(via, slot, packet, now) : Found.Ask;
         if (found !== Found.Gone) via.receive(via.device, packet, now);
       }
@@ -304,13 +297,8 @@ export class FlowCache {
       this.#tracker = tracker;
     }
     this.#changes += 1;
-    const record = this.#records.take(notes, this.#isAlive);
+    const record = this.#records.add(notes, this.#isAlive);
     const words = this.#records.words;
-    words[record + Word.Epoch] = this.#records.epoch;
-    words[record + Word.Source] = notes.source;
-    words[record + Word.Destination] = notes.destination;
-    words[record + Word.Ports] = notes.ports;
-    words[record + Word.Protocol] = notes.protocol;
     words[record + Word.Flow] = tracker === null ? 0 : notes.flow;
     words[record + Word.State] = notes.state;
     words[record + Word.Passage] = 0;

@@ -116,8 +116,22 @@ export class FlowRecords {
     return -1;
   }
 
-  /** A place for the record of `notes`: its own, or one that nobody needs. */
-  take(notes: FlowKey, isAlive: IsAlive): number {
+  /**
+   * A record for the flow of `notes`: its own, or one that nobody needs. What follows the epoch is
+   * to be written.
+   */
+  add(notes: FlowKey, isAlive: IsAlive): number {
+    const record = this.#take(notes, isAlive);
+    const { words } = this;
+    words[record + Word.Source] = notes.source;
+    words[record + Word.Destination] = notes.destination;
+    words[record + Word.Ports] = notes.ports;
+    words[record + Word.Protocol] = notes.protocol;
+    words[record + Word.Epoch] = this.epoch;
+    return record;
+  }
+
+  #take(notes: FlowKey, isAlive: IsAlive): number {
     const { source, destination, ports, protocol } = notes;
     const hash = hashOf(source, destination, ports, protocol);
     for (;;) {

@@ -41,8 +41,8 @@ export class FlowRuns {
   /** Of the datagrams that were measured last, from the IP headers on. */
   #octets = 0;
 
-  constructor(records: FlowRecords, lanes: Lanes) {
-    this.#records = records;
+  constructor(table: FlowRecords, lanes: Lanes) {
+    this.#records = table;
     this.#lanes = lanes;
   }
 

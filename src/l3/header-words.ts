@@ -62,10 +62,13 @@ export const halves = (word: number): number => (word >>> 16) + (word & 0xffff);
 export function sumOfWords(words: Int32Array, at: number, octets: number): number {
   const last = at + (octets >> 2);
   let sum = 0;
-  for (let index = at; index < last; index += 1) {
+  let index = at;
+  for (; index + 1 < last; index += 2) {
     const word = words[index] ?? 0;
-    sum += (word >>> 16) + (word & 0xffff);
+    const next = words[index + 1] ?? 0;
+    sum += (word >>> 16) + (word & 0xffff) + (next >>> 16) + (next & 0xffff);
   }
+  if (index < last) sum += halves(words[index] ?? 0);
   const rest = octets & 3;
   return rest === 0 ? sum : sum + halves((words[last] ?? 0) & ((1 << (rest * 8)) - 1));
 }

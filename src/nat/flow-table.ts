@@ -3,7 +3,6 @@
  * It allocates only when it grows.
  * @module
  */
-import { NO_WORDS } from "../base/first-values.ts";
 import { alignedWords } from "../base/aligned-words.ts";
 import { assert } from "../base/assert.ts";
 import { OptionError } from "../base/errors.ts";
@@ -56,14 +55,14 @@ export class FlowTable {
   now = 0;
   /** What {@link expect} read, so that it is read at all. */
   forecast = 0;
-  #view: DataView;
-  #words: Int32Array = NO_WORDS;
-  #recordWords: Int32Array = NO_WORDS;
-  #records: DataView;
-  #index: TupleIndex;
-  #sources: SourceLists;
   /** Records that exist, the scratch record included. */
-  #capacity: number = 0;
+  #capacity = FIRST_CAPACITY;
+  #words: Int32Array = new Int32Array((FIRST_CAPACITY * FLOW_LENGTH) / 4);
+  #view: DataView = new DataView(this.#words.buffer);
+  #recordWords: Int32Array = new Int32Array(this.#words.length);
+  #records: DataView = new DataView(this.#recordWords.buffer);
+  #index = new TupleIndex(FIRST_CAPACITY * 2);
+  #sources = new SourceLists(FIRST_CAPACITY);
   readonly #free = new FreeRecords(FIRST_CAPACITY);
   /** Entries that are expected to be allocated soon. */
   #expected = 0;
@@ -82,13 +81,6 @@ export class FlowTable {
       throw new OptionError("limit", limit, expected);
     }
     this.limit = limit;
-    this.#capacity = FIRST_CAPACITY;
-    this.#words = new Int32Array((FIRST_CAPACITY * FLOW_LENGTH) / 4);
-    this.#view = new DataView(this.#words.buffer);
-    this.#recordWords = new Int32Array(this.#words.length);
-    this.#records = new DataView(this.#recordWords.buffer);
-    this.#index = new TupleIndex(FIRST_CAPACITY * 2);
-    this.#sources = new SourceLists(FIRST_CAPACITY);
     this.#releaseFrom(1);
   }
 

@@ -110,6 +110,13 @@ export class Packet {
     this.capacity = capacity;
   }
 
+  /** It comes in by `device`, and what another stack noted on it is forgotten. */
+  arriveAt(device: Device): void {
+    this.forgetStack();
+    this.input = device;
+    this.isNoted = true;
+  }
+
   /** Clear what a stack notes while the packet is on its way through it. */
   forgetStack(): void {
     this.isNoted = false;

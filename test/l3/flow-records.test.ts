@@ -1,16 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
-import { type FlowKey, FlowRecords, Word } from "../../src/l3/flow-records.ts";
+import { type FlowKey, FlowRecords } from "../../src/l3/flow-records.ts";
 
-function put(records: FlowRecords, key: FlowKey, isAlive = true): void {
-  const record = records.take(key, () => isAlive);
-  const { words } = records;
-  words[record] = key.source;
-  words[record + Word.Destination] = key.destination;
-  words[record + Word.Ports] = key.ports;
-  words[record + Word.Protocol] = key.protocol;
-  words[record + Word.Epoch] = records.epoch;
-}
+const put = (records: FlowRecords, key: FlowKey, isAlive = true): number =>
+  records.add(key, () => isAlive);
 
 const find = (records: FlowRecords, key: FlowKey): number =>
   records.find(key.source, key.destination, key.ports, key.protocol);

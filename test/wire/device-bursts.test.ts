@@ -25,7 +25,10 @@ function setUp(): { left: Device; right: Device; packets: Packet[]; came: string
     receiveAll: (_device, packets, from, to) => {
       const some = packets.slice(from, to);
       came.push(`(${some.map(({ id }) => id).join(" ")})`);
-      for (const packet of some) end(packet);
+      for (const packet of some) {
+        packet.arriveAt(right);
+        end(packet);
+      }
     },
   });
   const packets = Array.from({ length: FRAMES }, (_, index) => {

@@ -8,8 +8,8 @@ const FRAME = Uint8Array.of(1, 2, 3, 4);
 
 const device = new Device({ name: "vif1.0", mac: macOf(1) });
 
-/** Where a packet lives and which one it is: all else says what happened to it. */
-const PLACE = ["pool", "slot", "capacity", "id", "frame", "end", "isLive"];
+/** Where a packet lives and which one it is: all else says what happened to it, or that it may. */
+const PLACE = ["pool", "slot", "capacity", "id", "frame", "end", "isLive", "isNoted"];
 
 const marksOf = (packet: Packet | null): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(packet ?? {}).filter(([name]) => !PLACE.includes(name)));
@@ -50,6 +50,17 @@ describe("a new packet", () => {
       flow: -1,
       isLive: true,
     });
+  });
+
+  it("bears no mark either if it is allocated with others", () => {
+    const pool = new PacketPool({ slots: 1, largeSlots: 0 });
+    const former = markedPacket(pool);
+    pool.endAll([former], 1, "consumed", "l2/test", 0);
+    const packets: Packet[] = [];
+    pool.allocateAll(Int32Array.of(60), 1, packets, 0);
+    expect(packets).toEqual([former]);
+    expect(marksOf(former)).toEqual(untouched(60));
+    expect(former.isNoted).toBe(false);
   });
 
   it("holds a copy of the octets that came in", () => {
