@@ -107,6 +107,7 @@ export class FlowCache {
     this.#changes += 1;
     this.#records.clear();
     this.#lanes.clear();
+    this.#openings.clear();
     this.#tracker = null;
   }
 
@@ -117,7 +118,7 @@ export class FlowCache {
 
   /** The way of a packet that opens a connection with these words; `null` if it is not known. */
   openingOf(source: number, destination: number, ports: number, protocol: number): Opening | null {
-    return this.#openings.find(source, destination, ports, protocol, this.#records.epoch);
+    return this.#openings.find(source, destination, ports, protocol);
   }
 
   /** Rises whenever all ways are forgotten. */
@@ -185,7 +186,7 @@ export class FlowCache {
     burst.read(packets, from, to, this.#records);
     this.#tracker?.expect(flows, first, first + burst.known);
     this.#nextTracker?.expect(nextFlows, first, first + burst.known);
-    if (burst.unknown > 0) this.#openings.expect(burst, this.#records.epoch);
+    if (burst.unknown > 0) this.#openings.expect(burst);
     const changes = this.#changes;
     for (let index = from; index < to;) {
       const packet = packets[index];
@@ -214,7 +215,7 @@ export class FlowCache {
     const record = records[slot] ?? ODD;
     if (record === ODD) return Found.Ask;
     if (record < 0) {
-      const isGone = this.#openings.pass(via, slot, packet, this.#records.epoch, now);
+      const isGone = this.#openings.pass(via, slot, packet, now);
       return isGone ? Found.Gone : Found.Note;
     }
     const { words } = this.#records;
@@ -254,8 +255,8 @@ export class FlowCache {
       (life >>> 8) & 0xff,
     );
     const isOpen = this.isEnabled && !via.judgesPackets;
-    const { words, epoch } = this.#records;
-    if (record < 0 && isOpen && this.#openings.enter(via, packet, header, epoch, now)) return;
+    const { words } = this.#records;
+    if (record < 0 && isOpen && this.#openings.enter(via, packet, header, now)) return;
     const lane = record < 0 ? null : this.#lanes.at(words[record + Word.Lane] ?? ASK);
     const isKnown =
       isOpen &&
@@ -288,7 +289,7 @@ export class FlowCache {
     if (notes.opener !== null) {
       if (notes.isSpoilt || notes.isOpeningSpoilt) return;
       const lane = this.#lanes.at(this.#lanes.of(notes, neighbor, output, pathMtu));
-      if (lane !== null) this.#openings.add(notes, lane, this.#records.epoch);
+      if (lane !== null) this.#openings.add(notes, lane);
       return;
     }
     const { tracker } = notes;

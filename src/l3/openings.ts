@@ -64,15 +64,14 @@ export class Opening implements Given {
   #upperSourcePort = 0;
   #lowerDestinationPort = 0;
   #upperDestinationPort = 0;
-  #epoch = 0;
 
   constructor(lane: Lane, tracker: FlowTracker) {
     this.lane = lane;
     this.tracker = tracker;
   }
 
-  /** Become what `notes` say, until known ways have another `epoch`. */
-  set(notes: FlowNotes, lane: Lane, tracker: FlowTracker, epoch: number): void {
+  /** Become what `notes` say. */
+  set(notes: FlowNotes, lane: Lane, tracker: FlowTracker): void {
     this.lane = lane;
     this.tracker = tracker;
     this.translator = notes.translator;
@@ -87,7 +86,6 @@ export class Opening implements Given {
     this.#upperSourcePort = notes.sourcePorts.upper;
     this.#lowerDestinationPort = notes.destinationPorts.lower;
     this.#upperDestinationPort = notes.destinationPorts.upper;
-    this.#epoch = epoch;
   }
 
   /** True if packets between these addresses may take this way, or took it once. */
@@ -100,14 +98,8 @@ export class Opening implements Given {
   }
 
   /** True if a packet with these words of its headers would take this way. */
-  serves(
-    source: number,
-    destination: number,
-    ports: number,
-    protocol: number,
-    epoch: number,
-  ): boolean {
-    if (!this.isBetween(source, destination, protocol) || this.#epoch !== epoch) return false;
+  serves(source: number, destination: number, ports: number, protocol: number): boolean {
+    if (!this.isBetween(source, destination, protocol)) return false;
     const sport = swap16(ports);
     const dport = swap16(ports >>> 16);
     return (
@@ -141,9 +133,18 @@ export class Openings {
   #recent: Opening | null = null;
   /** Which of the places of its addresses the next opening takes. */
   #turn = 0;
+  #isEmpty = true;
+
+  /** Forget all, and the devices that they led to. */
+  clear(): void {
+    if (this.#isEmpty) return;
+    this.#isEmpty = true;
+    this.#recent = null;
+    this.#places.fill(null);
+  }
 
   /** Read ahead what those of the packets of `burst` need that open connections. */
-  expect(burst: Burst, epoch: number): void {
+  expect(burst: Burst): void {
     let opening: Opening | null = null;
     let next: Opening | null = null;
     const end = burst.first + burst.count;
@@ -154,7 +155,7 @@ export class Openings {
       const ports = slotPorts[slot] ?? 0;
       const protocol = ((lives[slot] ?? 0) >>> 8) & 0xff;
       if (!serves(opening, source, destination, protocol)) {
-        opening = this.find(source, destination, ports, protocol, epoch);
+        opening = this.find(source, destination, ports, protocol);
         next =
           opening === null
             ? null
@@ -177,13 +178,12 @@ export class Openings {
    * its way if it opens a connection and its way is known.
    * @returns false if not, and nothing was done; else it is gone.
    */
-  pass(via: Interface, slot: number, packet: Packet, epoch: number, now: Instant): boolean {
+  pass(via: Interface, slot: number, packet: Packet, now: Instant): boolean {
     const opening = this.find(
       sources[slot] ?? 0,
       destinations[slot] ?? 0,
       slotPorts[slot] ?? 0,
       ((lives[slot] ?? 0) >>> 8) & 0xff,
-      epoch,
     );
     if (opening === null) return false;
     const { lane } = opening;
@@ -196,13 +196,7 @@ export class Openings {
   }
 
   /** As {@link pass}, for `packet` that enters another router's known way, as `FlowCache.enter`. */
-  enter(
-    via: Interface,
-    packet: Packet,
-    header: EthernetTemplate,
-    epoch: number,
-    now: Instant,
-  ): boolean {
+  enter(via: Interface, packet: Packet, header: EthernetTemplate, now: Instant): boolean {
     const at = packet.network >> 2;
     const octets = packet.pool.words;
     const life = octets[at + HeaderWord.Life] ?? 0;
@@ -211,7 +205,6 @@ export class Openings {
       octets[at + HeaderWord.Destination] ?? 0,
       octets[at + HeaderWord.Ports] ?? 0,
       (life >>> 8) & 0xff,
-      epoch,
     );
     if (opening === null || (life & 0xff) < 2) return false;
     const { lane } = opening;
@@ -242,20 +235,14 @@ export class Openings {
   }
 
   /** The way of a packet that opens a connection with these words; `null` if it is not known. */
-  find(
-    source: number,
-    destination: number,
-    ports: number,
-    protocol: number,
-    epoch: number,
-  ): Opening | null {
+  find(source: number, destination: number, ports: number, protocol: number): Opening | null {
     const recent = this.#recent;
-    if (recent?.serves(source, destination, ports, protocol, epoch) === true) return recent;
+    if (recent?.serves(source, destination, ports, protocol) === true) return recent;
     const home = hashOf(source, destination, 0, protocol);
     for (let way = 0; way < WAYS; way += 1) {
       const opening = this.#places[(home + way) & (PLACES - 1)] ?? null;
       if (opening === null) return null;
-      if (opening.serves(source, destination, ports, protocol, epoch)) {
+      if (opening.serves(source, destination, ports, protocol)) {
         this.#recent = opening;
         return opening;
       }
@@ -264,7 +251,7 @@ export class Openings {
   }
 
   /** Keep the way of the packet of `notes`, which leads into `lane`, if others may take it. */
-  add(notes: FlowNotes, lane: Lane, epoch: number): void {
+  add(notes: FlowNotes, lane: Lane): void {
     const { opener, source, destination, protocol } = notes;
     assert(opener !== null, "notes of a packet that opens a connection name who tracks it");
     const home = hashOf(source, destination, 0, protocol);
@@ -274,8 +261,9 @@ export class Openings {
       if (this.#places[other] === null) place = other;
     }
     this.#turn = (this.#turn + 1) % WAYS;
+    this.#isEmpty = false;
     const opening = this.#places[place] ?? new Opening(lane, opener);
     this.#places[place] = opening;
-    opening.set(notes, lane, opener, epoch);
+    opening.set(notes, lane, opener);
   }
 }

@@ -229,11 +229,11 @@ export class FlowTable {
   #readAhead(): void {
     const words = this.#words;
     let read = this.#free.touch(words, this.#expected) ^ this.#sources.touch(words);
-    const last = words.length - 1;
     let at = this.#cursor * FLOW_WORDS + FlowWord.Status;
     for (let left = this.#expected * SWEEP_STEPS; left > 0; left -= 1) {
       at += FLOW_WORDS;
-      read ^= words[at & last] ?? 0;
+      if (at >= words.length) at = FlowWord.Status;
+      read ^= words[at] ?? 0;
     }
     this.forecast = read;
     this.#expected = 0;
