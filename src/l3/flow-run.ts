@@ -184,6 +184,7 @@ export class FlowRuns {
       const packet = burst.packetAt(slot);
       const at = places[slot] ?? 0;
       if (packet === undefined) break;
+      packet.forgetStack();
       placeHeaders(packet, at, lengths[slot] ?? 0);
       changeHere(words, record, burst.octets, at);
       run.push(packet);

@@ -15,7 +15,7 @@ import {
 } from "../../src/wire/addr.ts";
 import type { Device } from "../../src/wire/device.ts";
 import { viewOf } from "../../src/wire/field.ts";
-import { PacketPool } from "../../src/wire/packet.ts";
+import { type Observer, type Packet, PacketPool } from "../../src/wire/packet.ts";
 import { Dom0 } from "../../src/xen/dom0.ts";
 import type { Profile } from "../../src/xen/profile.ts";
 import { SecurityGroups } from "../../src/xen/security-group.ts";
@@ -94,11 +94,19 @@ export class FlowBench {
     this.device(index).receive(packet, this.#now);
   }
 
-  /** As many as a back end takes from its rings in one go. */
-  receiveBurst(frames: readonly (readonly [index: number, frame: Uint8Array])[]): void {
-    const packets = frames
-      .map(([, frame]) => this.#pool.copyIn(frame))
-      .filter((one) => one !== null);
+  /**
+   * As many as a back end takes from its rings in one go.
+   * @param note what another stack noted on each.
+   */
+  receiveBurst(
+    frames: readonly (readonly [index: number, frame: Uint8Array])[],
+    note: (packet: Packet) => unknown = () => null,
+  ): void {
+    const packets: Packet[] = [];
+    const lengths = Int32Array.from(frames, ([, { length }]) => length);
+    this.#pool.allocateAll(lengths, frames.length, packets, 0);
+    packets.forEach(({ frame }, place) => this.#pool.bytes.set(frames[place]?.[1] ?? [], frame));
+    packets.forEach(note);
     const [first] = frames;
     if (first === undefined) return;
     const [index] = first;
@@ -142,6 +150,42 @@ export class FlowBench {
 
   get now(): number {
     return this.#now;
+  }
+
+  /** Frames are watched from now on, or no more. */
+  watch(isWatched: boolean): void {
+    const tell =
+      (what: string) =>
+      ({ name }: Device, packet: Packet, now: number): void => {
+        this.sent.push(`${now} ${name} ${what} ${packet.id} ${hexOf(packet.octets())}`);
+      };
+    const observer: Observer = {
+      received: tell("received"),
+      transmitted: tell("transmitted"),
+      ended: ({ id }, fate, reason, now) => void this.sent.push(`${now} ${id} ${fate} ${reason}`),
+      step: () => {},
+    };
+    this.#pool.observe(isWatched ? observer : null);
+  }
+
+  /** What packets bear that are allocated together, as many as are free, each once; ends them. */
+  fresh(): string[] {
+    const { free } = this.#pool;
+    const packets: Packet[] = [];
+    this.#pool.allocateAll(new Int32Array(free), free, packets, 0);
+    const notes = packets.map((packet) => {
+      const { frame, network, transport, input, output, path } = packet;
+      const { nextHop, routeKind, pathMtu, largestFragment, pieces, mark, flow } = packet;
+      const { flowState, isTraced, isNoted, cast, segmentSize } = packet;
+      const { hasBlankChecksum, hasSoundChecksums } = packet;
+      return JSON.stringify([
+        ...[network - frame, transport - frame, input?.name, output?.name, path === null],
+        ...[nextHop, routeKind, pathMtu, largestFragment, pieces, mark, flow],
+        ...[flowState, isTraced, isNoted, cast, segmentSize, hasBlankChecksum, hasSoundChecksums],
+      ]);
+    });
+    this.#pool.endAll(packets, free, "consumed", "test/fresh", this.#now);
+    return [...new Set(notes)];
   }
 
   /** Every way in which the two ways of a packet could be told apart. */

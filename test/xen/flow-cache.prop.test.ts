@@ -94,6 +94,7 @@ type Step =
   | { readonly kind: "rule"; readonly isGateway: boolean; readonly rule: string }
   | { readonly kind: "move"; readonly guest: number }
   | { readonly kind: "forget" }
+  | { readonly kind: "watch"; readonly isWatched: boolean }
   | { readonly kind: "delete"; readonly isGateway: boolean; readonly place: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -151,6 +152,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant("move" as const), guest: fc.nat(1) }),
   fc.record({ kind: fc.constant("forget" as const) }),
   fc.record({
+    kind: fc.constant("watch" as const),
+    isWatched: fc.constantFrom(true, false, false, false),
+  }),
+  fc.record({
     kind: fc.constant("delete" as const),
     isGateway: fc.boolean(),
     place: fc.nat(5),
@@ -202,6 +207,9 @@ function play(bench: FlowBench, profile: Profile, one: Step): void {
     case "forget":
       dom0.firewall.conntrack?.flush();
       break;
+    case "watch":
+      bench.watch(one.isWatched);
+      break;
     case "delete": {
       const { conntrack } = one.isGateway ? dom0.gatewayFirewall : dom0.firewall;
       const entry = conntrack?.entries(bench.now)[one.place];
@@ -218,6 +226,9 @@ const crowded = (profile: Profile): Profile => {
   return { ...profile, flows: { ...flows, conntrack } };
 };
 
+/** What a slot bears that nobody has used. */
+const UNTOUCHED = new FlowBench(LINUX, true).fresh();
+
 describe.each([
   ["ec2-2010", EC2_2010],
   ["linux", LINUX],
@@ -233,6 +244,10 @@ describe.each([
         for (const bench of benches) for (const one of steps) play(bench, profile, one);
         const [cached, asked] = benches.map((bench) => bench.state());
         expect(cached).toEqual(asked);
+        for (const bench of benches) {
+          bench.watch(false);
+          expect(bench.fresh()).toEqual(UNTOUCHED);
+        }
         hits += benches[0]?.hits ?? 0;
         openingHits += benches[0]?.openingHits ?? 0;
         expect(benches[1]?.hits).toBe(0);

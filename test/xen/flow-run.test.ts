@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { SECOND } from "../../src/base/time.ts";
+import { FlowState } from "../../src/l3/flow-state.ts";
 import { Protocol } from "../../src/l3/ipv4.ts";
 import { TcpFlag } from "../../src/l4/tcp.ts";
+import type { Packet } from "../../src/wire/packet.ts";
 import { EC2_2010, LINUX } from "../../src/xen/profile.ts";
 import { compareWays, type FlowBench, frameOf, type Parts, type Talk } from "./flow-bench.ts";
 
@@ -137,6 +139,25 @@ describe.each([EC2_2010, LINUX])("runs of one flow on a host like $name", (profi
       bench.dom0.firewall.conntrack?.flush();
       burst(bench, UDP, 12, {});
       expect(bench.sent).toHaveLength(8 + 4 * 12);
+    });
+  });
+
+  it.each<[Partial<Packet>, string]>([
+    [{ mark: 7 }, "-m mark --mark 7"],
+    [{ flow: 3, flowState: FlowState.Invalid }, "-m conntrack --ctstate INVALID"],
+  ])("bear no notes of another stack where the second router is asked: %o", (notes, match) => {
+    compare((bench) => {
+      const { gatewayFirewall } = bench.dom0;
+      gatewayFirewall.iptables("-t mangle -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT");
+      gatewayFirewall.iptables(`-t mangle -A FORWARD ${match} -j DROP`);
+      establish(bench, UDP);
+      burst(bench, UDP, 12, {});
+      gatewayFirewall.conntrack?.flush();
+      const frames = Array.from({ length: 12 }, () => frame(UDP, {}));
+      const before = bench.hits;
+      bench.receiveBurst(frames, (packet) => Object.assign(packet, { isNoted: true }, notes));
+      if (before > 0) expect(bench.hits).toBeGreaterThanOrEqual(before + 12);
+      expect(bench.sent).toHaveLength(8 + 2 * 12);
     });
   });
 });
