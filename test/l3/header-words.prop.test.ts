@@ -23,6 +23,18 @@ describe("words of a packet", () => {
     );
   });
 
+  it.each([0, 1, 2, 3])(
+    "add up to the sum of their octets, of every length, from word %i",
+    (at) => {
+      const bytes = Uint8Array.from({ length: 240 }, (_, index) => (index * 89 + 201) & 0xff);
+      const words = new Int32Array(bytes.buffer);
+      for (let length = 0; length <= 200; length += 1) {
+        const sum = fold(sumOfWords(words, at, length));
+        expect(swap16(sum)).toBe(onesSum(new DataView(bytes.buffer), 4 * at, 4 * at + length));
+      }
+    },
+  );
+
   it("hold the Ethernet header that goes before them, and nothing else changes", () => {
     fc.assert(
       fc.property(mac, mac, fc.nat(0xffff), fc.nat(5), (dst, src, type, more) => {

@@ -35,4 +35,27 @@ describe("copying octets by words", () => {
       { numRuns: 500 },
     );
   });
+
+  it("copies every length from every place of a word of eight to every other", () => {
+    const source = Uint8Array.from({ length: SIZE }, (_, at) => at ^ 0x35);
+    for (let skews = 0; skews < 64; skews += 1) {
+      const [from, to] = [8 + (skews & 7), 16 + (skews >> 3)];
+      for (let length = 0; length <= 200; length += 1) {
+        const [slot, exact] = [0, 1].map(() => new Uint8Array(SIZE).fill(0xee));
+        if (slot === undefined || exact === undefined) throw new Error("there are two");
+        const left = octetsOf(source);
+        copyIntoSlot(left, from, octetsOf(slot), to, length);
+        copyOctets(left.words, source, from, octetsOf(exact).words, exact, to, length);
+        const expected = new Uint8Array(SIZE).fill(0xee);
+        expected.set(source.subarray(from, from + length), to);
+        // The rest of the words of eight may be what it likes, all before and behind is as it was.
+        const [first, last] = [to & ~7, (to + length + 7) & ~7];
+        slot.set(expected.subarray(first, to), first);
+        slot.set(expected.subarray(to + length, last), to + length);
+        const isSame =
+          Buffer.compare(slot, expected) === 0 && Buffer.compare(exact, expected) === 0;
+        if (!isSame) expect.fail(`${length} octets from ${from} to ${to}`);
+      }
+    }
+  });
 });
