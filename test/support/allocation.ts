@@ -9,7 +9,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
  * Rounds at most. Until the compiler, in a thread of its own, has come to what is played, a packet
  * costs more; on a busy machine that takes it many rounds.
  */
-const ROUNDS = 200;
+const ROUNDS = 60;
 
 /** How much is played. */
 export interface Measured {
