@@ -14,8 +14,9 @@ export interface Stack {
   receive(device: Device, packet: Packet, now: Instant): void;
   /**
    * As {@link receive} for each of `packets` from `from` to before `to`, in their order; what is to
-   * be looked up for them may be fetched from memory together. Where they came in is not noted, and
-   * what another stack noted not forgotten yet. The array may be written over after the return.
+   * be looked up for them may be fetched from memory together. They are as they left the other
+   * end: `Packet.arriveAt` must be called of each before anything is noted on it. The array may be
+   * written over after the return.
    */
   receiveAll?(
     device: Device,
