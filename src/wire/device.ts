@@ -73,7 +73,8 @@ const WORTHWHILE = 4;
 /** A thing that sends and receives frames. */
 export class Device {
   declare readonly name: string;
-  declare readonly mac: Mac;
+  /** Not declared: a number of 48 bits in a field for such is boxed anew at each use. */
+  readonly mac: Mac;
   declare readonly mtu: number;
   declare readonly description: string;
   rxFrames = 0;
