@@ -45,6 +45,15 @@ export function measure(cases: readonly Case[]): Figure[] {
   }));
 }
 
+/** The better one of each figure of the same cases. */
+export function betterFigures(one: readonly Figure[], other: readonly Figure[]): Figure[] {
+  return one.map((figure, index) => ({
+    name: figure.name,
+    nanoseconds: Math.min(figure.nanoseconds, other[index]?.nanoseconds ?? Infinity),
+    octets: Math.min(figure.octets, other[index]?.octets ?? Infinity),
+  }));
+}
+
 /** Warm up, and find how many operations fill a round. */
 function calibrate({ run, prepare }: Case): number {
   // What is done once for many operations is slow to be compiled.

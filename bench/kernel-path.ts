@@ -104,3 +104,20 @@ export function measureKernel(): KernelFigures | string {
   if (status !== 0) throw new Error(`bench/kernel_path.py: ${stderr}`);
   return JSON.parse(stdout) as KernelFigures;
 }
+
+/** The better one of each rate; what could not be measured stays so. */
+export function betterKernel(
+  one: KernelFigures | string,
+  other: KernelFigures | string,
+): KernelFigures | string {
+  if (typeof one === "string" || typeof other === "string") return one;
+  const same = betterRates(one.same, other.same);
+  if (one.other === undefined || other.other === undefined) return { same };
+  return { same, other: betterRates(one.other, other.other) };
+}
+
+const betterRates = (one: KernelRates, other: KernelRates): KernelRates => ({
+  established: Math.max(one.established, other.established),
+  fresh: Math.max(one.fresh, other.fresh),
+  many: Math.max(one.many, other.many),
+});
