@@ -103,7 +103,8 @@ export class InputRouting {
   }
 
   #toMulticast(via: Interface, src: Ipv4Addr, dst: Ipv4Addr): void {
-    if (isMulticast(src) || src === IPV4_BROADCAST || isLoopback(src)) {
+    const isStray = isLoopback(src) && !via.settings.routesLocalnet;
+    if (isMulticast(src) || src === IPV4_BROADCAST || isStray || this.#isClassE(src)) {
       this.reason = "route/martian-source";
     } else if (dst !== ALL_HOSTS) this.reason = "route/not-a-member";
     else if (this.#isZero(src) || this.#isSourceSound(via, src, null) >= 0) {

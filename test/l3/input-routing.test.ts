@@ -80,6 +80,15 @@ describe("a destination", () => {
     expect(decide("127.0.0.1", "224.0.0.1")).toBe("route/martian-source");
   });
 
+  it("of a group is judged by the source (ip_route_input_mc)", () => {
+    const localnet = { rpFilter: 0, acceptsLocal: true, routesLocalnet: true } as const;
+    expect(decider(LINUX, localnet).decide("127.0.0.1", "224.0.0.1")).toBe(RouteKind.Multicast);
+    const open = { rpFilter: 0 } as const;
+    expect(decider(LINUX, open).decide("240.0.0.1", "224.0.0.1")).toBe(RouteKind.Multicast);
+    const before = decider(EC2_2010, open).decide("240.0.0.1", "224.0.0.1");
+    expect(before).toBe("route/martian-source");
+  });
+
   it("is refused where forwarding is off, once the options are read", () => {
     const { routing, decide } = decider(LINUX, { isForwarding: false });
     expect(decide(GUEST, OTHER)).toBe("route/not-forwarding");
