@@ -22,7 +22,7 @@ import { ExtraType, halves, highHalf, lowHalf, NetifStatus, TxFlag } from "./net
 import { acceptBlank } from "./offload.ts";
 import type { BackRing } from "./shared-ring.ts";
 import type { TxCredit } from "./tx-credit.ts";
-import { TxBatch } from "./tx-batch.ts";
+import { BURST as ImportedBURST, TxBatch } from "./tx-batch.ts";
 import { TxRequest } from "./tx-request.ts";
 
 // Constants of a module are folded into its code; imported ones are looked up at each use.
@@ -35,7 +35,7 @@ const BELIEVED = TxFlag.CsumBlank | TxFlag.DataValidated;
 const BLANK = TxFlag.CsumBlank;
 const DOM0 = 0;
 /** Frames that leave together, at most: a poll's worth of NAPI (`NAPI_POLL_WEIGHT`). */
-const BURST = 64;
+const BURST = ImportedBURST;
 /** Requests from which on it pays to take them together. */
 const WORTHWHILE = 4;
 /** Requests of one turn: a guest in another thread may fill its ring for ever. */
