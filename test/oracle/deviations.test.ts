@@ -1,5 +1,7 @@
 /** What the oracle does not ask for because it differs: docs/deviations.md, From Linux. */
 import { describe, expect, it } from "vitest";
+import { ARP_LENGTH, ArpOp, writeArp } from "../../src/l2/arp.ts";
+import { MAC_ZERO, parseIpv4, parseMac } from "../../src/wire/addr.ts";
 import { onesSum } from "../../src/wire/checksum.ts";
 import { viewOf } from "../../src/wire/field.ts";
 import { RouterWorld } from "../../src/zone/world/router-world.ts";
@@ -18,6 +20,14 @@ function routerOf(mtu: number, iptables = "", seed = 1): RouterWorld {
   const e1 = { mac: "02:00:00:00:00:01", addresses: ["10.2.2.1/24"], neighbors: far };
   const sysctl = { "net.ipv4.ip_forward": 1 };
   return new RouterWorld({ interfaces: { e0, e1 }, sysctl, iptables }, { seed });
+}
+
+/** Who has `target`? Asked by {@link PEER}. */
+function writeQuestion(sender: string, target: string): Uint8Array {
+  const octets = new Uint8Array(ARP_LENGTH);
+  const [spa, tpa] = [parseIpv4(sender), parseIpv4(target)];
+  writeArp(viewOf(octets), 0, ArpOp.Request, parseMac(PEER), spa, MAC_ZERO, tpa);
+  return octets;
 }
 
 /** What the router sends for a packet that comes in by e0. */
@@ -39,6 +49,22 @@ describe("where the kernel and the emulated router differ, the latter", () => {
     const tooBig = icmpOf(3, 4, concat(rest, error.subarray(8)));
     answers(router, ipv4(HOST, OWN, 1, tooBig));
     expect(ask()).toEqual([1428]);
+  });
+
+  it("never tells of the loopback network where arp_ignore is 3", () => {
+    const e0 = { mac: ROUTER, mtu: 1500, addresses: [`${OWN}/24`], neighbors: { [HOST]: PEER } };
+    const asked = (arpIgnore: number): number => {
+      const sysctl = {
+        "net.ipv4.conf.all.route_localnet": 1,
+        "net.ipv4.conf.e0.accept_local": 1,
+        "net.ipv4.conf.e0.arp_ignore": arpIgnore,
+      };
+      const router = new RouterWorld({ interfaces: { e0 }, sysctl }, { seed: 1 });
+      const question = writeQuestion("127.0.0.1", "127.0.0.1");
+      router.receive("e0", frameOf("ff:ff:ff:ff:ff:ff", PEER, 0x0806, question));
+      return router.sent().length;
+    };
+    expect([0, 3].map(asked)).toEqual([1, 0]);
   });
 
   it("draws ports by its seed", () => {
